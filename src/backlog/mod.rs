@@ -1,0 +1,113 @@
+//! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process; a later issue adds a remote one).
+use crate::domain::names::named;
+use crate::domain::{Run, RunDetail, RunId, RunQuery, Summary};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+/// Why the backlog did not do what was asked. The texts are for people and say what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BacklogError {
+    #[error("{0}")]
+    NotFound(String),
+    /// Bad input: an ambiguous prefix, a patch that does not apply.
+    #[error("{0}")]
+    Invalid(String),
+    /// The run is not in a state for this, has moved on, or was decided already.
+    #[error("{0}")]
+    Precondition(String),
+    /// Policy or read-only mode refuses it.
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+named! {
+    /// The operator's actions.
+    ActionKind { Approve = "approve", Deny = "deny", Abort = "abort", Retry = "retry", HumanFix = "human-fix" }
+}
+
+/// A fix by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandMade {
+    /// A unified diff against the failing commit.
+    Patch(String),
+    /// The difference of this folder (a checkout or worktree of the repository) from the failing commit.
+    Worktree(PathBuf),
+    /// Words for the agent.
+    Hint(String),
+}
+
+/// One decision of one person, with what they looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRequest {
+    pub kind: ActionKind,
+    /// The operator's name.
+    pub by: String,
+    pub note: Option<String>,
+    /// Digest (or prefix) of the patch they saw.
+    pub rev: Option<String>,
+    /// Version of the run they saw.
+    pub version: Option<u64>,
+    pub fix: Option<HandMade>,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acted {
+    pub run: Run,
+    pub message: String,
+    /// Done before by the same action: nothing changed.
+    pub is_repeat: bool,
+    /// The first of two keys: kept, another person must approve too.
+    pub needs_second_key: bool,
+}
+
+/// A stored output; raw bytes, to be cleaned before they are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub dropped_bytes: u64,
+}
+
+/// What a running command has printed most recently.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Live {
+    /// `reproducing`, `attempt 1: playbook`, `attempt 1: proving` …
+    pub phase: String,
+    /// Clean text: the last lines, at most 64 KiB.
+    pub tail: String,
+    pub updated_at: Timestamp,
+}
+
+/// The backlog as a console or a script sees it.
+#[async_trait]
+pub trait Backlog: Debug + Send + Sync {
+    /// Returns one page, newest change first, and the number of all that match.
+    async fn runs(&self, query: &RunQuery) -> Result<(Vec<Run>, u64), BacklogError>;
+
+    /// Returns a run with its attempts and events.
+    async fn run(&self, id: RunId) -> Result<RunDetail, BacklogError>;
+
+    /// Finds the one run that `text` names: an id, a unique prefix of one, or `latest`.
+    async fn resolve(&self, text: &str) -> Result<RunId, BacklogError>;
+
+    async fn summary(&self) -> Result<Summary, BacklogError>;
+
+    /// Returns `(name, stored bytes)` of a run's outputs, oldest first.
+    async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError>;
+
+    async fn output(&self, id: RunId, name: &str) -> Result<Option<Output>, BacklogError>;
+
+    /// Returns what is being printed right now, whichever process runs it.
+    async fn live(&self, id: RunId) -> Result<Option<Live>, BacklogError>;
+
+    async fn act(&self, id: RunId, request: ActionRequest) -> Result<Acted, BacklogError>;
+
+    /// Waits until an event newer than `after` is stored, by whichever process, or a second has passed. Returns the newest number.
+    async fn newest(&self, after: u64) -> Result<u64, BacklogError>;
+}

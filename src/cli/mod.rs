@@ -1,0 +1,1 @@
+//! One file per subcommand; the only module that prints.

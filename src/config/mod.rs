@@ -1,0 +1,1 @@
+//! Settings: raw (serde, unknown keys refused) to checked; the only reader of the environment.

@@ -1,0 +1,1 @@
+//! The terminal console: `update` decides, `view` draws, the runtime acts.

@@ -1,0 +1,25 @@
+//! What the product is about: runs, attempts, patches, verdicts and events. Pure: no I/O, no async, no clock.
+pub mod attempt;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod metrics;
+pub mod names;
+pub mod order;
+pub mod patch;
+pub mod reason;
+pub mod run;
+pub mod transition;
+pub mod verdict;
+
+pub use attempt::{Attempt, AttemptFailure, AttemptStatus, Author};
+pub use event::{Event, EventType, NewEvent};
+pub use failure::{Category, Failure, TestReport};
+pub use ids::{Digest, RunId};
+pub use metrics::Summary;
+pub use order::{Order, Pending};
+pub use patch::Patch;
+pub use reason::Reason;
+pub use run::{Provider, ResolvedBy, Run, RunDetail, RunQuery, Source, Status};
+pub use transition::{Illegal, Transition};
+pub use verdict::{Finding, Judgement, Verdict};

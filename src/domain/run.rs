@@ -1,0 +1,117 @@
+//! A run: one failure on its way to a decision.
+use crate::domain::attempt::Attempt;
+use crate::domain::event::Event;
+use crate::domain::failure::Failure;
+use crate::domain::ids::RunId;
+use crate::domain::names::named;
+use crate::domain::order::{Order, Pending};
+use crate::domain::reason::Reason;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+named! {
+    /// Where a run stands (DESIGN §1).
+    Status {
+        /// Waiting for a worker, also between attempts.
+        Queued = "queued",
+        /// A worker holds the lease.
+        Running = "running",
+        /// A patch is proved and waits for a person.
+        Fixed = "fixed",
+        /// A person must act; the reason is recorded.
+        Escalated = "escalated",
+        /// A person accepted a fix. Final.
+        Resolved = "resolved",
+        /// A person stopped it.
+        Aborted = "aborted",
+    }
+}
+
+impl Status {
+    /// Whether the loop has come to rest: a person must act, or nobody needs to.
+    pub const fn is_at_rest(self) -> bool {
+        matches!(self, Self::Fixed | Self::Escalated | Self::Resolved | Self::Aborted)
+    }
+}
+
+named! { Provider { Github = "github", Gitlab = "gitlab", Jenkins = "jenkins", Generic = "generic", Local = "local" } }
+named! { Source { Webhook = "webhook", Poll = "poll", Junit = "junit", Capture = "capture", Dispatch = "dispatch", Local = "local" } }
+named! { ResolvedBy { Ai = "ai", Human = "human" } }
+named! { PrState { None = "none", Open = "open", Merged = "merged", Closed = "closed" } }
+
+/// A run as JSON and the database know it (DESIGN §4.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub id: RunId,
+    /// owner/name from `origin`, else the folder's name.
+    pub repository: String,
+    pub branch: String,
+    pub commit_sha: String,
+    pub provider: Provider,
+    pub source: Source,
+    pub pipeline_url: Option<String>,
+    /// Empty until the failure was reproduced.
+    pub error_hash: String,
+    pub error_type: Option<String>,
+    pub error_summary: String,
+    pub status: Status,
+    pub attempt_count: u32,
+    pub max_attempts: u32,
+    pub escalation_reason: Option<Reason>,
+    /// The escalation in words.
+    pub escalation_note: Option<String>,
+    pub resolved_by: Option<ResolvedBy>,
+    pub approved_by: Vec<String>,
+    pub pr_number: Option<u64>,
+    pub pr_url: Option<String>,
+    pub pr_state: PrState,
+    /// The local branch an approve made.
+    pub heal_branch: Option<String>,
+    pub heal_commit: Option<String>,
+    pub version: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub order: Order,
+    /// Attempts left before the loop gives up.
+    pub budget: u32,
+    /// What a person handed in and no attempt has taken yet.
+    pub pending: Option<Pending>,
+    /// The failure as reproduced at the failing commit.
+    pub failure: Option<Failure>,
+    /// Not taken before this time.
+    pub not_before: Option<Timestamp>,
+}
+
+/// A run with everything that happened to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDetail {
+    #[serde(flatten)]
+    pub run: Run,
+    pub attempts: Vec<Attempt>,
+    pub events: Vec<Event>,
+}
+
+impl RunDetail {
+    /// Returns the attempt whose patch a decision is about: the proved one, else the latest with a patch.
+    pub fn candidate(&self) -> Option<&Attempt> {
+        candidate(&self.attempts)
+    }
+}
+
+/// Returns the attempt whose patch a decision is about: the latest, if it is proved; else the latest with a patch.
+pub fn candidate(attempts: &[Attempt]) -> Option<&Attempt> {
+    attempts.iter().rev().find(|it| it.proposed_fix.is_some())
+}
+
+/// Which runs to list: newest change first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    pub status: Option<Status>,
+    pub repository: Option<String>,
+    /// How many to skip.
+    pub offset: u64,
+    /// How many to return; 0 = all.
+    pub limit: u64,
+}

@@ -1,0 +1,1 @@
+//! The loop: takes runs in, works on them, carries out decisions.

@@ -1,0 +1,1 @@
+//! Pure: a patch and a policy in, a judgement out.

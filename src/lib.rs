@@ -1,0 +1,23 @@
+//! Paramedic is first on the scene of a red build.
+//!
+//! In reading order: `domain` is what the product is about; `evidence` and `guard` judge text; `store`, `workspace` and `agent` are ports with
+//! their adapters; `engine` runs the loop over them; `backlog` is what a console or script may ask; `console` and `cli` show it to people.
+//! ARCHITECTURE.md has the map and the rules; `tests/it/tidy.rs` checks them.
+pub mod clock;
+pub mod domain;
+
+pub mod evidence;
+pub mod guard;
+
+pub mod agent;
+pub mod process;
+pub mod store;
+pub mod workspace;
+
+pub mod backlog;
+pub mod engine;
+
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod wiring;

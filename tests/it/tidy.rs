@@ -1,0 +1,159 @@
+//! Architecture rules the compiler cannot see inside one crate.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Which top-level modules each top-level module may name. What is not listed is forbidden.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("lib", &[]),
+    ("main", &[]),
+    ("domain", &[]),
+    ("clock", &[]),
+    ("evidence", &["domain"]),
+    ("guard", &["domain", "evidence"]),
+    ("process", &["clock"]),
+    ("store", &["domain", "clock"]),
+    ("workspace", &["domain", "evidence", "process"]),
+    ("agent", &["domain", "evidence", "process"]),
+    ("engine", &["domain", "clock", "evidence", "guard", "process", "store", "workspace", "agent"]),
+    ("backlog", &["domain", "clock", "engine"]),
+    ("console", &["domain", "evidence", "backlog"]),
+    ("config", &["domain"]),
+    ("wiring", &["domain", "clock", "process", "store", "workspace", "agent", "engine", "backlog", "config"]),
+    ("cli", &["domain", "evidence", "guard", "backlog", "console", "config", "wiring"]),
+];
+
+/// Outside crates and std paths that belong to one module only.
+const FENCED: &[(&str, &[&str])] = &[
+    ("ratatui::", &["console"]),
+    ("crossterm::", &["console"]),
+    ("ratatui_textarea::", &["console"]),
+    ("syntect::", &["console"]),
+    ("sqlx::", &["store"]),
+    ("tokio::process", &["process"]),
+    ("std::process::Command", &["process"]),
+    ("landlock::", &["process"]),
+    ("nix::", &["process"]),
+    ("clap::", &["cli"]),
+    ("std::env::", &["config", "main"]),
+];
+
+/// Files that must stay pure: no I/O, no async, no clock.
+const PURE: &[&str] = &[
+    "domain",
+    "evidence",
+    "guard",
+    "console/model",
+    "console/update",
+    "console/view",
+    "console/layout",
+    "console/keymap",
+    "console/document",
+];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "async fn",
+    ".await",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "Instant::now",
+    "SystemTime::now",
+];
+
+#[test]
+fn modules_depend_only_on_what_they_may() {
+    check(|module, code| {
+        let top = module.split('/').next().unwrap_or_default();
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == top) else {
+            return Some(format!("list `{top}` in MAY_USE"));
+        };
+        let target = code.split("crate::").skip(1).map(first_word).find(|it| *it != top && !allowed.contains(it))?;
+        Some(format!("`{top}` may not use `crate::{target}`"))
+    });
+}
+
+#[test]
+fn nobody_climbs_out_with_super() {
+    check(|module, code| {
+        let n_supers = code.split("super::super::").count() + usize::from(code.contains("super::")) - 1;
+        let depth = module.split('/').count() - 1;
+        (depth < n_supers).then(|| "write `crate::…` so the rules can see it".to_owned())
+    });
+}
+
+#[test]
+fn outside_crates_stay_behind_their_fence() {
+    check(|module, code| {
+        let top = module.split('/').next().unwrap_or_default();
+        let (path, owners) = FENCED.iter().find(|(path, owners)| code.contains(path) && !owners.contains(&top))?;
+        Some(format!("`{path}` belongs to {owners:?}"))
+    });
+}
+
+#[test]
+fn pure_modules_do_no_io() {
+    check(|module, code| {
+        let is_pure = PURE.iter().any(|it| module == *it || module.starts_with(&format!("{it}/")));
+        let word = IMPURE.iter().find(|word| is_pure && code.contains(**word))?;
+        Some(format!("`{module}` is pure, `{word}` is not"))
+    });
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "open with a `//!` sentence: {silent:?}");
+}
+
+/// Runs `rule` on every line of production code and reports all offences at once.
+fn check(rule: impl Fn(&str, &str) -> Option<String>) {
+    let mut offences = Vec::new();
+    for (path, text) in sources() {
+        let module = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        for (idx, line) in production_code(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if let Some(offence) = rule(module, code) {
+                offences.push(format!("src/{path}:{}: {offence}", idx + 1));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap_or_default()
+}
+
+fn production_code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
+}
+
+/// `(path below src, text)` for every Rust file.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&root, &mut found);
+    found.sort();
+    return found
+        .into_iter()
+        .map(|path| {
+            (path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/"), fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+
+    fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => collect(&path, found),
+                false if path.extension().is_some_and(|it| it == "rs") => found.push(path),
+                false => (),
+            }
+        }
+    }
+}
