@@ -1,4 +1,6 @@
 //! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process; a later issue adds a remote one).
+pub mod embedded;
+
 use crate::domain::names::named;
 use crate::domain::{Run, RunDetail, RunId, RunQuery, Summary};
 use async_trait::async_trait;

@@ -1,0 +1,150 @@
+//! The backlog in this process: asks the engine and its store directly.
+use crate::backlog::{Acted, ActionKind, ActionRequest, Backlog, BacklogError, HandMade, Live, Output};
+use crate::clock::instant;
+use crate::domain::{Illegal, Run, RunDetail, RunId, RunQuery, Summary};
+use crate::engine::decisions::{Action, Done, Operator};
+use crate::engine::{Engine, EngineError};
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// How often the database is asked for news. The question is one indexed read.
+const POLL: Duration = Duration::from_millis(200);
+/// How long `newest` waits at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The backlog of one data directory.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    engine: Engine,
+    is_read_only: bool,
+}
+
+impl Embedded {
+    pub fn new(engine: Engine, is_read_only: bool) -> Self {
+        Self { engine, is_read_only }
+    }
+}
+
+#[async_trait]
+impl Backlog for Embedded {
+    async fn runs(&self, query: &RunQuery) -> Result<(Vec<Run>, u64), BacklogError> {
+        if !self.is_read_only {
+            self.engine.take_back_dead().await.map_err(error)?;
+        }
+        self.engine.store.runs(query).await.map_err(|it| error(it.into()))
+    }
+
+    async fn run(&self, id: RunId) -> Result<RunDetail, BacklogError> {
+        let store = &self.engine.store;
+        let read = async {
+            let run = store.run(id).await?;
+            let attempts = store.attempts(id).await?;
+            let events = store.events(Some(id), 0, 10_000).await?;
+            Ok::<_, EngineError>(RunDetail { run, attempts, events })
+        };
+        read.await.map_err(error)
+    }
+
+    async fn resolve(&self, text: &str) -> Result<RunId, BacklogError> {
+        if let Ok(id) = text.parse::<RunId>() {
+            self.engine.store.run(id).await.map_err(|it| error(it.into()))?;
+            return Ok(id);
+        }
+        let wanted = text.to_ascii_lowercase();
+        let is_prefix = !wanted.is_empty() && wanted.chars().all(|it| it.is_ascii_hexdigit() || it == '-');
+        if wanted != "latest" && !is_prefix {
+            let clean = self.engine.safe_text(text, 80);
+            return Err(BacklogError::Invalid(format!(
+                "`{clean}` is not a run: give an id, the beginning of one, or `latest`"
+            )));
+        }
+        let found = self.engine.store.find(&wanted, 3).await.map_err(|it| error(it.into()))?;
+        match found.as_slice() {
+            [] if wanted == "latest" => Err(BacklogError::NotFound("the backlog is empty".to_owned())),
+            [] => Err(BacklogError::NotFound(format!("no run starts with `{wanted}`; `paramedic runs` lists them"))),
+            [id] => Ok(*id),
+            several => {
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                Err(BacklogError::Invalid(format!("`{wanted}` names several runs: {}", ids.join(", "))))
+            }
+        }
+    }
+
+    async fn summary(&self) -> Result<Summary, BacklogError> {
+        self.engine.store.summary().await.map_err(|it| error(it.into()))
+    }
+
+    async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError> {
+        self.engine.store.outputs(id).await.map_err(|it| error(it.into()))
+    }
+
+    async fn output(&self, id: RunId, name: &str) -> Result<Option<Output>, BacklogError> {
+        let stored = self.engine.store.output(id, name).await.map_err(|it| error(it.into()))?;
+        Ok(stored.map(|it| Output { name: it.name, bytes: it.bytes, dropped_bytes: it.dropped_bytes }))
+    }
+
+    async fn live(&self, id: RunId) -> Result<Option<Live>, BacklogError> {
+        let live = self.engine.live.read(id);
+        Ok(live.map(|it| Live { phase: it.phase, tail: it.tail, updated_at: it.updated_at }))
+    }
+
+    async fn act(&self, id: RunId, request: ActionRequest) -> Result<Acted, BacklogError> {
+        if self.is_read_only {
+            return Err(BacklogError::Refused("this is read-only; start without --read-only to decide".to_owned()));
+        }
+        let action = match (request.kind, request.fix) {
+            (ActionKind::Approve, _) => Action::Approve,
+            (ActionKind::Deny, _) => Action::Deny,
+            (ActionKind::Abort, _) => Action::Abort,
+            (ActionKind::Retry, _) => Action::Retry,
+            (ActionKind::HumanFix, Some(HandMade::Patch(text))) => Action::FixByPatch(text),
+            (ActionKind::HumanFix, Some(HandMade::Worktree(dir))) => Action::FixByWorktree(dir),
+            (ActionKind::HumanFix, Some(HandMade::Hint(text))) => Action::Hint(text),
+            (ActionKind::HumanFix, None) => {
+                return Err(BacklogError::Invalid("a human fix needs a patch, a worktree or a hint".to_owned()));
+            }
+        };
+        let operator =
+            Operator { name: request.by, note: request.note, rev: request.rev, version: request.version };
+        let (run, message, is_repeat, needs_second_key) =
+            match self.engine.decide(id, &action, &operator).await.map_err(error)? {
+                Done::Changed { run, message } => (run, message, false, false),
+                Done::FirstKey { run, message } => (run, message, false, true),
+                Done::Repeat { run, message } => (run, message, true, false),
+            };
+        Ok(Acted { run, message, is_repeat, needs_second_key })
+    }
+
+    async fn newest(&self, after: u64) -> Result<u64, BacklogError> {
+        let since = instant();
+        loop {
+            let newest = self.engine.store.last_seq().await.map_err(|it| error(it.into()))?;
+            if newest > after || since.elapsed() >= PATIENCE {
+                return Ok(newest);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// Sorts an error by what the person can do about it.
+fn error(error: EngineError) -> BacklogError {
+    use crate::engine::StoreError;
+    use crate::engine::WorkspaceError;
+    let text = error.to_string();
+    match error {
+        EngineError::Illegal(Illegal::NotThisPerson(_)) => BacklogError::Refused(text),
+        EngineError::Illegal(_)
+        | EngineError::Store(StoreError::Conflict)
+        | EngineError::Workspace(WorkspaceError::BranchTaken { .. }) => BacklogError::Precondition(text),
+        EngineError::Store(StoreError::NotFound) => BacklogError::NotFound(text),
+        EngineError::Invalid(_)
+        | EngineError::Workspace(
+            WorkspaceError::Unusable(_) | WorkspaceError::DoesNotApply(_) | WorkspaceError::BadPatch(_),
+        ) => BacklogError::Invalid(text),
+        EngineError::Store(StoreError::Broken(_))
+        | EngineError::Workspace(WorkspaceError::Git(_) | WorkspaceError::Io { .. })
+        | EngineError::Stopped
+        | EngineError::Process(_) => BacklogError::Failed(text),
+    }
+}

@@ -1,0 +1,451 @@
+//! One attempt, from the agent's turn to the verdict of the tests: propose, guard, prove.
+use crate::agent::{Account, Task, Turn};
+use crate::domain::attempt::AttemptFailure;
+use crate::domain::run::Run;
+use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Reason, Verdict};
+use crate::engine::EngineError;
+use crate::engine::session::Session;
+use crate::engine::trial::Trial;
+use crate::evidence::{progress, report};
+use crate::guard;
+use crate::guard::policy::{POLICY_PATHS, PROTECTED_PATHS, Policy};
+use crate::process::Exit;
+use crate::workspace::WorkspaceError;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often an attempt is taken up again after its worker died; then the run is escalated, it may be the cause.
+const MAX_RESUMES: usize = 5;
+const MAX_DIAGNOSIS_CHARS: usize = 8_000;
+const MAX_VALIDATION_CHARS: usize = 6_000;
+
+/// An attempt that came to nothing: what kind, and in words.
+type Failed = (AttemptFailure, String);
+
+impl Session<'_> {
+    /// Takes one attempt from its start, or from where a crash left it, to its end.
+    pub async fn attempt(&mut self) -> Result<(), EngineError> {
+        let earlier = self.engine.store.attempts(self.run.id).await?;
+        let started = crate::clock::instant();
+        let (mut attempt, earlier) = self.start_or_resume(earlier).await?;
+        let mut is_out_of_agents = false;
+        let outcome = match self.propose_if_needed(&mut attempt, &earlier, &mut is_out_of_agents).await? {
+            Err(failed) => Err(failed),
+            Ok(()) => match self.judge(&mut attempt, &earlier).await? {
+                Err(failed) => Err(failed),
+                Ok(()) => self.prove(&mut attempt).await?,
+            },
+        };
+        attempt.duration_ms += u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match outcome {
+            Ok(()) => {
+                attempt.status = AttemptStatus::Succeeded;
+                self.commit(self.run.fixed(attempt, self.now())).await
+            }
+            Err((kind, reason)) => {
+                attempt.status = AttemptStatus::Failed;
+                attempt.failure_kind = Some(kind);
+                attempt.failure_reason = Some(self.engine.safe_text(&reason, 2_000));
+                let stop = stop_reason(&self.run, &earlier, &attempt, is_out_of_agents);
+                self.commit(self.run.attempt_failed(attempt, stop, self.now())).await
+            }
+        }
+    }
+
+    async fn start_or_resume(&mut self, mut earlier: Vec<Attempt>) -> Result<(Attempt, Vec<Attempt>), EngineError> {
+        if earlier.last().is_some_and(|it| it.status == AttemptStatus::Running) {
+            let Some(attempt) = earlier.pop() else { return Err(EngineError::Stopped) };
+            let no = attempt.attempt_no;
+            let events = self.engine.store.events(Some(self.run.id), 0, 10_000).await?;
+            let resumed = events.iter().filter(|it| it.payload["resumed"] == json!(no)).count();
+            if resumed >= MAX_RESUMES {
+                return Err(EngineError::Invalid(format!("attempt {no} ended its worker {} times", resumed + 1)));
+            }
+            let message = format!("attempt {no} goes on after its worker stopped");
+            let fact = NewEvent::new(EventType::AttemptThinking, "system", message).with(json!({ "resumed": no }));
+            self.tell(vec![fact]).await?;
+            return Ok((attempt, earlier));
+        }
+        let (author, patch, hint) = match self.run.pending.clone() {
+            Some(Pending::Patch { by, patch, .. }) => (Author::Human(by), Some(patch), None),
+            Some(Pending::Hint { text, .. }) => (self.first_agent(), None, Some(text)),
+            None => (self.first_agent(), None, None),
+        };
+        let mut transition = self.run.attempt_started(author, hint, self.now())?;
+        let Some(mut attempt) = transition.attempt.take() else { return Err(EngineError::Stopped) };
+        if let Some(patch) = patch {
+            attempt.patch_digest = Some(patch.digest());
+            attempt.proposed_fix = Some(patch);
+            attempt.diagnosis = "A person's patch.".to_owned();
+            transition.events.push(proposed(&attempt));
+        }
+        transition.attempt = Some(attempt.clone());
+        self.commit(Ok(transition)).await?;
+        Ok((attempt, earlier))
+    }
+
+    fn first_agent(&self) -> Author {
+        Author::Agent(self.run.order.agents.first().cloned().unwrap_or_else(|| "none".to_owned()))
+    }
+
+    /// Asks the agents in order until one takes the turn, and stores its patch. An attempt that has a patch already keeps it.
+    async fn propose_if_needed(
+        &mut self,
+        attempt: &mut Attempt,
+        earlier: &[Attempt],
+        is_out_of_agents: &mut bool,
+    ) -> Result<Result<(), Failed>, EngineError> {
+        if attempt.proposed_fix.is_some() {
+            return Ok(Ok(()));
+        }
+        let agents = self.engine.agents.for_order(&self.run.order).map_err(EngineError::Invalid)?;
+        let base = continued_patch(earlier).cloned();
+        let mut declined = Vec::new();
+        for agent in agents {
+            let tree = self.fresh_tree(base.as_ref()).await?;
+            attempt.author = Author::Agent(agent.name().to_owned());
+            let phase = format!("attempt {}: {}", attempt.attempt_no, agent.name());
+            let live =
+                crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
+            self.engine.live.write(self.run.id, &live);
+            let failure = self.run.failure.clone().ok_or(EngineError::Stopped)?;
+            let hint = hint_for(attempt, earlier);
+            let progress = progress_of(&self.run, earlier);
+            let command = self.run.order.test_command.clone().unwrap_or_default();
+            let task = Task {
+                run_id: self.run.id,
+                repository: &self.run.repository,
+                attempt_no: attempt.attempt_no,
+                max_attempts: self.run.max_attempts,
+                test_command: &command,
+                failure: &failure,
+                earlier,
+                progress: progress.as_deref(),
+                hint: hint.as_deref(),
+                tree: &tree.root,
+                scratch: &tree.scratch,
+                git_dir: &tree.git_dir,
+                timeout: Duration::from_millis(self.run.order.timeout_ms),
+            };
+            let turn = agent.propose(&task, &self.cancel).await;
+            if self.cancel.is_cancelled() {
+                return Err(EngineError::Stopped);
+            }
+            let account = match turn {
+                Turn::Declined(why) => {
+                    let why = self.engine.safe_text(&why, 1_000);
+                    let fact = NewEvent::new(EventType::AttemptThinking, agent.name(), format!("declined: {why}"));
+                    declined.push(format!("{}: {why}", agent.name()));
+                    self.update(attempt, vec![fact]).await?;
+                    continue;
+                }
+                Turn::Failed { kind, reason, account } => {
+                    self.take_account(attempt, account).await?;
+                    return Ok(Err((kind, reason)));
+                }
+                Turn::Edited(account) => account,
+            };
+            self.take_account(attempt, account).await?;
+            let patch = match self.engine.workspace.difference(&tree).await {
+                Ok(patch) => patch,
+                Err(WorkspaceError::BadPatch(why)) => return Ok(Err((AttemptFailure::BadPatch, why))),
+                Err(error) => return Err(error.into()),
+            };
+            if patch.is_empty() || base.as_ref() == Some(&patch) {
+                return Ok(Err((AttemptFailure::NoChange, "the agent changed nothing".to_owned())));
+            }
+            attempt.patch_digest = Some(patch.digest());
+            attempt.proposed_fix = Some(patch);
+            let fact = proposed(attempt);
+            self.update(attempt, vec![fact]).await?;
+            return Ok(Ok(()));
+        }
+        *is_out_of_agents = true;
+        let who = if declined.is_empty() { "no agent is set up".to_owned() } else { declined.join("; ") };
+        Ok(Err((AttemptFailure::NoChange, format!("no agent had anything to propose ({who})"))))
+    }
+
+    async fn take_account(&self, attempt: &mut Attempt, account: Account) -> Result<(), EngineError> {
+        attempt.diagnosis = self.engine.safe_text(account.diagnosis.trim(), MAX_DIAGNOSIS_CHARS);
+        attempt.recorded = account.recorded;
+        attempt.tokens = account.tokens;
+        attempt.cost_usd = account.cost_usd;
+        if !account.output.is_empty() {
+            let name = format!("agent_output_attempt_{}.log", attempt.attempt_no);
+            self.keep_output(&name, &account.output, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for a repeat, then asks the guard; a violation is never run.
+    async fn judge(&mut self, attempt: &mut Attempt, earlier: &[Attempt]) -> Result<Result<(), Failed>, EngineError> {
+        let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
+        let is_human = attempt.author.human().is_some();
+        // An attempt that was aborted was never judged: its patch may come again.
+        let was_judged = |it: &&Attempt| it.failure_kind.is_some() || it.status == AttemptStatus::Succeeded;
+        let twin = earlier.iter().filter(was_judged).find(|it| !is_human && it.patch_digest == attempt.patch_digest);
+        if let Some(twin) = twin {
+            let why = format!("the same patch as attempt {}", twin.attempt_no);
+            return Ok(Err((AttemptFailure::RepeatedPatch, why)));
+        }
+        let policy = match self.policy().await? {
+            Ok(policy) => policy,
+            Err(why) => return Ok(Err((AttemptFailure::PolicyViolation, why))),
+        };
+        let judgement = {
+            let mut files = BTreeMap::new();
+            for path in guard::wanted_files(&patch) {
+                if let Some(text) = self.file_at_base(&path).await? {
+                    files.insert(path, text);
+                }
+            }
+            let failure = self.run.failure.as_ref();
+            guard::judge(
+                &patch,
+                &guard::Context {
+                    policy: &policy,
+                    author_is_human: is_human,
+                    category: failure.map(|it| it.category),
+                    failure_files: failure.map_or(&[], |it| &it.files),
+                    test_command: self.run.order.test_command.as_deref(),
+                    base: &guard::BaseFiles(files),
+                },
+            )
+        };
+        let findings: Vec<String> = judgement
+            .findings
+            .iter()
+            .map(|it| {
+                let line = it.line.map(|it| format!(":{it}")).unwrap_or_default();
+                format!("{}{line} [{}] {}", it.file, it.rule, it.reason)
+            })
+            .collect();
+        let text = self.engine.safe_text(&findings.join("; "), 2_000);
+        let is_over_limits = judgement
+            .findings
+            .iter()
+            .filter(|it| it.verdict == Verdict::Violation)
+            .all(|it| guard::is_size_rule(&it.rule));
+        let verdict = judgement.verdict;
+        attempt.guard = Some(judgement);
+        let message = match (verdict, text.is_empty()) {
+            (_, true) => format!("guard: {verdict}"),
+            (_, false) => format!("guard: {verdict}: {text}"),
+        };
+        let fact = NewEvent::new(EventType::AttemptGuarded, "system", message).with(json!({ "verdict": verdict }));
+        self.update(attempt, vec![fact]).await?;
+        if verdict != Verdict::Violation {
+            return Ok(Ok(()));
+        }
+        let kind = if is_over_limits { AttemptFailure::OverLimits } else { AttemptFailure::PolicyViolation };
+        Ok(Err((kind, format!("the guard refused the patch, it was not run: {text}"))))
+    }
+
+    async fn file_at_base(&self, path: &str) -> Result<Option<String>, EngineError> {
+        let repo = Path::new(&self.run.order.repo_path);
+        Ok(self.engine.workspace.file_at(repo, &self.run.commit_sha, path).await?)
+    }
+
+    /// Reads the policy of the failing commit, never of the patch. The inner error is a policy that cannot be trusted, in words.
+    pub async fn policy(&self) -> Result<Result<Policy, String>, EngineError> {
+        let mut policy_text = None;
+        for path in POLICY_PATHS {
+            policy_text = match policy_text {
+                None => self.file_at_base(path).await?,
+                found => found,
+            };
+        }
+        let mut lists = Vec::new();
+        for path in PROTECTED_PATHS {
+            if let Some(text) = self.file_at_base(path).await? {
+                lists.push((*path, text));
+            }
+        }
+        let lists: Vec<(&str, &str)> = lists.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        Ok(Policy::from_sources(policy_text.as_deref(), &lists).map_err(|it| format!("the policy is not valid: {it}")))
+    }
+
+    /// Proves a patch: the failing command is green with it, green again, and no test vanished, was skipped, or fell silent.
+    async fn prove(&mut self, attempt: &mut Attempt) -> Result<Result<(), Failed>, EngineError> {
+        let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
+        let n = attempt.attempt_no;
+        let first = match self.trial(&format!("attempt {n}: proving"), &output_name(n), Some(&patch)).await {
+            Ok(trial) => trial,
+            Err(EngineError::Workspace(WorkspaceError::DoesNotApply(why))) => {
+                return Ok(Err((AttemptFailure::BadPatch, format!("the patch does not apply: {why}"))));
+            }
+            Err(error) => return Err(error),
+        };
+        self.read_trial(attempt, &first);
+        if let Some(failed) = self.objection(&first) {
+            self.validated(attempt, &first, false).await?;
+            return Ok(Err(failed));
+        }
+        let name = format!("test_output_attempt_{n}_rerun.log");
+        let again = self.trial(&format!("attempt {n}: proving again"), &name, Some(&patch)).await?;
+        if let Some((kind, why)) = self.objection(&again) {
+            self.read_trial(attempt, &again);
+            self.validated(attempt, &again, false).await?;
+            let kind = if again.is_green() { kind } else { AttemptFailure::Unstable };
+            return Ok(Err((kind, format!("green once, then {}: {why}", again.ended()))));
+        }
+        self.validated(attempt, &again, true).await?;
+        Ok(Ok(()))
+    }
+
+    fn read_trial(&self, attempt: &mut Attempt, trial: &Trial) {
+        let failure = &trial.failure;
+        attempt.failing_tests = failure.report.as_ref().map(report_failing).unwrap_or_default();
+        if trial.is_green() {
+            attempt.validation_log = format!("{}\n", trial.ended());
+            attempt.new_failure = None;
+        } else {
+            attempt.new_failure = Some(failure.reduced_log.clone());
+        }
+        let tail: String = tail_chars(&failure.reduced_log, MAX_VALIDATION_CHARS);
+        attempt.validation_log = format!("{}\n{tail}", trial.ended());
+    }
+
+    async fn validated(&mut self, attempt: &Attempt, trial: &Trial, passed: bool) -> Result<(), EngineError> {
+        let what = if passed { "proved, green twice" } else { "not proved" };
+        let message = format!("tests with the patch: {} ({what})", trial.ended());
+        let fact = NewEvent::new(EventType::AttemptValidated, "system", message)
+            .with(json!({ "passed": passed, "failing": attempt.failing_tests.len() }));
+        self.update(attempt, vec![fact]).await
+    }
+
+    /// Returns why a trial is no proof.
+    fn objection(&self, trial: &Trial) -> Option<Failed> {
+        match trial.exit {
+            Exit::TimedOut => {
+                return Some((
+                    AttemptFailure::TestsTimedOut,
+                    "the tests ran into the time limit with the patch".to_owned(),
+                ));
+            }
+            Exit::Code(0) => {}
+            _ => {
+                let summary = &trial.failure.summary;
+                return Some((AttemptFailure::StillRed, format!("still {}: {summary}", trial.ended())));
+            }
+        }
+        let before = self.run.failure.as_ref().and_then(|it| it.report.as_ref());
+        let objections = match (before, trial.failure.report.as_ref()) {
+            (Some(before), None) => {
+                vec![format!("{} reported its tests before the patch and is silent after it", before.runner)]
+            }
+            (Some(before), Some(after)) => report::compare(before, after),
+            (None, Some(after)) if after.total == Some(0) => vec!["the runner found no tests".to_owned()],
+            (None, _) => Vec::new(),
+        };
+        (!objections.is_empty())
+            .then(|| (AttemptFailure::NotProved, format!("green, but no proof: {}", objections.join("; "))))
+    }
+}
+
+/// Name of the stored output of an attempt's proof.
+pub fn output_name(attempt_no: u32) -> String {
+    format!("test_output_attempt_{attempt_no}.log")
+}
+
+fn report_failing(report: &crate::domain::TestReport) -> Vec<String> {
+    report.failing().into_iter().take(200).collect()
+}
+
+fn tail_chars(text: &str, max: usize) -> String {
+    let n = text.chars().count();
+    text.chars().skip(n.saturating_sub(max)).collect()
+}
+
+fn proposed(attempt: &Attempt) -> NewEvent {
+    let (files, added, removed) = attempt.proposed_fix.as_ref().map(Patch::stat).unwrap_or_default();
+    let recorded = if attempt.recorded { ", a recorded answer" } else { "" };
+    let noun = if files == 1 { "file" } else { "files" };
+    let message = format!("proposed a patch: {files} {noun} +{added} -{removed}{recorded}");
+    NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message)
+        .with(json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }))
+}
+
+/// Returns the person's failed patch that the loop goes on from.
+fn continued_patch(earlier: &[Attempt]) -> Option<&Patch> {
+    let last = earlier.iter().rev().find(|it| it.author.human().is_some())?;
+    let was_run = !matches!(
+        last.failure_kind,
+        Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits | AttemptFailure::BadPatch)
+    );
+    (last.status == AttemptStatus::Failed && was_run).then_some(last.proposed_fix.as_ref()).flatten()
+}
+
+/// Returns the hint for this attempt: its own, else the latest given before.
+fn hint_for(attempt: &Attempt, earlier: &[Attempt]) -> Option<String> {
+    attempt.hint.clone().or_else(|| earlier.iter().rev().find_map(|it| it.hint.clone()))
+}
+
+/// Says what changed between the last two failures.
+fn progress_of(run: &Run, earlier: &[Attempt]) -> Option<String> {
+    let judged: Vec<&Attempt> = earlier.iter().filter(|it| it.new_failure.is_some()).collect();
+    let after = judged.last()?;
+    let base = run.failure.as_ref()?.report.as_ref().map(report_failing).unwrap_or_default();
+    let before = judged.len().checked_sub(2).map_or(&base, |idx| &judged[idx].failing_tests);
+    Some(progress::progress(before, &after.failing_tests))
+}
+
+/// Decides whether the loop stops after a failed attempt, and why.
+fn stop_reason(
+    run: &Run,
+    earlier: &[Attempt],
+    attempt: &Attempt,
+    is_out_of_agents: bool,
+) -> Option<(Reason, String)> {
+    if attempt.author.human().is_some() {
+        return None;
+    }
+    let mut all: Vec<&Attempt> = earlier.iter().collect();
+    all.push(attempt);
+    let why = attempt.failure_reason.clone().unwrap_or_default();
+    let is_without_patch = |it: &&Attempt| it.failure_kind.is_none_or(AttemptFailure::is_without_patch);
+    if is_out_of_agents {
+        let reason = if all.iter().all(is_without_patch) { Reason::AgentFailed } else { Reason::Exhausted };
+        return Some((reason, why));
+    }
+    if attempt.failure_kind == Some(AttemptFailure::RepeatedPatch) {
+        return Some((Reason::Exhausted, format!("stopped early: {why}")));
+    }
+    if has_grown_twice(run, &all) {
+        return Some((Reason::Exhausted, "stopped early: two attempts in a row broke more tests".to_owned()));
+    }
+    if run.budget > 0 {
+        return None;
+    }
+    let all_are = |kind: AttemptFailure| all.iter().all(|it| it.failure_kind == Some(kind));
+    let reason = if all.iter().all(is_without_patch) {
+        Reason::AgentFailed
+    } else if all_are(AttemptFailure::OverLimits) {
+        Reason::OverLimits
+    } else if all.iter().all(|it| {
+        matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits))
+    }) {
+        Reason::PolicyViolation
+    } else {
+        Reason::Exhausted
+    };
+    let n = all.len();
+    let noun = if n == 1 { "attempt" } else { "attempts" };
+    Some((reason, format!("{n} {noun} failed; the last: {why}")))
+}
+
+/// Whether the set of failing tests grew in the last two attempts, each time over the one before.
+fn has_grown_twice(run: &Run, all: &[&Attempt]) -> bool {
+    let [.., one, two] = all else { return false };
+    if one.failure_kind != Some(AttemptFailure::StillRed) || two.failure_kind != Some(AttemptFailure::StillRed) {
+        return false;
+    }
+    let base = run.failure.as_ref().and_then(|it| it.report.as_ref()).map_or(0, |it| it.failing().len());
+    let zero = all.len().checked_sub(3).map_or(base, |idx| match all[idx].failing_tests.len() {
+        0 => base,
+        n => n,
+    });
+    zero > 0 && zero < one.failing_tests.len() && one.failing_tests.len() < two.failing_tests.len()
+}

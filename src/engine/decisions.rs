@@ -1,0 +1,217 @@
+//! Carries out what people decide: approve, deny, abort, retry, and a fix by hand.
+use crate::domain::run::{Run, RunId, candidate};
+use crate::domain::transition::{Decided, Decision, Transition};
+use crate::domain::{Attempt, Failure, Illegal, Patch, Pending};
+use crate::engine::{Engine, EngineError};
+use crate::store::StoreError;
+use crate::workspace::{BranchCommit, WorkspaceError};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// How often a decision is thought over again because the run moved in the meantime.
+const MAX_ROUNDS: usize = 20;
+const MAX_PATCH_BYTES: usize = 1024 * 1024;
+const MAX_HINT_CHARS: usize = 4_000;
+const MAX_NOTE_CHARS: usize = 2_000;
+
+/// The operator's actions, with what each needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Approve,
+    Deny,
+    Abort,
+    Retry,
+    FixByPatch(String),
+    FixByWorktree(PathBuf),
+    Hint(String),
+}
+
+/// Who acts, and what they saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Operator {
+    pub name: String,
+    pub note: Option<String>,
+    pub rev: Option<String>,
+    pub version: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    Changed { run: Run, message: String },
+    FirstKey { run: Run, message: String },
+    Repeat { run: Run, message: String },
+}
+
+impl Engine {
+    /// Carries out an action. When the run moves meanwhile, the action is judged again on the new state, never forced.
+    pub async fn decide(&self, id: RunId, action: &Action, operator: &Operator) -> Result<Done, EngineError> {
+        let note = operator.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS));
+        for _ in 0..MAX_ROUNDS {
+            let run = self.store.run(id).await?;
+            let attempts = self.store.attempts(id).await?;
+            let decision = Decision {
+                by: &operator.name,
+                note: note.as_deref(),
+                rev: operator.rev.as_deref(),
+                version: operator.version,
+                now: self.clock.now(),
+            };
+            let decided = match action {
+                Action::Approve => run.approve(&attempts, &decision)?,
+                Action::Deny => run.deny(&attempts, &decision)?,
+                Action::Abort => run.abort(&attempts, &decision)?,
+                Action::Retry => run.retry(&decision)?,
+                Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => {
+                    self.check_fixable(&run, &decision)?;
+                    run.human_fix(self.pending(&run, action, operator).await?, &decision)?
+                }
+            };
+            let (mut transition, is_first_key) = match decided {
+                Decided::AlreadyDone(message) => return Ok(Done::Repeat { run, message }),
+                Decided::Change(transition) => (transition, false),
+                Decided::FirstKey(transition) => (transition, true),
+            };
+            let is_final_approve = *action == Action::Approve && !is_first_key;
+            let branch = match is_final_approve {
+                true => Some(self.commit_branch(&run, &attempts, &mut transition).await?),
+                false => None,
+            };
+            match self.store.commit(&transition, None).await {
+                Ok(()) => return Ok(done(transition, action, is_first_key)),
+                Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(EngineError::Store(StoreError::Conflict))
+    }
+
+    /// Refuses before any work is done what the state would refuse afterwards.
+    fn check_fixable(&self, run: &Run, decision: &Decision<'_>) -> Result<(), Illegal> {
+        let probe = Pending::Hint { by: decision.by.to_owned(), text: String::new() };
+        run.human_fix(probe, decision).map(|_| ())
+    }
+
+    async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {
+        let by = operator.name.clone();
+        let repo = Path::new(&run.order.repo_path);
+        let patch = match action {
+            Action::Hint(text) if text.trim().is_empty() => {
+                return Err(EngineError::Invalid("the hint is empty".to_owned()));
+            }
+            Action::Hint(text) => return Ok(Pending::Hint { by, text: self.safe_text(text, MAX_HINT_CHARS) }),
+            Action::FixByWorktree(dir) => self.workspace.difference_of(repo, dir, &run.commit_sha).await?,
+            Action::FixByPatch(text) if text.len() > MAX_PATCH_BYTES => {
+                return Err(EngineError::Invalid("the patch is larger than 1 MiB".to_owned()));
+            }
+            Action::FixByPatch(text) => {
+                if text.trim().is_empty() {
+                    return Err(EngineError::Invalid("the patch is empty".to_owned()));
+                }
+                let tree = self.workspace.tree(repo, &run.commit_sha).await?;
+                self.workspace.apply(&tree, &Patch(text.clone())).await.map_err(|error| match error {
+                    WorkspaceError::DoesNotApply(why) => EngineError::Invalid(format!(
+                        "the patch does not apply to {}: {why}; make it against that commit",
+                        run.commit_sha.get(..8).unwrap_or_default()
+                    )),
+                    other => other.into(),
+                })?;
+                self.workspace.difference(&tree).await?
+            }
+            Action::Approve | Action::Deny | Action::Abort | Action::Retry => {
+                return Err(EngineError::Invalid("this action takes no fix".to_owned()));
+            }
+        };
+        if patch.is_empty() {
+            let short = run.commit_sha.get(..8).unwrap_or_default();
+            return Err(EngineError::Invalid(format!("there is no difference from {short}")));
+        }
+        Ok(Pending::Patch { by, patch, note: operator.note.clone() })
+    }
+
+    /// Makes the branch of an approve; the same approve makes the same commit, however often it is tried.
+    async fn commit_branch(
+        &self,
+        run: &Run,
+        attempts: &[Attempt],
+        transition: &mut Transition,
+    ) -> Result<(String, String), EngineError> {
+        let attempt = candidate(attempts).ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
+        let patch = attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
+        let message = commit_message(run, attempt, &transition.run.approved_by);
+        let branch = format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
+        let repo = Path::new(&run.order.repo_path);
+        let mut commit = BranchCommit {
+            base: &run.commit_sha,
+            branch: &branch,
+            patch,
+            message: &message,
+            unix_seconds: attempt.created_at.as_second(),
+        };
+        let with_digest = format!("{branch}-{}", patch.digest().short());
+        let (branch, sha) = match self.workspace.commit_branch(repo, &commit).await {
+            Ok(sha) => (branch.clone(), sha),
+            // Another run of the same failure was approved with another patch.
+            Err(WorkspaceError::BranchTaken { .. }) => {
+                commit.branch = &with_digest;
+                (with_digest.clone(), self.workspace.commit_branch(repo, &commit).await?)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        transition.run.heal_branch = Some(branch.clone());
+        transition.run.heal_commit = Some(sha.clone());
+        for event in &mut transition.events {
+            event.payload["branch"] = json!(branch);
+            event.payload["commit"] = json!(sha);
+        }
+        Ok((branch, sha))
+    }
+
+    /// Takes back the branch of an approve that came too late, unless the decision that came first made the very same one.
+    async fn forget_branch(&self, run: &Run, branch: Option<(String, String)>) -> Result<(), EngineError> {
+        let Some((branch, sha)) = branch else { return Ok(()) };
+        let now = self.store.run(run.id).await?;
+        if now.heal_commit.as_ref() == Some(&sha) || now.status == crate::domain::Status::Fixed {
+            return Ok(());
+        }
+        Ok(self.workspace.delete_branch(Path::new(&run.order.repo_path), &branch, &sha).await?)
+    }
+}
+
+fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Done {
+    let message = transition.events.first().map(|it| it.message.clone()).unwrap_or_default();
+    let run = transition.run;
+    let message = match (action, &run.heal_branch, is_first_key) {
+        (Action::Approve, Some(branch), false) => {
+            let repo = shell_quoted(&run.order.repo_path);
+            format!("approved on branch {branch}; merge it with: git -C {repo} merge --no-ff {branch}")
+        }
+        (_, _, true) => "the first of two keys is kept; another person must approve too".to_owned(),
+        _ => message,
+    };
+    if is_first_key { Done::FirstKey { run, message } } else { Done::Changed { run, message } }
+}
+
+/// Quotes a path for a command that is shown to a person.
+fn shell_quoted(path: &str) -> String {
+    let is_plain = !path.is_empty() && path.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
+    if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
+/// Writes the commit message. Free of anything that changes between two tries of the same approve.
+fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
+    let what = run.error_type.as_deref().unwrap_or("failure");
+    let command = run.order.test_command.as_deref().unwrap_or_default();
+    let digest = attempt.patch_digest.as_ref().map(ToString::to_string).unwrap_or_default();
+    let summary: String = run.error_summary.chars().take(300).collect();
+    let author = &attempt.author;
+    let n = attempt.attempt_no;
+    let approvers: String = approved_by.iter().map(|it| format!("Approved-by: {it}\n")).collect();
+    let id = run.id;
+    let short = run.commit_sha.get(..8).unwrap_or_default();
+    format!(
+        "Heal {what} of {short}\n\n{summary}\n\nProved by `{}`: red at {short}, green with this change, green again.\n\n\
+         Paramedic-Run: {id}\nParamedic-Attempt: {n} by {author}\nParamedic-Patch: sha256:{digest}\n{approvers}",
+        command.lines().next().unwrap_or_default(),
+    )
+}

@@ -1,0 +1,145 @@
+//! One run of the test command in a fresh tree: prepare, run, read the output as it comes, keep head and tail.
+use crate::domain::{Failure, Patch};
+use crate::engine::EngineError;
+use crate::engine::live::LiveTail;
+use crate::engine::session::Session;
+use crate::evidence::extractor::{ExitHint, Extractor, Options};
+use crate::process::{Exit, Job, Kept, Sink};
+use crate::workspace::Tree;
+use std::path::Path;
+use std::time::Duration;
+
+/// How a trial ended and what its output says.
+#[derive(Debug)]
+pub struct Trial {
+    pub exit: Exit,
+    pub failure: Failure,
+    pub duration: Duration,
+    /// What was odd on the way, for the timeline.
+    pub notes: Vec<String>,
+}
+
+impl Trial {
+    pub const fn is_green(&self) -> bool {
+        self.exit.is_green()
+    }
+
+    /// Returns the end in words.
+    pub fn ended(&self) -> String {
+        let seconds = self.duration.as_secs_f64();
+        match self.exit {
+            Exit::Code(0) => format!("green in {seconds:.1} s"),
+            Exit::Code(code) => format!("red (exit {code}) in {seconds:.1} s"),
+            Exit::Signal(signal) => format!("red (killed by signal {signal}) in {seconds:.1} s"),
+            Exit::TimedOut => format!("cut by the time limit after {seconds:.0} s"),
+            Exit::Cancelled => "stopped".to_owned(),
+        }
+    }
+}
+
+struct Tee<'a> {
+    extractor: Extractor,
+    live: LiveTail<'a>,
+}
+
+impl Sink for Tee<'_> {
+    fn chunk(&mut self, bytes: &[u8]) {
+        self.extractor.push(bytes);
+        self.live.chunk(bytes);
+    }
+}
+
+impl Session<'_> {
+    /// Makes a fresh tree of the failing commit, with `patch` applied.
+    pub async fn fresh_tree(&self, patch: Option<&Patch>) -> Result<Tree, EngineError> {
+        let workspace = &self.engine.workspace;
+        let tree = workspace.tree(Path::new(&self.run.order.repo_path), &self.run.commit_sha).await?;
+        if let Some(patch) = patch {
+            workspace.apply(&tree, patch).await?;
+        }
+        Ok(tree)
+    }
+
+    /// Runs the test command on the failing commit with `patch` applied, in a tree of its own, and keeps the output under `name`.
+    pub async fn trial(&self, phase: &str, name: &str, patch: Option<&Patch>) -> Result<Trial, EngineError> {
+        let tree = self.fresh_tree(patch).await?;
+        let command = self.run.order.test_command.clone().unwrap_or_default();
+        let mut notes = Vec::new();
+        if let Some(preparation) = self.engine.workspace.find_preparation(&tree, &command).await? {
+            let prepared = self.run_in(&tree, &preparation.command, phase, true).await?;
+            if !prepared.exit.is_green() {
+                notes.push(format!(
+                    "dependencies could not be fetched ({}, {}); going on with what is there",
+                    preparation.reason,
+                    prepared.ended()
+                ));
+            }
+        }
+        let command = if tree.scratch.join("venv/bin").is_dir() {
+            format!("PATH=\"$PARAMEDIC_SCRATCH/venv/bin:$PATH\"; export PATH\n{command}")
+        } else {
+            command
+        };
+        let mut trial = self.run_kept(&tree, &command, phase, false, Some(name)).await?;
+        trial.notes = notes;
+        Ok(trial)
+    }
+
+    async fn run_in(&self, tree: &Tree, command: &str, phase: &str, network: bool) -> Result<Trial, EngineError> {
+        self.run_kept(tree, command, phase, network, None).await
+    }
+
+    async fn run_kept(
+        &self,
+        tree: &Tree,
+        command: &str,
+        phase: &str,
+        network: bool,
+        name: Option<&str>,
+    ) -> Result<Trial, EngineError> {
+        let engine = self.engine;
+        let live = LiveTail::new(&engine.live, &engine.masker, self.run.id, phase, self.now());
+        let roots = vec![tree.root.to_string_lossy().into_owned(), self.run.order.repo_path.clone()];
+        let extractor = Extractor::new(Options {
+            roots,
+            masker: engine.masker.clone(),
+            budget_tokens: engine.settings.log_budget_tokens,
+        });
+        let mut tee = Tee { extractor, live };
+        let job = Job {
+            command,
+            cwd: &tree.root,
+            scratch: &tree.scratch,
+            writable: &[],
+            env: &[("PARAMEDIC_SCRATCH".to_owned(), tree.scratch.to_string_lossy().into_owned())],
+            stdin: None,
+            network,
+            timeout: Duration::from_millis(self.run.order.timeout_ms),
+        };
+        let outcome = engine.launcher.run(&job, &mut tee, &self.cancel).await?;
+        tee.live.write();
+        if outcome.exit == Exit::Cancelled || self.cancel.is_cancelled() {
+            return Err(EngineError::Stopped);
+        }
+        if let Some(name) = name {
+            self.keep_output(name, &joined(&outcome.output), outcome.output.dropped).await?;
+        }
+        let hint = match outcome.exit {
+            Exit::Code(0) => ExitHint::Passed,
+            Exit::TimedOut => ExitHint::TimedOut,
+            _ => ExitHint::Failed,
+        };
+        let failure = tee.extractor.finish(hint);
+        Ok(Trial { exit: outcome.exit, failure, duration: outcome.duration, notes: Vec::new() })
+    }
+}
+
+/// Joins head and tail; between them a line says how much is missing.
+pub fn joined(kept: &Kept) -> Vec<u8> {
+    let mut bytes = kept.head.clone();
+    if kept.dropped > 0 {
+        bytes.extend_from_slice(format!("\n[{} bytes were not kept]\n", kept.dropped).as_bytes());
+    }
+    bytes.extend_from_slice(&kept.tail);
+    bytes
+}
