@@ -1,2 +1,10 @@
 //! Starts the program.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|it| it == "__supervise") {
+        return paramedic::process::supervise::main(arguments);
+    }
+    paramedic::cli::main()
+}

@@ -1,1 +1,164 @@
 //! The only place that names concrete adapters and puts them together.
+use crate::agent::Agent;
+use crate::agent::command::{CommandAgent, CommandSettings};
+use crate::agent::playbook::Playbook;
+use crate::agent::scripted::Scripted;
+use crate::backlog::Backlog;
+use crate::backlog::embedded::Embedded;
+use crate::clock::SystemClock;
+use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
+use crate::domain::Order;
+use crate::engine::live::LiveFolder;
+use crate::engine::worker::Worker;
+use crate::engine::{Agents, Engine, Settings};
+use crate::evidence::mask::Masker;
+use crate::process::launcher::{Launcher, LauncherOptions, SandboxChoice};
+use crate::process::tool::Tool;
+use crate::store::sqlite::SqliteStore;
+use crate::workspace::git::GitWorkspace;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::engine::intake::LocalOrder;
+pub use crate::engine::{StoreError, WorkspaceError};
+
+/// The program put together for one data directory.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub engine: Engine,
+    pub backlog: Arc<dyn Backlog>,
+}
+
+impl App {
+    /// Opens the data directory, making it if it is not there.
+    pub async fn open(config: &Config, environment: &Environment) -> Result<Self, String> {
+        let data_dir = &config.data_dir;
+        for folder in [data_dir.clone(), data_dir.join("live"), data_dir.join("trees"), data_dir.join("drafts")] {
+            private_folder(&folder)?;
+        }
+        let store = SqliteStore::open(&data_dir.join("paramedic.db")).await.map_err(|it| it.to_string())?;
+        let launcher = launcher(config, environment)?;
+        let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        let agents = ConfiguredAgents {
+            launcher: launcher.clone(),
+            agents: config.agents.clone(),
+            environment: environment.clone(),
+        };
+        let engine = Engine {
+            store: Arc::new(store),
+            workspace: Arc::new(workspace),
+            agents: Arc::new(agents),
+            masker: Masker::new(launcher.secrets()),
+            launcher,
+            clock: Arc::new(SystemClock),
+            live: LiveFolder::new(data_dir.join("live")),
+            settings: Settings::new(data_dir.clone()),
+        };
+        let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
+        Ok(Self { engine, backlog })
+    }
+
+    /// Returns a new worker on this data directory.
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.engine.clone())
+    }
+}
+
+/// Returns the launcher of programs, with the sandbox the settings ask for.
+pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, String> {
+    let supervisor = Environment::own_program().map_err(|it| format!("cannot find this program's own file: {it}"))?;
+    Ok(Launcher::new(LauncherOptions {
+        supervisor,
+        environment: environment.pairs(),
+        sandbox: match config.sandbox {
+            SandboxSetting::Auto => SandboxChoice::Auto,
+            SandboxSetting::Bubblewrap => SandboxChoice::Bubblewrap,
+            SandboxSetting::Landlock => SandboxChoice::Landlock,
+            SandboxSetting::Off => SandboxChoice::Off,
+        },
+        private: vec![config.data_dir.clone()],
+    }))
+}
+
+fn private_folder(folder: &Path) -> Result<(), String> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|it| format!("cannot make {}: {it}", folder.display()))
+}
+
+/// The agents of the settings, and the three that are built in.
+#[derive(Debug)]
+struct ConfiguredAgents {
+    launcher: Launcher,
+    agents: BTreeMap<String, AgentSettings>,
+    environment: Environment,
+}
+
+impl ConfiguredAgents {
+    fn program(&self, name: &str, settings: &AgentSettings) -> Arc<dyn Agent> {
+        let variables = settings.env.iter().filter_map(|it| Some((it.clone(), self.environment.text(it)?.to_owned())));
+        let settings_of_it = CommandSettings { network: settings.network, env: variables.collect() };
+        Arc::new(CommandAgent::new(name, &settings.command, self.launcher.clone(), settings_of_it))
+    }
+}
+
+impl Agents for ConfiguredAgents {
+    fn for_order(&self, order: &Order) -> Result<Vec<Arc<dyn Agent>>, String> {
+        let named = |name: &String| -> Result<Arc<dyn Agent>, String> {
+            match name.as_str() {
+                "playbook" => Ok(Arc::new(Playbook::new(self.launcher.clone()))),
+                "command" => {
+                    let command = order.agent_command.clone().filter(|it| !it.trim().is_empty());
+                    let command = command.ok_or("the agent `command` needs --agent-command")?;
+                    let settings = AgentSettings { command, network: false, env: Vec::new() };
+                    Ok(self.program(name, &settings))
+                }
+                "scripted" => {
+                    let script = order.script.as_deref().ok_or("the agent `scripted` needs a script")?;
+                    Ok(Arc::new(Scripted::new(script).map_err(|it| it.to_string())?))
+                }
+                other => match self.agents.get(other) {
+                    Some(settings) => Ok(self.program(name, settings)),
+                    None => {
+                        let known: Vec<&str> = self.agents.keys().map(String::as_str).collect();
+                        Err(format!("no agent is called `{other}`; there are playbook, command, {}", known.join(", ")))
+                    }
+                },
+            }
+        };
+        order.agents.iter().map(named).collect()
+    }
+}
+
+/// Returns the folder for drafts of human fixes.
+pub fn drafts(config: &Config) -> PathBuf {
+    config.data_dir.join("drafts")
+}
+
+/// Returns the workspace alone, for commands that need no database.
+pub fn workspace(config: &Config, environment: &Environment) -> Result<GitWorkspace, String> {
+    let trees = config.data_dir.join("trees");
+    private_folder(&trees)?;
+    Ok(GitWorkspace::new(launcher(config, environment)?, trees))
+}
+
+/// Returns the first line of what `program --version` says, `None` if it does not run.
+pub async fn version_of(launcher: &Launcher, program: &str) -> Option<String> {
+    let flag = if program == "go" { "version" } else { "--version" };
+    let tool = Tool {
+        program,
+        args: &[OsStr::new(flag)],
+        cwd: Path::new("/"),
+        env: &[],
+        stdin: None,
+        timeout: Duration::from_secs(10),
+        max_output: 4_096,
+    };
+    let output = launcher.tool(&tool).await.ok().filter(|it| it.code == Some(0))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(crate::evidence::text::clean_line(text.lines().next().unwrap_or_default()))
+}

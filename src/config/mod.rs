@@ -1,1 +1,12 @@
-//! Settings: raw (serde, unknown keys refused) to checked; the only reader of the environment.
+//! Settings: `raw` is what files say (unknown keys refused), `checked` is what the program may rely on. The only reader of the environment.
+pub mod checked;
+pub mod environment;
+pub mod raw;
+
+pub use checked::{AgentSettings, Config, SandboxSetting};
+pub use environment::Environment;
+
+/// Why the settings cannot be used; the text names the file and the line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);

@@ -1,0 +1,66 @@
+//! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One settings file.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawConfig {
+    /// Nothing is pushed, opened, commented or merged while this is true. Default true.
+    pub safe_mode: Option<bool>,
+    /// Attempts of a run, 1 to 5. Default 3.
+    pub max_attempts: Option<u32>,
+    /// Time limit of each command a run starts, like `90s` or `10m`. Default `10m`.
+    pub timeout: Option<String>,
+    /// The operator's name. Default: the login name.
+    pub operator: Option<String>,
+    /// `auto`, `dark`, `light`, `ansi16`, `mono`, or the path of a theme file.
+    pub theme: Option<String>,
+    /// Path of a keymap file laid over the default one.
+    pub keymap: Option<String>,
+    /// `auto`, `bubblewrap`, `landlock` or `off`.
+    pub sandbox: Option<String>,
+    /// Agents tried by default, in order.
+    pub agents_by_default: Option<Vec<String>>,
+    /// Agents of kind `command`, by name.
+    pub agents: BTreeMap<String, RawAgent>,
+}
+
+/// One agent program.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAgent {
+    /// Run by `sh -c` in the scratch tree.
+    pub command: Option<String>,
+    /// Whether the program may reach the network. Default false.
+    pub network: Option<bool>,
+    /// Names of environment variables the program gets.
+    pub env: Option<Vec<String>>,
+}
+
+impl RawConfig {
+    /// Parses one file; the error names line and key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|it| it.to_string().trim_end().to_owned())
+    }
+
+    /// Lays another file over this one: what it says wins.
+    #[must_use]
+    pub fn overlaid_by(mut self, over: Self) -> Self {
+        fn lay<T>(under: &mut Option<T>, over: Option<T>) {
+            if over.is_some() {
+                *under = over;
+            }
+        }
+        lay(&mut self.safe_mode, over.safe_mode);
+        lay(&mut self.max_attempts, over.max_attempts);
+        lay(&mut self.timeout, over.timeout);
+        lay(&mut self.operator, over.operator);
+        lay(&mut self.theme, over.theme);
+        lay(&mut self.keymap, over.keymap);
+        lay(&mut self.sandbox, over.sandbox);
+        lay(&mut self.agents_by_default, over.agents_by_default);
+        self.agents.extend(over.agents);
+        self
+    }
+}
