@@ -1,1 +1,136 @@
-//! One file per subcommand; the only module that prints.
+//! The command line: one file per subcommand; the only module that prints.
+mod arguments;
+mod audit;
+mod config;
+mod console;
+mod decide;
+mod demo;
+mod diff;
+mod doctor;
+mod error;
+mod follow;
+mod guard;
+mod heal;
+mod log;
+mod out;
+mod runs;
+mod show;
+mod worker;
+
+use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
+use crate::cli::error::{CliError, Ended, OK, USAGE, exit};
+use crate::config::checked::Flags;
+use crate::config::{Config, Environment};
+use crate::wiring::App;
+use clap::{CommandFactory, Parser};
+use std::process::ExitCode;
+
+/// What a subcommand works with.
+struct Context {
+    config: Config,
+    environment: Environment,
+    is_json: bool,
+    color: Color,
+}
+
+impl Context {
+    async fn open(&self) -> Result<App, CliError> {
+        App::open(&self.config, &self.environment).await.map_err(CliError::failed)
+    }
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    if let Err(error) = color_eyre::install() {
+        out::note(&format!("cannot install the error reports: {error}"));
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { OK };
+            let _ = error.print();
+            return exit(code);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(arguments));
+            // A blocked read of the terminal must not keep the program alive.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(CliError::failed(format!("cannot start the runtime: {error}"))),
+    };
+    match ended {
+        Ok(code) => exit(code),
+        Err(error) => {
+            out::note(&format!("paramedic: {}", crate::evidence::text::clean(&error.text)));
+            exit(error.code)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Ended {
+    let global = arguments.global;
+    let environment = Environment::of_this_process();
+    let flags = Flags {
+        data_dir: global.data_dir,
+        config: global.config,
+        operator: global.operator,
+        theme: global.theme,
+        is_read_only: global.read_only,
+    };
+    match &arguments.command {
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Arguments::command(), "paramedic", &mut std::io::stdout());
+            return Ok(OK);
+        }
+        Some(Command::Man) => {
+            let page = clap_mangen::Man::new(Arguments::command());
+            let mut bytes = Vec::new();
+            page.render(&mut bytes).map_err(|it| CliError::failed(it.to_string()))?;
+            out::bytes(&bytes);
+            return Ok(OK);
+        }
+        Some(Command::Config { command: ConfigCommand::Path }) => {
+            return config::path(&environment, &flags, global.json);
+        }
+        _ => {}
+    }
+    let config = Config::load(&environment, &flags)?;
+    let context = Context { config, environment, is_json: global.json, color: global.color };
+    match arguments.command {
+        None => console::run(&context, None).await,
+        Some(Command::Console { run }) => console::run(&context, run.as_deref()).await,
+        Some(Command::Demo { headless, dir }) => demo::run(&context, headless, dir.as_deref()).await,
+        Some(Command::Heal(heal)) => heal::run(&context, &heal).await,
+        Some(Command::Runs { status, repository, limit }) => {
+            runs::run(&context, status.as_deref(), repository, limit).await
+        }
+        Some(Command::Show { run }) => show::run(&context, &run).await,
+        Some(Command::Log { run, attempt, errors, output, raw }) => {
+            log::run(&context, &log::Which { run, attempt, errors, output, raw }).await
+        }
+        Some(Command::Diff { run, attempt, raw }) => diff::run(&context, &run, attempt, raw).await,
+        Some(Command::Watch { run }) => follow::watch(&context, &run).await,
+        Some(Command::Approve(decide)) => decide::approve(&context, decide).await,
+        Some(Command::Deny(decide)) => decide::deny(&context, decide).await,
+        Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
+        Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
+        Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
+        Some(Command::Worker { drain }) => worker::run(&context, drain).await,
+        Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
+        Some(Command::Audit { command }) => audit::run(&context, &command).await,
+        Some(Command::Config { command }) => config::run(&context, &command),
+        Some(Command::Doctor) => doctor::run(&context).await,
+        Some(Command::Completions { .. } | Command::Man) => Ok(OK),
+    }
+}
+
+/// Quotes a path for a command that is shown to a person.
+fn quoted(path: &str) -> String {
+    let clean = crate::evidence::text::clean_line(path);
+    let is_plain = !clean.is_empty() && clean.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
+    if is_plain { clean } else { format!("'{}'", clean.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,235 @@
+//! The command line, as clap reads it (DESIGN §4.1).
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// First on the scene of a red build: heals CI failures with proof, and leaves every decision to a person.
+#[derive(Debug, Parser)]
+#[command(name = "paramedic", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok · 1 failed · 2 wrong usage · 3 precondition failed (moved on, already decided) · \
+4 not authenticated · 5 refused by policy or read-only · 8 still pending";
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Folder of the database, drafts and logs [env: PARAMEDIC_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Settings file, read after /etc and the user's own
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Colours in the console and in diffs
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+    /// Look only: decisions are refused
+    #[arg(long, global = true)]
+    pub(super) read_only: bool,
+    /// Name of the person who decides [env: PARAMEDIC_OPERATOR] [default: the login name]
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub(super) operator: Option<String>,
+    /// Theme of the console: auto, dark, light, ansi16, mono, or a file [env: PARAMEDIC_THEME]
+    #[arg(long, global = true, value_name = "THEME")]
+    pub(super) theme: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Open the console (the default)
+    Console {
+        /// Open this run at once
+        run: Option<String>,
+    },
+    /// Make small real repositories that are really broken, heal them, and open the console on them
+    Demo {
+        /// Do not open the console
+        #[arg(long)]
+        headless: bool,
+        /// Folder for repositories and database; must be empty or not there [default: a new temporary one]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Heal the tests of a local repository, in the foreground
+    Heal(Heal),
+    /// List the runs, newest change first
+    #[command(visible_alias = "list")]
+    Runs {
+        /// Only runs in this state
+        #[arg(long)]
+        status: Option<String>,
+        /// Only runs of this repository
+        #[arg(long)]
+        repository: Option<String>,
+        /// How many at most
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+    },
+    /// Show a run with its attempts and timeline
+    Show { run: String },
+    /// Print an output of a run: the newest attempt's, or another's
+    Log {
+        run: String,
+        /// Number of the attempt; 0 = the failing commit
+        #[arg(long, value_name = "N")]
+        attempt: Option<u32>,
+        /// Only the failure lines, with their numbers
+        #[arg(long)]
+        errors: bool,
+        /// Name of the output, as `show` lists them
+        #[arg(long, value_name = "NAME", conflicts_with = "attempt")]
+        output: Option<String>,
+        /// The stored bytes as they are; refuses a terminal
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Print the patch of a run
+    Diff {
+        run: String,
+        /// Number of the attempt [default: the one a decision is about]
+        #[arg(long, value_name = "N")]
+        attempt: Option<u32>,
+        /// The patch as it is stored; refuses a terminal
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Follow a run until it comes to rest
+    Watch { run: String },
+    /// Accept the proved patch: one commit on a new branch
+    Approve(Decide),
+    /// Refuse the fix, or close an escalation
+    Deny(Decide),
+    /// Stop a run and everything it started
+    Abort(Decide),
+    /// Heal once more, with a fresh budget
+    Retry(Decide),
+    /// Supply a fix by hand: it is judged like any other attempt
+    HumanFix {
+        #[command(flatten)]
+        decide: Decide,
+        #[command(flatten)]
+        fix: Fix,
+    },
+    /// Work on queued runs until stopped
+    Worker {
+        /// End when nothing is left to do
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Judge a patch by the repository's policy
+    Guard(Guard),
+    /// Check or export the audit chain
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
+    /// Show, check or locate the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Say what works on this machine and what does not
+    Doctor,
+    /// Print the completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Heal {
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) repo: PathBuf,
+    /// The command that is red [default: found in the repository]
+    #[arg(long, value_name = "CMD")]
+    pub(super) test: Option<String>,
+    /// An agent, in the order they are tried; may be given several times [default: playbook]
+    #[arg(long = "agent", value_name = "NAME")]
+    pub(super) agents: Vec<String>,
+    /// A program as agent: prompt on standard input, edits files in place
+    #[arg(long, value_name = "CMD")]
+    pub(super) agent_command: Option<String>,
+    /// Attempts before a person is asked, 1 to 5 [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(super) max_attempts: Option<u32>,
+    /// Time limit of each test run and each turn of an agent [default: 10m]
+    #[arg(long, value_name = "DUR")]
+    pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// An id, the beginning of one, or `latest`
+    pub(super) run: String,
+    /// Why; kept in the timeline
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+    /// Digest of the patch you looked at (`show` prints it); refused when there is another by now
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) rev: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Fix {
+    /// A unified diff against the failing commit; `-` = standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) patch: Option<PathBuf>,
+    /// The changes in this checkout or worktree of the repository
+    #[arg(long, value_name = "DIR")]
+    pub(super) from_worktree: Option<PathBuf>,
+    /// Words for the agent; the next attempt is the agent's
+    #[arg(long, value_name = "TEXT")]
+    pub(super) hint: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Guard {
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) repo: PathBuf,
+    /// Where the change starts; the policy is read here [default: the branch point with origin's default branch, else HEAD]
+    #[arg(long, value_name = "REF")]
+    pub(super) base: Option<String>,
+    /// Where it ends [default: HEAD]
+    #[arg(long, value_name = "REF")]
+    pub(super) head: Option<String>,
+    /// Another policy file
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// Judge this patch instead; `-` = standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "head")]
+    pub(super) patch: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Find any edit or gap in the chain of events
+    Verify,
+    /// Print all events as JSON lines
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print the settings in force
+    Show,
+    /// Say whether settings, theme and keymap are valid
+    Check,
+    /// Print where settings are looked for
+    Path,
+}

@@ -1,0 +1,100 @@
+//! `paramedic doctor`: what works on this machine, what does not, and what to do about it.
+use crate::cli::Context;
+use crate::cli::error::{Ended, FAILED, OK};
+use crate::cli::out;
+use crate::config::checked::shown;
+use crate::wiring::{App, version_of};
+use serde::Serialize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Ok,
+    Note,
+    Broken,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    health: Health,
+    text: String,
+}
+
+pub(super) async fn run(context: &Context) -> Ended {
+    let mut checks = Vec::new();
+    let mut check = |name: &str, health: Health, text: String| {
+        checks.push(Check { name: name.to_owned(), health, text });
+    };
+    check("settings", Health::Ok, format!("{} file(s) read", context.config.files.len()));
+    let app = match context.open().await {
+        Ok(app) => Some(app),
+        Err(error) => {
+            check("data", Health::Broken, error.text);
+            None
+        }
+    };
+    if let Some(app) = &app {
+        check("data", Health::Ok, shown(&context.config.data_dir));
+        match app.engine.store.verify().await {
+            Ok(audit) if audit.problems.is_empty() => {
+                check("audit", Health::Ok, format!("chain of {} events intact", audit.events));
+            }
+            Ok(audit) => check("audit", Health::Broken, audit.problems.join("; ")),
+            Err(error) => check("audit", Health::Broken, error.to_string()),
+        }
+        let sandbox = app.engine.launcher.sandbox();
+        match sandbox.warning() {
+            None => check("sandbox", Health::Ok, sandbox.to_string()),
+            Some(text) => check("sandbox", Health::Note, text),
+        }
+        programs(context, app, &mut check).await;
+    }
+    let is_broken = checks.iter().any(|it| it.health == Health::Broken);
+    if context.is_json {
+        out::json(&serde_json::json!({ "ok": !is_broken, "checks": checks }));
+    } else {
+        let rows: Vec<Vec<String>> = checks
+            .iter()
+            .map(|it| {
+                let mark = match it.health {
+                    Health::Ok => "✓ ok",
+                    Health::Note => "· note",
+                    Health::Broken => "✗ broken",
+                };
+                vec![mark.to_owned(), it.name.clone(), crate::evidence::text::clean_line(&it.text)]
+            })
+            .collect();
+        out::line(out::table(&rows).trim_end());
+    }
+    Ok(if is_broken { FAILED } else { OK })
+}
+
+async fn programs(context: &Context, app: &App, check: &mut impl FnMut(&str, Health, String)) {
+    let launcher = &app.engine.launcher;
+    match version_of(launcher, "git").await {
+        Some(version) => check("git", Health::Ok, version),
+        None => check("git", Health::Broken, "git is not installed; install git 2.39 or newer".to_owned()),
+    }
+    for program in ["python3", "node", "npm", "cargo", "go", "make"] {
+        if let Some(version) = version_of(launcher, program).await {
+            check(program, Health::Ok, version);
+        }
+    }
+    let mut found = Vec::new();
+    for (name, agent) in &context.config.agents {
+        let program = agent.command.split_whitespace().next().unwrap_or_default();
+        if version_of(launcher, program).await.is_some() {
+            found.push(name.clone());
+        }
+    }
+    if found.is_empty() {
+        let text = "no agent program of the settings is installed; playbooks work without one, --agent-command takes any";
+        check("agents", Health::Note, text.to_owned());
+    } else {
+        check("agents", Health::Ok, found.join(", "));
+    }
+    if context.config.safe_mode {
+        check("safe mode", Health::Ok, "on: nothing is pushed anywhere".to_owned());
+    }
+}

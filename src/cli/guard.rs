@@ -1,0 +1,83 @@
+//! `paramedic guard`: judges a patch by the repository's policy, for a hook or a CI job.
+use crate::cli::Context;
+use crate::cli::arguments::Guard;
+use crate::cli::error::{CliError, Ended, FAILED, OK, REFUSED};
+use crate::cli::out;
+use crate::domain::{Patch, Verdict};
+use crate::evidence::text::clean_line;
+use crate::guard::policy::{POLICY_PATHS, PROTECTED_PATHS, Policy};
+use crate::guard::{BaseFiles, Context as Given, judge, wanted_files};
+use crate::wiring::workspace;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+
+pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
+    let workspace = workspace(&context.config, &context.environment).map_err(CliError::failed)?;
+    let usage = |it: crate::wiring::WorkspaceError| CliError::usage(it.to_string());
+    let repo = workspace.facts(&guard.repo).await.map_err(usage)?.root;
+    let change = workspace.change(&repo, guard.base.as_deref(), guard.head.as_deref()).await.map_err(usage)?;
+    let patch = match &guard.patch {
+        Some(path) => Patch(read(path)?),
+        None => change.patch,
+    };
+    let mut policy_text = match &guard.policy {
+        Some(path) => Some(read(path)?),
+        None => None,
+    };
+    for path in POLICY_PATHS {
+        if policy_text.is_none() {
+            policy_text = workspace.file_at(&repo, &change.base, path).await.map_err(usage)?;
+        }
+    }
+    let mut lists = Vec::new();
+    for path in PROTECTED_PATHS {
+        lists.extend(workspace.file_at(&repo, &change.base, path).await.map_err(usage)?.map(|text| (*path, text)));
+    }
+    let lists: Vec<(&str, &str)> = lists.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let policy = Policy::from_sources(policy_text.as_deref(), &lists)
+        .map_err(|it| CliError::failed(format!("the policy is not valid: {it}")))?;
+    let mut files = BTreeMap::new();
+    for path in wanted_files(&patch) {
+        if let Some(text) = workspace.file_at(&repo, &change.base, &path).await.map_err(usage)? {
+            files.insert(path, text);
+        }
+    }
+    let judgement = judge(
+        &patch,
+        &Given {
+            policy: &policy,
+            author_is_human: false,
+            category: None,
+            failure_files: &[],
+            test_command: None,
+            base: &BaseFiles(files),
+        },
+    );
+    if context.is_json {
+        out::json(&judgement);
+    } else {
+        out::line(judgement.verdict.as_str());
+        for finding in &judgement.findings {
+            let line = finding.line.map(|it| format!(":{it}")).unwrap_or_default();
+            let file = clean_line(&finding.file);
+            out::line(&format!("  {file}{line} [{}] {}", finding.rule, clean_line(&finding.reason)));
+        }
+    }
+    Ok(match judgement.verdict {
+        Verdict::Ok => OK,
+        Verdict::NeedsTwoKeys => REFUSED,
+        Verdict::Violation => FAILED,
+    })
+}
+
+fn read(path: &std::path::Path) -> Result<String, CliError> {
+    let mut text = String::new();
+    let read = if path == std::path::Path::new("-") {
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| ())
+    } else {
+        fs::read_to_string(path).map(|it| text = it)
+    };
+    read.map_err(|it| CliError::usage(format!("cannot read {}: {it}", path.display())))?;
+    Ok(text)
+}

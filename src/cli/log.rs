@@ -1,0 +1,82 @@
+//! `paramedic log`: a stored output, safe to look at.
+use crate::backlog::Backlog;
+use crate::cli::Context;
+use crate::cli::error::{CliError, Ended, OK};
+use crate::cli::out;
+use crate::domain::RunId;
+use crate::evidence::extractor::{Options, extract};
+use crate::evidence::mask::Masker;
+use crate::evidence::text::clean_line;
+use serde_json::json;
+
+/// Which output, and how.
+pub(super) struct Which {
+    pub(super) run: String,
+    pub(super) attempt: Option<u32>,
+    pub(super) errors: bool,
+    pub(super) output: Option<String>,
+    pub(super) raw: bool,
+}
+
+pub(super) async fn run(context: &Context, which: &Which) -> Ended {
+    if which.raw && out::is_terminal() {
+        return Err(CliError::usage("--raw is not shown on a terminal: send it to a file or a pipe"));
+    }
+    let app = context.open().await?;
+    let id = app.backlog.resolve(&which.run).await?;
+    let name = name(app.backlog.as_ref(), id, which).await?;
+    let output = app.backlog.output(id, &name).await?;
+    let Some(output) = output else {
+        let names: Vec<String> = app.backlog.outputs(id).await?.into_iter().map(|(name, _)| name).collect();
+        let known = if names.is_empty() { "there is none yet".to_owned() } else { names.join(", ") };
+        return Err(CliError::failed(format!("no output `{}`; outputs: {known}", clean_line(&name))));
+    };
+    if which.errors {
+        let options = Options { roots: Vec::new(), masker: Masker::new(Vec::new()), budget_tokens: 8_000 };
+        let failure = extract(&output.bytes, options);
+        if context.is_json {
+            out::json(&json!({ "name": output.name, "errors": failure.lines }));
+        } else {
+            for line in &failure.lines {
+                out::line(&format!("{:>6}| {}", line.number, line.text));
+            }
+        }
+        return Ok(OK);
+    }
+    if which.raw {
+        out::bytes(&output.bytes);
+        return Ok(OK);
+    }
+    let text = String::from_utf8_lossy(&output.bytes);
+    if context.is_json {
+        let clean = crate::evidence::text::clean(&text);
+        out::json(&json!({ "name": output.name, "text": clean, "droppedBytes": output.dropped_bytes }));
+    } else {
+        for line in text.split_inclusive('\n') {
+            out::line(&clean_line(line.trim_end_matches(['\n', '\r'])));
+        }
+    }
+    Ok(OK)
+}
+
+/// Returns the name of the output that is meant.
+async fn name(backlog: &dyn Backlog, id: RunId, which: &Which) -> Result<String, CliError> {
+    if let Some(name) = &which.output {
+        return Ok(name.clone());
+    }
+    let names: Vec<String> = backlog.outputs(id).await?.into_iter().map(|(name, _)| name).collect();
+    let of_attempt = |n: u32| match n {
+        0 => "base.log".to_owned(),
+        n => {
+            let tests = format!("test_output_attempt_{n}.log");
+            let agent = format!("agent_output_attempt_{n}.log");
+            // An attempt that was never run has only what its agent printed.
+            if names.contains(&tests) || !names.contains(&agent) { tests } else { agent }
+        }
+    };
+    if let Some(n) = which.attempt {
+        return Ok(of_attempt(n));
+    }
+    let newest = names.iter().rev().find(|it| it.starts_with("test_output_attempt_") && !it.contains("rerun"));
+    Ok(newest.cloned().unwrap_or_else(|| of_attempt(0)))
+}
