@@ -1,10 +1,17 @@
-//! The one integration test binary.
+//! The one integration test binary: stories through the real program, contracts of the ports, frames of the console, and the rules of the house.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::disallowed_methods, reason = "tests start programs and read the environment themselves")]
 
 mod agents;
+mod cheats;
+mod cli;
 mod console;
+mod crash;
+mod decisions;
+mod demo;
 mod heal;
 mod process;
 mod store_contract;
+mod support;
 mod tidy;
 mod workspace;
