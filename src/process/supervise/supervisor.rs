@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd;
 use nix::unistd::Pid;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read as _;
@@ -48,6 +49,7 @@ enum Wake {
 }
 
 pub(super) fn main() -> ExitCode {
+    close_inherited();
     let mut control = io::stdin();
     let Ok(order) = Order::read(&mut control) else { return ExitCode::from(2) };
     let report = supervise(&order).unwrap_or_else(|error| Report::Failed(error.to_string()));
@@ -60,7 +62,11 @@ fn supervise(order: &Order) -> io::Result<Report> {
     let deadline = clock::instant() + Duration::from_millis(order.timeout_ms);
     become_caretaker()?;
     let (hint, hint_writer) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    // A child inherits the mask, so it must be clean until the child is there.
+    SigSet::empty().thread_set_mask()?;
     let first = spawn(order, hint_writer)?;
+    // Whoever ends us politely wants the job ended too.
+    polite_ends().thread_block()?;
     let wakes = watch(first);
     let verdict = wait(&wakes, deadline);
     if !matches!(verdict, Verdict::NoneLeft) {
@@ -73,6 +79,16 @@ fn supervise(order: &Order) -> io::Result<Report> {
     })
 }
 
+/// Closes what whoever started us has left open; the job must not get it.
+fn close_inherited() {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<i32> = entries.filter_map(|it| it.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|it| *it > 2) {
+        // The one that was reading the list is gone already.
+        let _ = unistd::close(descriptor);
+    }
+}
+
 /// Leaves the terminal, adopts orphans, and keeps its memory (with the nonce) from the job.
 fn become_caretaker() -> io::Result<()> {
     // Fails only for the leader of a group, as in a shell by hand.
@@ -80,8 +96,6 @@ fn become_caretaker() -> io::Result<()> {
     prctl::set_child_subreaper(true)?;
     prctl::set_dumpable(false)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    // Whoever ends us politely wants the job ended too; children start with a clean mask.
-    polite_ends().thread_block()?;
     Ok(())
 }
 
