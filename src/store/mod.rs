@@ -1,4 +1,7 @@
 //! The port to the database: runs, attempts, events, outputs and leases. A state change, its events and its lease commit in one transaction.
+pub mod audit;
+pub mod sqlite;
+
 use crate::domain::{Attempt, Event, Run, RunId, RunQuery, Summary, Transition};
 use async_trait::async_trait;
 use jiff::Timestamp;
