@@ -49,7 +49,7 @@ pub(super) fn parse_time(text: &str) -> Result<Timestamp, StoreError> {
     text.parse().map_err(|error| StoreError::Broken(format!("a stored time cannot be read: {error}")))
 }
 
-/// Returns a count as SQLite's only integer. What is larger than any count fits no row.
+/// Returns a count as `SQLite`'s only integer. What is larger than any count fits no row.
 pub(super) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -60,7 +60,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Makes the folder and the file, readable by the user alone, and returns the gate that openers pass one by one.
 ///
-/// The database file itself is never opened here once it exists: closing it would drop the locks SQLite holds on it in this process.
+/// The database file itself is never opened here once it exists: closing it would drop the locks `SQLite` holds on it in this process.
 fn make_private(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -119,7 +119,8 @@ async fn prepare(path: &Path) -> Result<(), StoreError> {
     }
     if found < known {
         let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(broken)?;
-        MIGRATIONS.run(&mut *tx).await.map_err(broken)?;
+        // Not `run`: its bound on lifetimes would make the future of opening unfit for `tokio::spawn`.
+        MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(broken)?;
         tx.commit().await.map_err(broken)?;
     }
     conn.close().await.map_err(broken)
