@@ -11,11 +11,14 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Problems that are told in full; of further ones only the number.
-pub const MAX_PROBLEMS: usize = 100;
+const MAX_PROBLEMS: usize = 100;
+
+/// Longest text of a problem: rows that somebody made up may hold anything.
+const MAX_PROBLEM_CHARS: usize = 300;
 
 /// Takes in all events by number, then all runs, then all attempts, and tells what does not fit.
 #[derive(Debug)]
-pub struct Auditor {
+pub(super) struct Auditor {
     events: u64,
     last_seq: u64,
     head: Digest,
@@ -54,16 +57,16 @@ impl Default for Auditor {
 
 impl Auditor {
     /// Notes something that the adapter itself found.
-    pub fn problem(&mut self, text: impl Into<String>) {
+    pub(super) fn problem(&mut self, text: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS - 1 {
-            self.problems.push(text.into());
+            self.problems.push(printable(&text.into()));
         } else {
             self.untold += 1;
         }
     }
 
     /// Takes in the next event, by number.
-    pub fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, event: &Event) {
         self.link(event.seq, &event.prev, &event.digest);
         if event.expected_digest() != event.digest {
             self.problem(format!("event {}: its content does not match its digest", event.seq));
@@ -72,7 +75,7 @@ impl Auditor {
     }
 
     /// Takes in the next event where only its place in the chain is readable.
-    pub fn unreadable_event(&mut self, seq: u64, prev: &Digest, digest: &Digest, why: &str) {
+    pub(super) fn unreadable_event(&mut self, seq: u64, prev: &Digest, digest: &Digest, why: &str) {
         self.link(seq, prev, digest);
         self.problem(format!("event {seq}: cannot be read: {why}"));
     }
@@ -122,7 +125,7 @@ impl Auditor {
     }
 
     /// Compares the end of the chain as noted by the writers with the end as read.
-    pub fn noted_end(&mut self, noted: Option<(u64, Digest)>) {
+    pub(super) fn noted_end(&mut self, noted: Option<(u64, Digest)>) {
         let (seq, head) = noted.unwrap_or((0, Event::genesis()));
         if seq != self.last_seq {
             self.problem(format!("the chain was {seq} events long, now its last is event {}", self.last_seq));
@@ -132,7 +135,7 @@ impl Auditor {
     }
 
     /// Takes in a run.
-    pub fn run(&mut self, run: &Run) {
+    pub(super) fn run(&mut self, run: &Run) {
         self.attempts.insert(run.id, (run.attempt_count, 0));
         let Some(trail) = self.trails.get_mut(&run.id) else {
             return self.problem(format!("run {}: no event tells of it", run.id));
@@ -151,7 +154,7 @@ impl Auditor {
     }
 
     /// Takes in an attempt.
-    pub fn attempt(&mut self, run: RunId, attempt: &Attempt) {
+    pub(super) fn attempt(&mut self, run: RunId, attempt: &Attempt) {
         let no = attempt.attempt_no;
         match self.attempts.get_mut(&run) {
             Some((counted, read)) if (1..=*counted).contains(&no) => *read += 1,
@@ -169,7 +172,7 @@ impl Auditor {
     }
 
     /// Tells the result.
-    pub fn finish(mut self) -> Audit {
+    pub(super) fn finish(mut self) -> Audit {
         let gone: Vec<_> =
             self.trails.iter().filter(|(_, it)| !it.has_run).map(|(id, it)| (*id, it.last_seq)).collect();
         for (id, seq) in gone {
@@ -190,6 +193,18 @@ impl Auditor {
     }
 }
 
+/// Bounds a text and escapes all but plain ASCII: these texts are for terminals, and parts of them are whatever a forger wrote.
+fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for ch in text.chars().take(MAX_PROBLEM_CHARS) {
+        match ch {
+            ' '..='~' => printable.push(ch),
+            _ => printable.extend(ch.escape_default()),
+        }
+    }
+    printable
+}
+
 /// Returns the states a run may be in after `event`, `None` where the event says nothing of the state.
 ///
 /// A queued run may already be running: taking it makes a version without an event.
@@ -205,11 +220,24 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
         | E::AttemptGuarded
         | E::AttemptValidated
         | E::AttemptFailed => &[Status::Running],
-        E::AttemptSucceeded => &[Status::Fixed],
         E::RunEscalated | E::RunDenied => &[Status::Escalated],
         E::RunApproved if is_final => &[Status::Resolved],
-        E::RunApproved => &[Status::Fixed],
+        E::AttemptSucceeded | E::RunApproved => &[Status::Fixed],
         E::RunAborted => &[Status::Aborted],
         E::PrOpened | E::PrSkipped | E::PrMerged | E::PrClosed => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_forger_wrote_is_bounded_and_escaped() {
+        let mut auditor = Auditor::default();
+        auditor.problem(format!("run \u{1b}]52;c;x\u{7}\u{202e}{}", "y".repeat(100_000)));
+        let problem = &auditor.finish().problems[0];
+        assert!(problem.starts_with(r"run \u{1b}]52;c;x\u{7}\u{202e}yyy"), "{problem}");
+        assert!(problem.len() < 400);
+    }
 }

@@ -1,4 +1,4 @@
-//! The contract that every store is held to, and what is particular to SQLite.
+//! The contract that every store is held to, and what is particular to one adapter.
 //!
 //! A second adapter implements [`backend::Backend`] and takes the same list of tests.
 mod backend;

@@ -1,6 +1,6 @@
 //! The embedded database: `SQLite` in WAL mode, one file, any number of processes on it at a time.
 //!
-//! Writers take turns (`BEGIN IMMEDIATE`, waiting up to [`open::PATIENCE`]); readers see a snapshot and wait for nobody.
+//! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
 mod audit;
 mod codec;
 mod open;

@@ -14,12 +14,15 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::fs::TryLockError;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+// Under another name: the fence around the crate `nix` takes a path through `unix` for one of its.
+use std::os::unix as os;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use os::fs::DirBuilderExt as _;
+use os::fs::OpenOptionsExt as _;
+use os::fs::PermissionsExt as _;
 
 /// How long a writer waits for its turn before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,17 +37,14 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         Ok(passed) => passed.map_err(|error| failed(error.to_string()))?,
         Err(_) => return Err(failed("another process is opening it and does not finish".to_owned())),
     }
-    prepare(path).await.map_err(|error| failed(codec::why(error)))?;
     let options = options(path);
     // Connections are kept: the last one to close would move the log into the file, with everybody else waiting.
     let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE * 2);
-    let writer = pool
-        .clone()
-        .max_connections(1)
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
     let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+    let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
+    prepare(&mut conn).await.map_err(|error| failed(codec::why(error)))?;
+    drop(conn);
     Ok(SqliteStore { writer, readers })
 }
 
@@ -107,11 +107,10 @@ async fn pass(gate: &File) -> io::Result<()> {
 }
 
 /// Brings the file into WAL mode and its schema up to date. Both need the file to themselves, hence the gate.
-async fn prepare(path: &Path) -> Result<(), StoreError> {
-    let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(broken)?;
-    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut conn).await.map_err(broken)?;
+async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(broken)?;
     let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
-    let found = schema_version(&mut conn).await?;
+    let found = schema_version(&mut *conn).await?;
     if found > known {
         return Err(StoreError::Broken(format!(
             "this database was written by a newer version of paramedic (schema {found}; this program knows {known}); update paramedic"
@@ -123,7 +122,7 @@ async fn prepare(path: &Path) -> Result<(), StoreError> {
         MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(broken)?;
         tx.commit().await.map_err(broken)?;
     }
-    conn.close().await.map_err(broken)
+    Ok(())
 }
 
 async fn schema_version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {

@@ -106,7 +106,7 @@ pub(crate) async fn an_edit_with_a_new_digest_is_found(backend: &impl Backend) {
     history(&*store).await;
     let digest_with = async |seq: u64, text: &str| {
         let mut event = store.events(None, seq - 1, 1).await.unwrap().pop().unwrap();
-        event.message = text.to_owned();
+        text.clone_into(&mut event.message);
         event.expected_digest().to_string()
     };
     let digest = digest_with(3, "forged").await;
@@ -118,7 +118,7 @@ pub(crate) async fn an_edited_last_event_is_found(backend: &impl Backend) {
     let store = backend.open().await;
     history(&*store).await;
     let mut event = store.events(None, 6, 1).await.unwrap().pop().unwrap();
-    event.message = "forged".to_owned();
+    "forged".clone_into(&mut event.message);
     let digest = event.expected_digest().to_string();
     let edits = [Edit::Message { seq: 7, text: "forged" }, Edit::Digest { seq: 7, digest }];
     expect_problems(backend, edits, &["event 7: is not the one that was stored last"]).await;

@@ -27,11 +27,12 @@ use std::sync::Arc;
 /// Everything that is stored of runs, to see that nothing changed.
 async fn everything(store: &dyn Store) -> String {
     let (runs, _) = store.runs(&paramedic::domain::RunQuery::default()).await.unwrap();
-    let mut all = format!("{runs:?} {:?}", store.leases().await.unwrap());
+    let mut of_runs = Vec::new();
     for run in &runs {
-        all += &format!("{:?} {:?}", store.attempts(run.id).await.unwrap(), store.outputs(run.id).await.unwrap());
+        of_runs.push((store.attempts(run.id).await.unwrap(), store.outputs(run.id).await.unwrap()));
     }
-    all + &format!("{:?}", store.events(None, 0, u32::MAX).await.unwrap())
+    let (leases, events) = (store.leases().await.unwrap(), store.events(None, 0, u32::MAX).await.unwrap());
+    format!("{runs:?} {of_runs:?} {leases:?} {events:?}")
 }
 
 pub(crate) async fn every_field_reads_back_as_written(backend: &impl Backend) {
@@ -49,7 +50,7 @@ pub(crate) async fn every_field_reads_back_as_written(backend: &impl Backend) {
     assert_eq!(writer.create(&transition, None).await.unwrap(), None);
 
     assert_eq!(reader.run(run.id).await.unwrap(), run);
-    assert_eq!(reader.attempts(run.id).await.unwrap(), [attempt.clone()]);
+    assert_eq!(reader.attempts(run.id).await.unwrap(), std::slice::from_ref(&attempt));
     let stored = reader.events(None, 0, 10).await.unwrap();
     assert_eq!(stored.len(), 2);
     for (idx, (stored, new)) in stored.iter().zip(&events).enumerate() {

@@ -1,4 +1,4 @@
-//! SQLite: the contract, and what is particular to a file.
+//! The embedded database: the contract, and what is particular to a file.
 use crate::store_contract::backend::Backend;
 use crate::store_contract::backend::Edit;
 use crate::store_contract::fixtures::at;
@@ -7,6 +7,7 @@ use crate::store_contract::fixtures::taken;
 use crate::store_contract::held_to_the_contract;
 use paramedic::domain::Author;
 use paramedic::domain::RunId;
+use paramedic::domain::RunQuery;
 use paramedic::store::Store;
 use paramedic::store::StoreError;
 use paramedic::store::sqlite::SqliteStore;
@@ -18,7 +19,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A database file in a folder of its own.
 struct File {
@@ -213,46 +218,93 @@ async fn a_first_opening_by_many_makes_one_database() {
     assert_eq!((audit.events, audit.problems), (16, Vec::new()));
 }
 
-/// Names the database that [`another_process`] works on.
-const DATABASE: &str = "PARAMEDIC_TEST_DATABASE";
-
-/// Runs [`another_process`] in `n` real processes on one file that is not there yet.
-#[test]
-#[expect(clippy::disallowed_methods, reason = "the processes are this very test program")]
-fn many_processes_share_one_file() {
+/// A write that nobody waits for any more, wherever it was given up, is whole or absent, and blocks no later one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_write_is_whole_or_absent() {
     let file = File::fresh();
-    let program = std::env::current_exe().unwrap();
-    let children: Vec<_> = (0..4)
-        .map(|_| {
-            std::process::Command::new(&program)
-                .args(["--exact", "store_contract::sqlite::another_process"])
-                .env(DATABASE, file.path())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let store = file.open().await;
+    for patience in 0..60 {
+        let mut write = Box::pin(queued(&*store, at(patience)));
+        for _ in 0..patience {
+            let waker = std::task::Waker::noop();
+            if write.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let audit = runtime.block_on(async { file.open().await.verify().await.unwrap() });
-    assert_eq!((audit.events, audit.problems), (4 * 10 * 3, Vec::new()));
+    queued(&*store, at(99)).await;
+    let audit = store.verify().await.unwrap();
+    assert_eq!(audit.problems, Vec::<String>::new());
+    assert_eq!(audit.events, 2 * store.runs(&RunQuery::default()).await.unwrap().1);
+}
+
+/// Names the database that [`another_process`] works on, and how many rounds it goes.
+const DATABASE: &str = "PARAMEDIC_TEST_DATABASE";
+const ROUNDS: &str = "PARAMEDIC_TEST_ROUNDS";
+
+/// Starts [`another_process`] in a real process.
+#[expect(clippy::disallowed_methods, reason = "the process is this very test program")]
+fn start_process(path: &Path, rounds: u32) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store_contract::sqlite::another_process"])
+        .env(DATABASE, path)
+        .env(ROUNDS, rounds.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "how the other process is told which file")]
 async fn another_process() {
-    let Some(path) = std::env::var_os(DATABASE) else { return };
+    let (Some(path), Ok(rounds)) = (std::env::var_os(DATABASE), std::env::var(ROUNDS)) else { return };
     let store = SqliteStore::open(Path::new(&path)).await.unwrap();
     let me = format!("process {}", std::process::id());
-    for round in 0..10 {
+    for round in 0..rounds.parse().unwrap() {
         queued(&store, at(round)).await;
         // Whichever run is the oldest: the processes compete for it.
         let (run, lease) = store.claim(&me, None, at(100), at(200)).await.unwrap().unwrap();
         let told = run.attempt_started(Author::Agent("a".to_owned()), None, at(101)).unwrap();
         store.commit(&told, Some(&lease)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn many_processes_share_one_file() {
+    let file = File::fresh();
+    let children: Vec<_> = (0..4).map(|_| start_process(&file.path(), 10)).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let audit = file.open().await.verify().await.unwrap();
+    assert_eq!((audit.events, audit.problems), (4 * 10 * 3, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_whole_changes() {
+    let file = File::fresh();
+    let store = file.open().await;
+    for round in 1..=3 {
+        let mut child = start_process(&file.path(), u32::MAX);
+        let has_written = async {
+            while store.last_seq().await.unwrap() < round * 20 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_mins(1), has_written).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        in_time.unwrap();
+        assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+        // Whatever it held goes back into the queue, and the next process goes on with it.
+        let held = store.leases().await.unwrap();
+        let mut back = store.take_back(at(999), &[]).await.unwrap();
+        back.sort();
+        let mut due: Vec<_> = held.into_iter().map(|(id, _)| id).collect();
+        due.sort();
+        assert_eq!(back, due);
     }
 }
 
