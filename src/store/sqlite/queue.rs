@@ -41,10 +41,7 @@ pub(super) async fn require_held(conn: &mut SqliteConnection, run_id: RunId, lea
         .fetch_optional(conn)
         .await
         .map_err(broken)?;
-    match held {
-        Some(_) if lease.run_id == run_id => Ok(()),
-        _ => Err(StoreError::Conflict),
-    }
+    held.map(|_| ()).ok_or(StoreError::Conflict)
 }
 
 /// Returns the run that is to be taken next: the one that was created first. Times are compared to the nanosecond.
@@ -107,8 +104,8 @@ pub(super) async fn leases(conn: &mut SqliteConnection) -> Result<Vec<(RunId, St
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) run_id: RunId,
-    /// The lease as it was seen; none = a running run that nobody holds.
-    token: Option<String>,
+    /// Token and end of the lease as they were seen; none = a running run that nobody holds.
+    lease: Option<(String, String)>,
     why: String,
 }
 
@@ -118,25 +115,26 @@ pub(super) async fn lost(
     now: Timestamp,
     dead: &[String],
 ) -> Result<Vec<Lost>, StoreError> {
-    let rows = sqlx::query_as::<_, (String, Option<String>, Option<String>, bool)>(
-        "SELECT run_id, worker, token, until_at < ?1 FROM leases
+    let rows = sqlx::query_as::<_, (String, Option<String>, Option<String>, Option<String>)>(
+        "SELECT run_id, worker, token, until_at FROM leases
          UNION ALL
-         SELECT id, NULL, NULL, TRUE FROM runs
+         SELECT id, NULL, NULL, NULL FROM runs
          WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)",
     )
-    .bind(codec::time(now))
     .fetch_all(conn)
     .await
     .map_err(broken)?;
+    let now = codec::time(now);
     let mut lost = Vec::new();
-    for (id, worker, token, is_over) in rows {
+    for (id, worker, token, until) in rows {
+        let is_over = until.as_ref().is_some_and(|it| *it < now);
         let why = match worker {
             Some(worker) if dead.contains(&worker) => format!("worker {worker} is gone"),
             Some(worker) if is_over => format!("worker {worker} gave no sign of life in time"),
             Some(_) => continue,
             None => "no worker held it".to_owned(),
         };
-        lost.push(Lost { run_id: codec::parse_id(&id)?, token, why });
+        lost.push(Lost { run_id: codec::parse_id(&id)?, lease: token.zip(until), why });
     }
     Ok(lost)
 }
@@ -148,7 +146,7 @@ pub(super) async fn take_back(conn: &mut SqliteConnection, lost: &Lost, now: Tim
         .fetch_optional(&mut *conn)
         .await
         .map_err(broken)?;
-    if current.map(|(token, _)| token) != lost.token {
+    if current != lost.lease {
         return Ok(false);
     }
     let run = read::run(conn, lost.run_id).await?;
@@ -159,4 +157,65 @@ pub(super) async fn take_back(conn: &mut SqliteConnection, lost: &Lost, now: Tim
     let Transition { run, attempt, events, .. } = run.released(&lost.why, now).map_err(broken)?;
     write::apply(conn, &Transition { run, attempt, events, releases_lease: true }).await?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Transition;
+    use crate::store::Store as _;
+    use crate::store::sqlite::SqliteStore;
+    use serde_json::json;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn run() -> Run {
+        let json = json!({
+            "id": RunId::random(), "repository": "acme/shop", "branch": "main", "commitSha": "c0ffee", "provider": "local",
+            "source": "local", "errorHash": "", "errorSummary": "", "status": "queued", "attemptCount": 0, "maxAttempts": 3,
+            "approvedBy": [], "prState": "none", "version": 1, "createdAt": at(0), "updatedAt": at(0), "order": {}, "budget": 3,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    /// Between the look at the leases and the taking back, another process may have done both that and a claim.
+    #[tokio::test]
+    async fn a_new_holder_is_not_robbed_for_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
+        let run = run();
+        let creation = Transition { run: run.clone(), attempt: None, events: Vec::new(), releases_lease: false };
+        store.create(&creation, None).await.unwrap();
+        store.claim("w", None, at(1), at(2)).await.unwrap().unwrap();
+
+        let mut tx = store.snapshot().await.unwrap();
+        let seen = lost(&mut tx, at(3), &[]).await.unwrap();
+        drop(tx);
+        assert_eq!(store.take_back(at(3), &[]).await.unwrap(), [run.id]);
+        let (_, lease) = store.claim("w", None, at(4), at(9)).await.unwrap().unwrap();
+
+        let mut tx = store.write().await.unwrap();
+        assert!(!take_back(&mut tx, &seen[0], at(5)).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(store.heartbeat(&lease, at(10)).await.unwrap());
+        assert_eq!(store.run(run.id).await.unwrap().status, Status::Running);
+    }
+
+    /// The same worker may have sent its late heartbeat in between: a lease that is alive again stays.
+    #[tokio::test]
+    async fn a_lease_extended_in_time_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
+        let creation = Transition { run: run(), attempt: None, events: Vec::new(), releases_lease: false };
+        store.create(&creation, None).await.unwrap();
+        let (_, lease) = store.claim("w", None, at(1), at(2)).await.unwrap().unwrap();
+        let mut tx = store.snapshot().await.unwrap();
+        let seen = lost(&mut tx, at(3), &[]).await.unwrap();
+        drop(tx);
+        assert!(store.heartbeat(&lease, at(99)).await.unwrap());
+        let mut tx = store.write().await.unwrap();
+        assert!(!take_back(&mut tx, &seen[0], at(3)).await.unwrap());
+    }
 }
