@@ -364,3 +364,6 @@ impl Decision<'_> {
         format!("human:{}", self.by)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,7 @@
 //! The port to the database: runs, attempts, events, outputs and leases. A state change, its events and its lease commit in one transaction.
+mod audit;
+pub mod sqlite;
+
 use crate::domain::{Attempt, Event, Run, RunId, RunQuery, Summary, Transition};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,7 +42,8 @@ pub struct StoredOutput {
 /// The backlog's memory. Implementations are safe to use from several processes at once.
 ///
 /// Contract (held by `tests/it/store_contract.rs`): a write either happens whole or not at all; `seq` counts from 1 without gaps and
-/// each event carries the digest of the one before; `commit` succeeds only for the version that follows the stored one.
+/// each event carries the digest of the one before; `commit` succeeds only for the version that follows the stored one. A lease is held
+/// until it is taken back or ended, also past its time: only then may another worker have begun.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
     /// Stores a new run (version 1) with its first events. With `lease_until`, the creator holds it from the start and gets the lease.
@@ -88,6 +92,7 @@ pub trait Store: Debug + Send + Sync {
     async fn leases(&self) -> Result<Vec<(RunId, String)>, StoreError>;
 
     /// Puts runs back into the queue whose lease ended before `now`, or whose worker is in `dead`. Returns their ids.
+    /// A running run that nobody holds at all is put back too.
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError>;
 
     /// Stores an output, replacing one of the same name. With a lease, only while it is held.
@@ -98,7 +103,8 @@ pub trait Store: Debug + Send + Sync {
     /// Returns `(name, stored bytes)` of a run's outputs, oldest first.
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, StoreError>;
 
-    /// Checks the whole chain of events, and runs and attempts against it.
+    /// Checks the whole chain of events, and runs and attempts against it. The patch of an attempt is held to the last
+    /// `attempt.proposed` that names it in its payload: `{"attempt": 1, "patchDigest": "…"}`.
     async fn verify(&self) -> Result<Audit, StoreError>;
 }
 

@@ -1,0 +1,188 @@
+//! The embedded database: `SQLite` in WAL mode, one file, any number of processes on it at a time.
+//!
+//! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
+mod audit;
+mod codec;
+mod open;
+mod queue;
+mod read;
+mod write;
+
+use crate::domain::Attempt;
+use crate::domain::Event;
+use crate::domain::Run;
+use crate::domain::RunId;
+use crate::domain::RunQuery;
+use crate::domain::Summary;
+use crate::domain::Transition;
+use crate::store::Audit;
+use crate::store::Lease;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::StoredOutput;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::Sqlite;
+use sqlx::SqlitePool;
+use sqlx::Transaction;
+use std::path::Path;
+
+/// Largest output, and largest document of a run, an attempt or an event, that is taken.
+pub const MAX_STORED_BYTES: usize = 16 * 1024 * 1024;
+
+/// The backlog's memory in one file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    /// One connection: the tasks of this process queue here rather than at the file's lock.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, making it and its folder (private to the user) where they are missing.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        open::open(path).await
+    }
+
+    /// Begins a write. Taking the lock at once means that what is read inside cannot be outdated when it is written.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(codec::broken)
+    }
+
+    /// Begins a read of several tables as they were at one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.readers.begin().await.map_err(codec::broken)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create(
+        &self,
+        transition: &Transition,
+        hold: Option<(&str, Timestamp)>,
+    ) -> Result<Option<Lease>, StoreError> {
+        let mut tx = self.write().await?;
+        write::insert(&mut tx, transition).await?;
+        let lease = match hold {
+            Some((worker, until)) => Some(queue::lease(&mut tx, transition.run.id, worker, until).await?),
+            None => None,
+        };
+        tx.commit().await.map_err(codec::broken)?;
+        Ok(lease)
+    }
+
+    async fn run(&self, id: RunId) -> Result<Run, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::run(&mut tx, id).await
+    }
+
+    async fn find(&self, prefix: &str, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::find(&mut tx, prefix, limit).await
+    }
+
+    async fn runs(&self, query: &RunQuery) -> Result<(Vec<Run>, u64), StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::runs(&mut tx, query).await
+    }
+
+    async fn attempts(&self, id: RunId) -> Result<Vec<Attempt>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::attempts(&mut tx, id).await
+    }
+
+    async fn events(&self, run: Option<RunId>, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::events(&mut tx, run, after, limit).await
+    }
+
+    async fn last_seq(&self) -> Result<u64, StoreError> {
+        read::last_seq(&self.readers).await
+    }
+
+    async fn summary(&self) -> Result<Summary, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::summary(&mut tx).await
+    }
+
+    async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if let Some(lease) = lease {
+            queue::require_held(&mut tx, transition.run.id, lease).await?;
+        }
+        write::apply(&mut tx, transition).await?;
+        tx.commit().await.map_err(codec::broken)
+    }
+
+    async fn claim(
+        &self,
+        worker: &str,
+        only: Option<RunId>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(Run, Lease)>, StoreError> {
+        // Idle workers ask again and again: they must not take the writers' lock to learn that there is nothing.
+        let mut tx = self.snapshot().await?;
+        if queue::next(&mut tx, only, now).await?.is_none() {
+            return Ok(None);
+        }
+        drop(tx);
+        let mut tx = self.write().await?;
+        let claimed = queue::claim(&mut tx, worker, only, now, until).await?;
+        tx.commit().await.map_err(codec::broken)?;
+        Ok(claimed)
+    }
+
+    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let is_held = queue::extend(&mut tx, lease, until).await?;
+        tx.commit().await.map_err(codec::broken)?;
+        Ok(is_held)
+    }
+
+    async fn leases(&self) -> Result<Vec<(RunId, String)>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        queue::leases(&mut tx).await
+    }
+
+    async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let lost = queue::lost(&mut tx, now, dead).await?;
+        drop(tx);
+        let mut taken = Vec::new();
+        for lost in lost {
+            let mut tx = self.write().await?;
+            let is_requeued = queue::take_back(&mut tx, &lost, now).await?;
+            tx.commit().await.map_err(codec::broken)?;
+            if is_requeued {
+                taken.push(lost.run_id);
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn put_output(&self, id: RunId, output: &StoredOutput, lease: Option<&Lease>) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if let Some(lease) = lease {
+            queue::require_held(&mut tx, id, lease).await?;
+        }
+        write::put_output(&mut tx, id, output).await?;
+        tx.commit().await.map_err(codec::broken)
+    }
+
+    async fn output(&self, id: RunId, name: &str) -> Result<Option<StoredOutput>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::output(&mut tx, id, name).await
+    }
+
+    async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::outputs(&mut tx, id).await
+    }
+
+    async fn verify(&self) -> Result<Audit, StoreError> {
+        let mut tx = self.snapshot().await?;
+        audit::verify(&mut tx).await
+    }
+}

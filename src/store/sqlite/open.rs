@@ -1,0 +1,135 @@
+//! Opening: private files, the right modes, and a schema that fits the program, also when several processes open at once.
+use crate::store::StoreError;
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::codec;
+use crate::store::sqlite::codec::broken;
+use sqlx::Connection as _;
+use sqlx::SqliteConnection;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::SqliteSynchronous;
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::fs::TryLockError;
+use std::io;
+// Under another name: the fence around the crate `nix` takes a path through `unix` for one of its.
+use std::os::unix as os;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use os::fs::DirBuilderExt as _;
+use os::fs::OpenOptionsExt as _;
+use os::fs::PermissionsExt as _;
+
+/// How long a writer waits for its turn before it gives up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const READERS: u32 = 4;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+
+pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    let failed = |why: String| StoreError::Broken(format!("{}: {why}", path.display()));
+    let gate = make_private(path).map_err(|error| failed(error.to_string()))?;
+    match tokio::time::timeout(PATIENCE, pass(&gate)).await {
+        Ok(passed) => passed.map_err(|error| failed(error.to_string()))?,
+        Err(_) => return Err(failed("another process is opening it and does not finish".to_owned())),
+    }
+    let options = options(path);
+    // Connections are kept: the last one to close would move the log into the file, with everybody else waiting.
+    let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE * 2);
+    let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
+    let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+    let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
+    prepare(&mut conn).await.map_err(|error| failed(codec::why(error)))?;
+    drop(conn);
+    Ok(SqliteStore { writer, readers })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    use sqlx::ConnectOptions as _;
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(PATIENCE)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging()
+}
+
+/// Makes the folder and the file, readable by the user alone, and returns the gate that openers pass one by one.
+///
+/// The database file itself is never opened here once it exists: closing it would drop the locks `SQLite` holds on it in this process.
+fn make_private(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let gate = OpenOptions::new().create(true).append(true).mode(0o600).open(beside(path, "lock"))?;
+    match OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
+        Ok(_) => (),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close_to_others(path)?,
+        Err(error) => return Err(error),
+    }
+    Ok(gate)
+}
+
+fn close_to_others(path: &Path) -> io::Result<()> {
+    for path in [path.to_owned(), beside(path, "wal"), beside(path, "shm")] {
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => (),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Waits until this opener is the only one. The lock ends with the file handle, however the process ends.
+async fn pass(gate: &File) -> io::Result<()> {
+    loop {
+        match gate.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Brings the file into WAL mode and its schema up to date. Both need the file to themselves, hence the gate.
+async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(broken)?;
+    let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
+    let found = schema_version(&mut *conn).await?;
+    if found > known {
+        return Err(StoreError::Broken(format!(
+            "this database was written by a newer version of paramedic (schema {found}; this program knows {known}); update paramedic"
+        )));
+    }
+    if found < known {
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(broken)?;
+        // Not `run`: its bound on lifetimes would make the future of opening unfit for `tokio::spawn`.
+        MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(broken)?;
+        tx.commit().await.map_err(broken)?;
+    }
+    Ok(())
+}
+
+async fn schema_version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let table = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'");
+    if table.fetch_optional(&mut *conn).await.map_err(broken)?.is_none() {
+        return Ok(0);
+    }
+    let version = sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations");
+    Ok(version.fetch_one(conn).await.map_err(broken)?.unwrap_or(0))
+}

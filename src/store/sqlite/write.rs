@@ -1,0 +1,195 @@
+//! Writing a transition: the run, its attempt, its events and the end of its lease, inside the caller's transaction.
+use crate::domain::Attempt;
+use crate::domain::Digest;
+use crate::domain::Event;
+use crate::domain::NewEvent;
+use crate::domain::Run;
+use crate::domain::RunId;
+use crate::domain::Transition;
+use crate::store::StoreError;
+use crate::store::StoredOutput;
+use crate::store::sqlite::MAX_STORED_BYTES;
+use crate::store::sqlite::codec;
+use crate::store::sqlite::codec::broken;
+use crate::store::sqlite::read;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+/// Longest name of an output, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Stores a new run with what belongs to it.
+pub(super) async fn insert(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
+    let run = &transition.run;
+    if run.version != 1 {
+        return Err(StoreError::Conflict);
+    }
+    let done = sqlx::query(
+        "INSERT INTO runs (id, created_at, updated_at, not_before, doc) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(codec::id(run.id))
+    .bind(codec::time(run.created_at))
+    .bind(codec::time(run.updated_at))
+    .bind(run.not_before.map(codec::time))
+    .bind(codec::doc("a run", run)?)
+    .execute(&mut *conn)
+    .await
+    .map_err(broken)?;
+    if done.rows_affected() != 1 {
+        return Err(StoreError::Conflict);
+    }
+    put_rest(conn, transition).await
+}
+
+/// Stores a run's next version with what belongs to it, if the stored version is the one before.
+pub(super) async fn apply(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
+    let run = &transition.run;
+    let done = sqlx::query(
+        "UPDATE runs SET created_at = ?2, updated_at = ?3, not_before = ?4, doc = ?5
+         WHERE id = ?1 AND version = ?6 - 1",
+    )
+    .bind(codec::id(run.id))
+    .bind(codec::time(run.created_at))
+    .bind(codec::time(run.updated_at))
+    .bind(run.not_before.map(codec::time))
+    .bind(codec::doc("a run", run)?)
+    .bind(codec::int(run.version))
+    .execute(&mut *conn)
+    .await
+    .map_err(broken)?;
+    if done.rows_affected() != 1 {
+        read::run(conn, run.id).await?;
+        return Err(StoreError::Conflict);
+    }
+    put_rest(conn, transition).await
+}
+
+async fn put_rest(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
+    let run = &transition.run;
+    if let Some(attempt) = &transition.attempt {
+        put_attempt(conn, run.id, attempt).await?;
+    }
+    append(conn, run, &transition.events).await?;
+    if transition.releases_lease {
+        end_lease(conn, run.id).await?;
+    }
+    Ok(())
+}
+
+async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt: &Attempt) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO attempts (run_id, attempt_no, doc) VALUES (?1, ?2, ?3)
+         ON CONFLICT (run_id, attempt_no) DO UPDATE SET doc = excluded.doc",
+    )
+    .bind(codec::id(id))
+    .bind(attempt.attempt_no)
+    .bind(codec::doc("an attempt", attempt)?)
+    .execute(conn)
+    .await
+    .map_err(broken)?;
+    Ok(())
+}
+
+/// Appends facts to the chain.
+///
+/// The chain goes on from the end that its writers noted, not from what the table holds: were the table's tail cut off, the gap stays to be found.
+async fn append(conn: &mut SqliteConnection, run: &Run, events: &[NewEvent]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let (noted, mut head) = read::noted_end(conn).await?.unwrap_or((0, Event::genesis()));
+    let mut seq = noted.max(read::last_seq(&mut *conn).await?);
+    for event in events {
+        seq += 1;
+        head = put_event(conn, run, event, seq, head).await?;
+    }
+    sqlx::query(
+        "INSERT INTO chain (id, last_seq, head) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET last_seq = excluded.last_seq, head = excluded.head",
+    )
+    .bind(codec::int(seq))
+    .bind(head.as_str())
+    .execute(conn)
+    .await
+    .map_err(broken)?;
+    Ok(())
+}
+
+async fn put_event(
+    conn: &mut SqliteConnection,
+    run: &Run,
+    new: &NewEvent,
+    seq: u64,
+    prev: Digest,
+) -> Result<Digest, StoreError> {
+    let mut event = Event {
+        seq,
+        run_id: run.id,
+        run_version: run.version,
+        kind: new.kind,
+        actor: new.actor.clone(),
+        message: new.message.clone(),
+        payload: new.payload.clone(),
+        created_at: run.updated_at,
+        prev,
+        digest: Event::genesis(),
+    };
+    event.digest = event.expected_digest();
+    let payload = codec::doc(format_args!("the payload of {}", event.kind), &event.payload)?;
+    // The digest covers the value, the table holds its text: a value that changed on the way back would break the chain for good.
+    if codec::parse_doc::<Value>("a payload", &payload)? != event.payload || event.message.len() > MAX_STORED_BYTES {
+        return Err(StoreError::Broken(format!("{} cannot be stored: it would not read back as it is", event.kind)));
+    }
+    sqlx::query(
+        "INSERT INTO events (seq, run_id, run_version, type, actor, message, payload, created_at, prev, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )
+    .bind(codec::int(event.seq))
+    .bind(codec::id(event.run_id))
+    .bind(codec::int(event.run_version))
+    .bind(event.kind.as_str())
+    .bind(&event.actor)
+    .bind(&event.message)
+    .bind(payload)
+    .bind(codec::time(event.created_at))
+    .bind(event.prev.as_str())
+    .bind(event.digest.as_str())
+    .execute(conn)
+    .await
+    .map_err(broken)?;
+    Ok(event.digest)
+}
+
+/// Ends the lease of a run, whoever holds it.
+pub(super) async fn end_lease(conn: &mut SqliteConnection, id: RunId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM leases WHERE run_id = ?1").bind(codec::id(id)).execute(conn).await.map_err(broken)?;
+    Ok(())
+}
+
+pub(super) async fn put_output(
+    conn: &mut SqliteConnection,
+    id: RunId,
+    output: &StoredOutput,
+) -> Result<(), StoreError> {
+    let StoredOutput { name, bytes, dropped_bytes, created_at } = output;
+    if bytes.len() > MAX_STORED_BYTES || name.len() > MAX_NAME_BYTES {
+        return Err(StoreError::Broken(format!(
+            "an output of {} bytes is too large to be stored; at most {MAX_STORED_BYTES}, with a name of at most {MAX_NAME_BYTES}",
+            bytes.len()
+        )));
+    }
+    read::run(conn, id).await?;
+    sqlx::query(
+        "INSERT OR REPLACE INTO outputs (run_id, name, dropped_bytes, created_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(codec::id(id))
+    .bind(name)
+    .bind(codec::int(*dropped_bytes))
+    .bind(codec::time(*created_at))
+    .bind(bytes)
+    .execute(conn)
+    .await
+    .map_err(broken)?;
+    Ok(())
+}
