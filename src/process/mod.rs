@@ -1,4 +1,13 @@
 //! Running other people's programs: own process group, time limit, bounded output, scrubbed environment, sandbox. The only module that starts them.
+mod launcher;
+mod tool;
+
+pub use launcher::Launcher;
+pub use launcher::LauncherOptions;
+pub use launcher::SandboxChoice;
+pub use tool::Tool;
+pub use tool::ToolOutput;
+
 use std::path::Path;
 use std::time::Duration;
 
