@@ -1,4 +1,10 @@
 //! The port to a repository: facts, fresh work trees, applying patches, finding the test command, the commit of an approve.
+mod discover;
+mod git;
+
+pub use crate::workspace::git::GitWorkspace;
+pub use crate::workspace::git::MAX_PATCH_BYTES;
+
 use crate::domain::Patch;
 use async_trait::async_trait;
 use std::fmt::Debug;
@@ -60,6 +66,15 @@ pub struct Tree {
     pub commit: String,
     /// Removes the whole folder when the tree is dropped.
     pub guard: Option<tempfile::TempDir>,
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            // `TempDir` gives up on read-only and very deep folders; what resists even this is left to `sweep`.
+            let _ = git::removal::remove(&guard.keep());
+        }
+    }
 }
 
 /// Works on local repositories without leaving a trace in them, except the one branch that an approve makes.

@@ -1,0 +1,149 @@
+//! What fetches dependencies before tests run without network.
+//!
+//! The contract with whoever runs the command: it is run by `sh -c` in the root of a tree, with network, and with `PARAMEDIC_SCRATCH` set to
+//! `Tree::scratch`. Where `<scratch>/venv/bin` exists afterwards, it goes first on `PATH` for everything that is run in that tree. The command
+//! holds no text of the repository, so it is the same for every tree of the same commit.
+use crate::process::Launcher;
+use crate::workspace::TestCommand;
+use crate::workspace::Tree;
+use crate::workspace::WorkspaceError;
+use crate::workspace::discover::files::Files;
+use crate::workspace::discover::found;
+use crate::workspace::discover::interpreter::Interpreter;
+use crate::workspace::discover::node;
+use crate::workspace::discover::requirements::Requirements;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Names that are said in a reason before "and N more".
+const MAX_NAMED: usize = 3;
+
+static WORDS: LazyLock<Option<[Regex; 4]>> = LazyLock::new(|| {
+    let regex = |words: &str| Regex::new(&format!(r"(?:^|[\s;&|(/])(?:{words})(?:$|[\s;&|)])")).ok();
+    Some([
+        regex(r"python[0-9.]*|pytest|py\.test|unittest")?,
+        regex("npm|npx|pnpm|yarn|node|bun|jest|vitest|mocha")?,
+        regex("cargo")?,
+        regex("go")?,
+    ])
+});
+
+/// Writes the requirements of pyproject.toml as lines. No single quotes: it is quoted for a shell.
+const PYPROJECT_LINES: &str = concat!(
+    "import importlib, sys; ",
+    "toml = importlib.import_module(\"tomllib\" if sys.version_info >= (3, 11) else \"pip._vendor.tomli\"); ",
+    "table = toml.load(open(\"pyproject.toml\", \"rb\")); project = table.get(\"project\", {}); ",
+    "groups = {**project.get(\"optional-dependencies\", {}), **table.get(\"dependency-groups\", {})}; ",
+    "lists = [project.get(\"dependencies\", [])] + [groups.get(it, []) for it in (\"test\", \"tests\", \"testing\", \"dev\")]; ",
+    "print(*[it for some in lists for it in some if isinstance(it, str) and it.strip()[:1] not in (\"\", \"-\")], sep=\"\\n\")",
+);
+
+/// Returns the command that fetches what `test_command` needs, if something is missing.
+pub(in crate::workspace) async fn find_preparation(
+    launcher: &Launcher,
+    tree: &Tree,
+    test_command: &str,
+) -> Result<Option<TestCommand>, WorkspaceError> {
+    let files = Files::new(&tree.root);
+    let [uses_python, uses_node, uses_cargo, uses_go] = needs(test_command);
+    let mut steps = Vec::new();
+    if uses_python {
+        steps.extend(python(launcher, tree, &files, test_command).await);
+    }
+    if uses_node {
+        steps.extend(node::preparation(&files));
+    }
+    if uses_cargo {
+        steps.extend(cargo(&files));
+    }
+    if uses_go && files.has("go.mod") && files.has("go.sum") {
+        steps.push(found("go mod download", "go.sum lists modules"));
+    }
+    let commands: Vec<_> = steps.iter().map(|it| it.command.as_str()).collect();
+    let reasons: Vec<_> = steps.iter().map(|it| it.reason.as_str()).collect();
+    Ok((!steps.is_empty()).then(|| found(commands.join(" && "), reasons.join("; "))))
+}
+
+/// Which languages a command is about; a Makefile or script may be about any.
+fn needs(test_command: &str) -> [bool; 4] {
+    let Some(words) = WORDS.as_ref() else { return [true; 4] };
+    let named = [0, 1, 2, 3].map(|idx| words[idx].is_match(test_command));
+    if named.contains(&true) { named } else { [true; 4] }
+}
+
+async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &str) -> Option<TestCommand> {
+    let mut requirements = Requirements::read(files);
+    let runs_pytest = test_command.contains("pytest");
+    if requirements.lines.is_empty() && !runs_pytest {
+        return None;
+    }
+    let interpreter = Interpreter::find(launcher, &tree.scratch).await;
+    if runs_pytest {
+        requirements.lines.push("pytest".to_owned());
+    }
+    let unmet = interpreter.unmet(&requirements.lines).await;
+    if unmet.is_empty() {
+        return None;
+    }
+    let venv = "\"$PARAMEDIC_SCRATCH/venv\"";
+    let python = "\"$PARAMEDIC_SCRATCH/venv/bin/python\"";
+    let lines = "\"$PARAMEDIC_SCRATCH/pyproject-requirements.txt\"";
+    let mut command = format!("{} -m venv --system-site-packages {venv}", interpreter.program());
+    let mut install = format!("{python} -m pip install --quiet --disable-pip-version-check --no-input");
+    for file in &requirements.files {
+        install.push_str(" -r ");
+        install.push_str(file);
+    }
+    if requirements.has_pyproject {
+        command.push_str(&format!(" && {python} -c '{PYPROJECT_LINES}' > {lines}"));
+        install.push_str(&format!(" -r {lines}"));
+    }
+    if runs_pytest {
+        install.push_str(" pytest");
+    }
+    Some(found(format!("{command} && {install}"), reason(&unmet)))
+}
+
+fn reason(unmet: &[String]) -> String {
+    let named = crate::evidence::text::clean_line(&unmet[..unmet.len().min(MAX_NAMED)].join(", "));
+    let more = unmet.len().saturating_sub(MAX_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let verb = if unmet.len() == 1 { "is" } else { "are" };
+    format!("{named}{more} {verb} required but not installed")
+}
+
+fn cargo(files: &Files) -> Option<TestCommand> {
+    let manifest: toml::Table = files.read("Cargo.toml")?.parse().ok()?;
+    match files.read("Cargo.lock") {
+        Some(lock) => lock.contains("\nsource = ").then(|| found("cargo fetch", "Cargo.lock lists external packages")),
+        None => needs_registry(&manifest).then(|| found("cargo fetch", "Cargo.toml lists external packages")),
+    }
+}
+
+fn needs_registry(manifest: &toml::Table) -> bool {
+    let is_external = |it: &toml::Value| it.is_str() || it.get("version").is_some() || it.get("git").is_some();
+    let tables =
+        ["dependencies", "dev-dependencies", "build-dependencies"].into_iter().filter_map(|it| manifest.get(it));
+    let inherited = manifest.get("workspace").and_then(|it| it.get("dependencies"));
+    tables.chain(inherited).filter_map(toml::Value::as_table).any(|it| it.values().any(is_external))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_tell_their_language() {
+        assert_eq!(needs("python3 -m pytest -v"), [true, false, false, false]);
+        assert_eq!(needs("cd web && npm test"), [false, true, false, false]);
+        assert_eq!(needs("cargo test --no-fail-fast"), [false, false, true, false]);
+        assert_eq!(needs("go test -v ./..."), [false, false, false, true]);
+        assert_eq!(needs("make test"), [true; 4]);
+        assert_eq!(needs("./run-golden.sh"), [true; 4]);
+    }
+
+    #[test]
+    fn the_embedded_script_can_be_quoted() {
+        assert!(!PYPROJECT_LINES.contains('\''));
+    }
+}

@@ -1,0 +1,141 @@
+//! The port to a repository, by git: private repositories borrow the user's objects, so the user's own is only ever read.
+mod apply;
+mod branch;
+mod command;
+mod difference;
+mod facts;
+mod gitdir;
+mod home;
+mod ignore;
+mod mend;
+mod remote;
+pub(super) mod removal;
+mod repository;
+mod settings;
+mod tree;
+
+use crate::domain::Patch;
+use crate::process::Launcher;
+use crate::workspace::BranchCommit;
+use crate::workspace::RepositoryFacts;
+use crate::workspace::TestCommand;
+use crate::workspace::Tree;
+use crate::workspace::Workspace;
+use crate::workspace::WorkspaceError;
+use crate::workspace::discover;
+use crate::workspace::git::command::Git;
+use crate::workspace::git::gitdir::GitDir;
+use crate::workspace::git::gitdir::Objects;
+use crate::workspace::git::home::Owner;
+use crate::workspace::git::repository::Repository;
+use async_trait::async_trait;
+use std::path::Path;
+use std::path::PathBuf;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// The largest patch that is kept or applied.
+pub const MAX_PATCH_BYTES: usize = 4 << 20;
+
+/// Git repositories on this machine. Trees live below `home`, which several processes may share.
+#[derive(Debug)]
+pub struct GitWorkspace {
+    launcher: Launcher,
+    home: PathBuf,
+    owner: OnceCell<Owner>,
+}
+
+/// A private repository for one operation: own configuration, own index, the user's objects to read.
+#[derive(Debug)]
+struct Bench {
+    dir: TempDir,
+    git_dir: GitDir,
+}
+
+impl GitWorkspace {
+    /// Makes a workspace; `home` is created, private, when the first tree is.
+    pub fn new(launcher: Launcher, home: PathBuf) -> Self {
+        Self { launcher, home, owner: OnceCell::new() }
+    }
+
+    /// Returns the patch that a tree's state amounts to: what is stored after a patch written by a person was applied.
+    pub async fn canonical(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
+        self.difference(tree).await
+    }
+
+    async fn owner(&self) -> Result<&Owner, WorkspaceError> {
+        self.owner.get_or_try_init(|| async { Owner::settle(&self.home) }).await
+    }
+
+    async fn bench(&self, objects: &Objects, head: Option<&str>) -> Result<Bench, WorkspaceError> {
+        let dir = self.owner().await?.bench_dir()?;
+        let git_dir = GitDir::write(&dir.path().join("git"), objects, head)?;
+        Ok(Bench { dir, git_dir })
+    }
+
+    async fn locate(&self, path: &Path) -> Result<Repository, WorkspaceError> {
+        repository::locate(&self.launcher, path).await
+    }
+}
+
+impl Bench {
+    /// git on this repository and the files at `root`, attributes taken from `commit` rather than from the files.
+    fn git(&self, launcher: &Launcher, root: &Path, commit: &str) -> Git {
+        Git::on(launcher, root, self.git_dir.path())
+            .work_tree(root)
+            .index(&self.dir.path().join("index"))
+            .env("GIT_ATTR_SOURCE", commit)
+    }
+}
+
+#[async_trait]
+impl Workspace for GitWorkspace {
+    async fn facts(&self, path: &Path) -> Result<RepositoryFacts, WorkspaceError> {
+        facts::read(self, path).await
+    }
+
+    async fn tree(&self, repo: &Path, commit: &str) -> Result<Tree, WorkspaceError> {
+        tree::make(self, repo, commit).await
+    }
+
+    async fn apply(&self, tree: &Tree, patch: &Patch) -> Result<(), WorkspaceError> {
+        apply::to_tree(self, tree, patch).await
+    }
+
+    async fn difference(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
+        difference::of_tree(self, tree).await
+    }
+
+    async fn difference_of(&self, repo: &Path, dir: &Path, commit: &str) -> Result<Patch, WorkspaceError> {
+        difference::of_checkout(self, repo, dir, commit).await
+    }
+
+    async fn file_at(&self, repo: &Path, commit: &str, path: &str) -> Result<Option<String>, WorkspaceError> {
+        let repo = self.locate(repo).await?;
+        let commit = repo.commit(&self.launcher, commit).await?;
+        repo.file_at(&self.launcher, &commit, path).await
+    }
+
+    async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError> {
+        discover::find_tests(&self.launcher, tree).await
+    }
+
+    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError> {
+        discover::find_preparation(&self.launcher, tree, test_command).await
+    }
+
+    async fn commit_branch(&self, repo: &Path, commit: &BranchCommit<'_>) -> Result<String, WorkspaceError> {
+        branch::commit(self, repo, commit).await
+    }
+
+    async fn delete_branch(&self, repo: &Path, branch: &str, commit: &str) -> Result<(), WorkspaceError> {
+        branch::delete(self, repo, branch, commit).await
+    }
+
+    async fn sweep(&self) -> Result<usize, WorkspaceError> {
+        let home = self.home.clone();
+        tokio::task::spawn_blocking(move || home::sweep(&home))
+            .await
+            .map_err(|error| WorkspaceError::Git(error.to_string()))?
+    }
+}
