@@ -1,10 +1,17 @@
 //! Running other people's programs: own process group, time limit, bounded output, scrubbed environment, sandbox. The only module that starts them.
+mod env;
+mod job;
 mod launcher;
+mod output;
+mod sandbox;
+pub mod supervise;
+mod sweep;
 mod tool;
 
 pub use launcher::Launcher;
 pub use launcher::LauncherOptions;
-pub use launcher::SandboxChoice;
+pub use sandbox::SandboxChoice;
+pub use sandbox::SandboxKind;
 pub use tool::Tool;
 pub use tool::ToolOutput;
 

@@ -64,7 +64,7 @@ impl Launcher {
     fn tool_command(&self, tool: &Tool<'_>) -> Command {
         let mut command = Command::new(tool.program);
         command.args(tool.args).current_dir(tool.cwd).env_clear();
-        let kept = self.options.environment.iter().filter(|(name, _)| INHERITED.iter().any(|it| name == it));
+        let kept = self.options().environment.iter().filter(|(name, _)| INHERITED.iter().any(|it| name == it));
         command.envs(kept.map(|(name, value)| (name, value)));
         command.env("LANG", "C").env("LC_ALL", "C").envs(tool.env.iter().copied());
         command.stdin(if tool.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -93,14 +93,15 @@ async fn attend(child: &mut Child, group: &Group, tool: &Tool<'_>) -> io::Result
     };
     let (fed, stdout, stderr) = match talked {
         Some(done) => done,
-        None => match tokio::time::timeout(STRAGGLER_GRACE, &mut talk).await {
-            Ok(done) => done,
-            // A process left behind still holds a pipe, so the group exists and its id cannot have been given away.
-            Err(_) => {
+        None => {
+            if let Ok(done) = tokio::time::timeout(STRAGGLER_GRACE, &mut talk).await {
+                done
+            } else {
+                // A process left behind still holds a pipe, so the group exists and its number is not another's.
                 group.kill();
                 talk.await
             }
-        },
+        }
     };
     let ((stdout, cut_out), (stderr, cut_err)) = (stdout?, stderr?);
     fed?;

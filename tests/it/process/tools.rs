@@ -1,4 +1,5 @@
 //! Our own tools: what they get, and how they end.
+use crate::process::LONG;
 use crate::process::launcher;
 use paramedic::process::SandboxChoice;
 use paramedic::process::Tool;
@@ -21,8 +22,6 @@ async fn sh(script: &str, stdin: Option<&[u8]>, timeout: Duration) -> io::Result
     };
     launcher(SandboxChoice::Off).tool(&tool).await
 }
-
-const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_tool_gets_its_input_and_a_clean_environment() {
