@@ -1,4 +1,15 @@
 //! The port to whoever proposes a fix: looks at a task, edits files in a scratch tree, says what it did. Never sees a token.
+pub mod command;
+pub mod playbook;
+pub mod scripted;
+
+mod context;
+mod prompt;
+mod said;
+#[cfg(test)]
+mod testing;
+mod tree;
+
 use crate::domain::{Attempt, Failure};
 use async_trait::async_trait;
 use std::fmt::Debug;
