@@ -12,8 +12,8 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
-use crate::process::launcher::{Launcher, LauncherOptions, SandboxChoice};
-use crate::process::tool::Tool;
+use crate::process::{Launcher, LauncherOptions, SandboxChoice};
+use crate::process::Tool;
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::git::GitWorkspace;
 use std::collections::BTreeMap;
@@ -81,7 +81,9 @@ pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, 
             SandboxSetting::Landlock => SandboxChoice::Landlock,
             SandboxSetting::Off => SandboxChoice::Off,
         },
-        private: vec![config.data_dir.clone()],
+        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings"]
+            .map(|it| config.data_dir.join(it))
+            .to_vec(),
     }))
 }
 

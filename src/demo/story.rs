@@ -1,7 +1,7 @@
 //! One story: the files of a broken repository, who heals it, and how it must end.
 use crate::domain::{Order, Reason, Run, Status};
-use crate::process::launcher::Launcher;
-use crate::process::tool::Tool;
+use crate::process::Launcher;
+use crate::process::Tool;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

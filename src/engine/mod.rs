@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::{Illegal, Order};
 use crate::engine::live::LiveFolder;
 use crate::evidence::mask::Masker;
-use crate::process::launcher::Launcher;
+use crate::process::Launcher;
 use crate::store::Store;
 use crate::workspace::Workspace;
 use std::fmt::Debug;

@@ -57,6 +57,11 @@ impl SandboxKind {
         matches!(self, Self::Bubblewrap | Self::Landlock { confines_network: true, .. })
     }
 
+    /// Returns what is not confined, for people; `None` when files and network both are.
+    pub fn warning(&self) -> Option<String> {
+        (!self.confines_files() || !self.confines_network()).then(|| self.to_string())
+    }
+
     /// Whether a job sees and reaches no process but its own.
     pub const fn confines_processes(&self) -> bool {
         matches!(self, Self::Bubblewrap | Self::Landlock { confines_processes: true, .. })

@@ -27,8 +27,8 @@ const MAX_IGNORE_BYTES: usize = 1 << 20;
 /// More new files than this are no patch, and git would take minutes to say so.
 const MAX_NEW_FILES: usize = 10_000;
 
-const DIFF: &[&str] = &[
-    "diff-index",
+/// How a difference is written down, whatever the user's own settings say.
+pub(super) const OPTIONS: &[&str] = &[
     "--patch",
     "--binary",
     "--full-index",
@@ -188,7 +188,9 @@ impl Folder<'_> {
     async fn patch(&self) -> Result<Patch, WorkspaceError> {
         // Fails when something differs, which is what comes next.
         self.git.output(&["update-index", "-q", "--refresh"], None).await?;
-        let args: Vec<&str> = DIFF.iter().copied().chain([self.commit, "--"]).collect();
+        let mut args = vec!["diff-index"];
+        args.extend(OPTIONS);
+        args.extend([self.commit, "--"]);
         let output = self.git.clone().max_output(MAX_PATCH_BYTES).output(&args, None).await?;
         if output.truncated {
             let text = format!("the change is larger than {} MiB as a patch", MAX_PATCH_BYTES >> 20);

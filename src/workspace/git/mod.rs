@@ -1,6 +1,7 @@
 //! The port to a repository, by git: private repositories borrow the user's objects, so the user's own is only ever read.
 mod apply;
 mod branch;
+mod change;
 mod command;
 mod difference;
 mod facts;
@@ -13,6 +14,8 @@ pub(super) mod removal;
 mod repository;
 mod settings;
 mod tree;
+
+pub use change::Change;
 
 use crate::domain::Patch;
 use crate::process::Launcher;

@@ -1,0 +1,37 @@
+//! The change between two commits of a repository, as a reviewer sees it: from where the branch started.
+use crate::domain::Patch;
+use crate::workspace::WorkspaceError;
+use crate::workspace::git::GitWorkspace;
+use crate::workspace::git::MAX_PATCH_BYTES;
+use crate::workspace::git::difference::OPTIONS;
+use std::path::Path;
+
+/// A change and the commit it starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub base: String,
+    pub patch: Patch,
+}
+
+impl GitWorkspace {
+    /// Returns the change from `base` (default: where HEAD left origin's default branch, else HEAD itself) to `head` (default HEAD).
+    pub async fn change(&self, repo: &Path, base: Option<&str>, head: Option<&str>) -> Result<Change, WorkspaceError> {
+        let repo = self.locate(repo).await?;
+        let git = repo.git(&self.launcher);
+        let head = repo.commit(&self.launcher, head.unwrap_or("HEAD")).await?;
+        let from = match base {
+            Some(base) => repo.commit(&self.launcher, base).await?,
+            None => repo.commit(&self.launcher, "refs/remotes/origin/HEAD").await.unwrap_or_else(|_| head.clone()),
+        };
+        let base = git.line(&["merge-base", &from, &head]).await?.ok_or_else(|| {
+            WorkspaceError::Unusable("the two commits have no common ancestor; name another --base".to_owned())
+        })?;
+        let mut args = vec!["diff-tree", "-r"];
+        args.extend(OPTIONS);
+        args.extend([base.as_str(), head.as_str(), "--"]);
+        let output = git.max_output(MAX_PATCH_BYTES).run(&args, None).await?;
+        let patch = String::from_utf8(output)
+            .map_err(|_| WorkspaceError::BadPatch("the change is not UTF-8 text".to_owned()))?;
+        Ok(Change { base, patch: Patch(patch) })
+    }
+}
