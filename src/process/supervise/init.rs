@@ -25,7 +25,7 @@ use std::process::ExitCode;
 /// Name of this process in the process table.
 pub(super) const NAME: &std::ffi::CStr = c"paramedic-init";
 /// Exit code when the sandbox could not be made.
-const NOT_STARTED: u8 = 125;
+pub(super) const NOT_STARTED: u8 = 125;
 
 /// Namespaces are left in one process and taken up by the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,6 @@ fn run(order: Option<OsString>, stage: Stage) -> io::Result<End> {
     let order: InitOrder = serde_json::from_str(&text)?;
     prctl::set_name(NAME)?;
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // The request to end is for the job; this process stays until the job has ended.
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect::<SigSet>().thread_block()?;
     if stage == Stage::Leave && !order.namespaces.is_empty() {
         namespace::leave(&order.namespaces)?;
         return next_stage(&text).map(End::Passed);
@@ -83,7 +81,9 @@ fn run(order: Option<OsString>, stage: Stage) -> io::Result<End> {
 
 #[expect(clippy::disallowed_methods, reason = "`process` is where programs are started")]
 fn next_stage(order: &str) -> io::Result<ExitCode> {
-    let status = Command::new("/proc/self/exe").args([SUBCOMMAND, SETTLE, order]).status()?;
+    let mut child = Command::new("/proc/self/exe").args([SUBCOMMAND, SETTLE, order]).spawn()?;
+    outlive_requests()?;
+    let status = child.wait()?;
     let code = status.code().or_else(|| status.signal().map(|it| it + 128));
     Ok(exit_code(code.unwrap_or(NOT_STARTED.into())))
 }
@@ -92,6 +92,7 @@ fn next_stage(order: &str) -> io::Result<ExitCode> {
 fn shell(command: &str) -> io::Result<Report> {
     let child = Command::new("/bin/sh").arg("-c").arg(command).stdout(io::stderr()).spawn()?;
     let shell = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
+    outlive_requests()?;
     let mut exit = None;
     while exit.is_none() {
         // In a process table of its own this process inherits the orphans, and must not keep them.
@@ -103,6 +104,12 @@ fn shell(command: &str) -> io::Result<Report> {
         };
     }
     exit.map(Report::Ended).ok_or_else(|| io::ErrorKind::Other.into())
+}
+
+/// A request to end is for the job; this process stays until the job has ended. The child must be there, or it would inherit this.
+fn outlive_requests() -> io::Result<()> {
+    let requests: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    Ok(requests.thread_block()?)
 }
 
 fn exit_code(code: i32) -> ExitCode {

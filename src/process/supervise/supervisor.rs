@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd;
 use nix::unistd::Pid;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read as _;
@@ -48,6 +49,7 @@ enum Wake {
 }
 
 pub(super) fn main() -> ExitCode {
+    close_inherited();
     let mut control = io::stdin();
     let Ok(order) = Order::read(&mut control) else { return ExitCode::from(2) };
     let report = supervise(&order).unwrap_or_else(|error| Report::Failed(error.to_string()));
@@ -60,7 +62,11 @@ fn supervise(order: &Order) -> io::Result<Report> {
     let deadline = clock::instant() + Duration::from_millis(order.timeout_ms);
     become_caretaker()?;
     let (hint, hint_writer) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    // A child inherits the mask, so it must be clean until the child is there.
+    SigSet::empty().thread_set_mask()?;
     let first = spawn(order, hint_writer)?;
+    // Whoever ends us politely wants the job ended too.
+    polite_ends().thread_block()?;
     let wakes = watch(first);
     let verdict = wait(&wakes, deadline);
     if !matches!(verdict, Verdict::NoneLeft) {
@@ -73,6 +79,16 @@ fn supervise(order: &Order) -> io::Result<Report> {
     })
 }
 
+/// Closes what whoever started us has left open; the job must not get it.
+fn close_inherited() {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<i32> = entries.filter_map(|it| it.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|it| *it > 2) {
+        // The one that was reading the list is gone already.
+        let _ = unistd::close(descriptor);
+    }
+}
+
 /// Leaves the terminal, adopts orphans, and keeps its memory (with the nonce) from the job.
 fn become_caretaker() -> io::Result<()> {
     // Fails only for the leader of a group, as in a shell by hand.
@@ -80,8 +96,6 @@ fn become_caretaker() -> io::Result<()> {
     prctl::set_child_subreaper(true)?;
     prctl::set_dumpable(false)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    // Whoever ends us politely wants the job ended too; children start with a clean mask.
-    polite_ends().thread_block()?;
     Ok(())
 }
 
@@ -173,28 +187,43 @@ fn kill_all(wakes: &mpsc::Receiver<Wake>) {
     }
 }
 
-fn read_hint(hint: OwnedFd) -> Option<Report> {
+/// What init wrote, before anything a job might have added.
+fn read_hint(hint: OwnedFd) -> Hint {
     let mut text = [0; 1024];
-    let n_read = File::from(hint).read(&mut text).ok()?;
-    Report::decode(std::str::from_utf8(&text[..n_read]).ok()?)
+    match File::from(hint).read(&mut text) {
+        Ok(0) | Err(_) => Hint::Silent,
+        Ok(n_read) => {
+            std::str::from_utf8(&text[..n_read]).ok().and_then(Report::decode).map_or(Hint::Garbled, Hint::Said)
+        }
+    }
+}
+
+/// What is known from init.
+#[derive(Debug)]
+enum Hint {
+    Said(Report),
+    /// A job got hold of the pipe, so there was one.
+    Garbled,
+    Silent,
 }
 
 /// Puts together what the kernel says of the first process and what init says of the shell.
 ///
 /// The kernel decides; init only tells a signal from an exit code of 128 and more. Without its word nothing is green.
-fn judge(status: WaitStatus, hint: Option<Report>) -> Report {
+fn judge(status: WaitStatus, hint: Hint) -> Report {
     let code = match status {
         WaitStatus::Exited(_, code) => code,
         WaitStatus::Signaled(_, signal, _) => return Report::Ended(Exit::Signal(signal as i32)),
         _ => return Report::Ended(KILLED),
     };
     match hint {
-        Some(Report::Failed(text)) => Report::Failed(text),
-        Some(Report::Ended(Exit::Code(said))) if said == code => Report::Ended(Exit::Code(code)),
-        Some(Report::Ended(Exit::Signal(said))) if said + 128 == code => Report::Ended(Exit::Signal(said)),
+        Hint::Said(Report::Failed(text)) if code == i32::from(init::NOT_STARTED) => Report::Failed(text),
+        Hint::Said(Report::Ended(Exit::Code(said))) if said == code => Report::Ended(Exit::Code(code)),
+        Hint::Said(Report::Ended(Exit::Signal(said))) if said + 128 == code => Report::Ended(Exit::Signal(said)),
         _ if code > 128 => Report::Ended(Exit::Signal(code - 128)),
-        None if code != 0 => Report::Failed(format!("the sandbox could not start (exit code {code})")),
-        _ => Report::Ended(KILLED),
+        _ if code == 0 => Report::Ended(KILLED),
+        Hint::Silent => Report::Failed(format!("the sandbox could not start (exit code {code})")),
+        Hint::Said(_) | Hint::Garbled => Report::Ended(Exit::Code(code)),
     }
 }
 
@@ -206,17 +235,18 @@ mod tests {
         WaitStatus::Exited(Pid::from_raw(1), code)
     }
 
-    fn said(exit: Exit) -> Option<Report> {
-        Some(Report::Ended(exit))
+    fn said(exit: Exit) -> Hint {
+        Hint::Said(Report::Ended(exit))
     }
 
     #[test]
     fn green_needs_both_words() {
         assert_eq!(judge(exited(0), said(Exit::Code(0))), Report::Ended(Exit::Code(0)));
-        for hint in [None, said(Exit::Code(1)), said(Exit::Signal(9)), said(Exit::Cancelled)] {
+        let others = [Hint::Silent, Hint::Garbled, said(Exit::Code(1)), said(Exit::Signal(9)), said(Exit::Cancelled)];
+        for hint in others {
             assert_eq!(judge(exited(0), hint), Report::Ended(KILLED));
         }
-        assert_eq!(judge(exited(1), said(Exit::Code(0))), Report::Ended(KILLED));
+        assert_eq!(judge(exited(1), said(Exit::Code(0))), Report::Ended(Exit::Code(1)));
         let killed = WaitStatus::Signaled(Pid::from_raw(1), Signal::SIGKILL, false);
         assert_eq!(judge(killed, said(Exit::Code(0))), Report::Ended(KILLED));
     }
@@ -225,12 +255,15 @@ mod tests {
     fn a_signal_is_told_from_a_high_exit_code() {
         assert_eq!(judge(exited(137), said(Exit::Code(137))), Report::Ended(Exit::Code(137)));
         assert_eq!(judge(exited(137), said(Exit::Signal(9))), Report::Ended(Exit::Signal(9)));
-        assert_eq!(judge(exited(137), None), Report::Ended(Exit::Signal(9)));
+        assert_eq!(judge(exited(137), Hint::Silent), Report::Ended(Exit::Signal(9)));
     }
 
     #[test]
-    fn a_sandbox_that_does_not_start_is_an_error() {
-        assert!(matches!(judge(exited(1), None), Report::Failed(_)));
-        assert_eq!(judge(exited(125), Some(Report::Failed("x".into()))), Report::Failed("x".into()));
+    fn a_sandbox_that_does_not_start_is_an_error_and_a_job_that_meddles_is_not() {
+        let failed = || Hint::Said(Report::Failed("x".into()));
+        assert!(matches!(judge(exited(1), Hint::Silent), Report::Failed(_)));
+        assert_eq!(judge(exited(125), failed()), Report::Failed("x".into()));
+        assert_eq!(judge(exited(1), failed()), Report::Ended(Exit::Code(1)));
+        assert_eq!(judge(exited(1), Hint::Garbled), Report::Ended(Exit::Code(1)));
     }
 }
