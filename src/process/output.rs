@@ -55,7 +55,9 @@ mod tests {
             chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
         ) {
             let mut keeper = Keeper::with_limits(10, 25);
-            chunks.iter().for_each(|it| keeper.push(it));
+            for chunk in &chunks {
+                keeper.push(chunk);
+            }
             let kept = keeper.finish();
             let all = chunks.concat();
             let n_head = all.len().min(10);

@@ -233,7 +233,10 @@ async fn a_crash_is_told_with_its_last_words() {
     let (kind, reason, _) = failed(stage.command("no-such-agent-program").await);
     assert!(kind == AttemptFailure::AgentCrashed && reason.contains("there is no such program"), "{reason}");
     let (kind, reason, _) = failed(stage.command("kill -9 $$").await);
-    assert!(kind == AttemptFailure::AgentCrashed && reason.contains("signal 9") | reason.contains("137"), "{reason}");
+    assert!(
+        kind == AttemptFailure::AgentCrashed && (reason.contains("signal 9") || reason.contains("137")),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

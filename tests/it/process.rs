@@ -12,7 +12,6 @@ use paramedic::process::SandboxChoice;
 use paramedic::process::SandboxKind;
 use paramedic::process::Sink;
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::LazyLock;

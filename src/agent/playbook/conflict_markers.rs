@@ -15,8 +15,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Option<Advice> {
     let named = scene.task.failure.files.iter().filter_map(|it| scene.file_meant_by(it));
     let mut marked: Vec<_> = named.filter_map(|it| Some((it, markers(&scene.tree.text(it)?)?))).collect();
     if marked.is_empty() && sign.is_some() {
-        let all = scene.files().iter().take(2_000);
-        marked = all.filter_map(|it| Some((it.as_str(), markers(&scene.tree.text(it)?)?))).take(3).collect();
+        let all = scene.files().iter();
+        marked = all.filter_map(|it| Some((it.as_str(), markers(&scene.scan(it)?)?))).take(3).collect();
     }
     let (file, line) = marked.first()?;
     let saw = sign.map_or(String::new(), |it| format!(" ({})", it.quote()));

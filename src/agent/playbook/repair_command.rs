@@ -99,7 +99,7 @@ const REPAIRS: &[Repair] = &[
     advised(r"go mod vendor", "go", "go mod vendor", Some("go.mod"), GO),
     advised(r"gofmt .{0,40}-w\b|go fmt", "gofmt", "gofmt -w .", Some("go.mod"), GO),
     advised(
-        r"npm (?:install|i)\b",
+        r"npm (?:install|i)(?: --?[\w-]+)*['\x22`.,;:)]*(?: (?:to|and|again|first|before)\b|$)",
         "npm",
         "npm install --package-lock-only --ignore-scripts --no-audit --no-fund",
         Some("package-lock.json"),
@@ -130,6 +130,10 @@ static CHECK: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn look(scene: &Scene<'_>) -> Option<Advice> {
+    // Where tests ran and failed, neither a formatter nor a lockfile is the cause.
+    if scene.task.failure.report.as_ref().is_some_and(|it| !it.failing().is_empty()) {
+        return None;
+    }
     for (sign, repair) in SIGNS.iter() {
         let is_said = |text: &str| sign.is_match(text) && !(repair.is_advice && is_only_check(text));
         let Some(line) = scene.lines.iter().find(|it| is_said(&it.text)) else { continue };
@@ -240,6 +244,11 @@ mod tests {
                 "npm error `npm ci` can only install packages when your package.json and package-lock.json are in sync.",
                 Some("npm install --package-lock-only --ignore-scripts --no-audit --no-fund"),
             ),
+            (
+                "Run 'npm install' to update",
+                Some("npm install --package-lock-only --ignore-scripts --no-audit --no-fund"),
+            ),
+            ("Try `npm i --save-dev @types/x` if it exists", None),
             ("Run cargo fmt --all -- --check", None),
             ("##[group]Run black .", None),
             ("Run `gofmt -w .` and commit", Some("gofmt -w .")),

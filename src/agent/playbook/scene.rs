@@ -1,11 +1,14 @@
 //! What a fixer may look at: the log's lines with their numbers, and the tree's files.
 use crate::agent::Task;
 use crate::agent::tree::TreeFiles;
+use std::cell::Cell;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// Lines of a log that a fixer quotes are cut here.
 const MAX_QUOTE_CHARS: usize = 160;
+/// How much of a tree is searched for imports and the like.
+const MAX_SCANNED_BYTES: usize = 64 * 1024 * 1024;
 
 /// One line of the failing log.
 #[derive(Debug, Clone)]
@@ -35,11 +38,18 @@ pub(super) struct Scene<'a> {
     pub(super) tree: TreeFiles<'a>,
     pub(super) lines: Vec<LogLine>,
     files: OnceCell<Vec<String>>,
+    left_to_scan: Cell<usize>,
 }
 
 impl<'a> Scene<'a> {
     pub(super) fn new(task: &'a Task<'a>) -> Self {
-        Self { task, tree: TreeFiles::new(task.tree), lines: lines_of(task), files: OnceCell::new() }
+        Self {
+            task,
+            tree: TreeFiles::new(task.tree),
+            lines: lines_of(task),
+            files: OnceCell::new(),
+            left_to_scan: Cell::new(MAX_SCANNED_BYTES),
+        }
     }
 
     /// Returns the tree's files, sorted.
@@ -47,10 +57,21 @@ impl<'a> Scene<'a> {
         self.files.get_or_init(|| self.tree.walk())
     }
 
+    /// Returns a file's text for a search through many files; nothing once enough was read.
+    pub(super) fn scan(&self, file: &str) -> Option<String> {
+        let left = self.left_to_scan.get();
+        if left == 0 {
+            return None;
+        }
+        let text = self.tree.text(file)?;
+        self.left_to_scan.set(left.saturating_sub(text.len()));
+        Some(text)
+    }
+
     /// Returns the one file of the tree that a path from the log means: itself, or the only file whose path ends so.
     pub(super) fn file_meant_by(&self, path: &str) -> Option<&str> {
         let root = self.task.tree.to_string_lossy();
-        let path = path.strip_prefix(root.as_ref()).unwrap_or(path);
+        let path = path.strip_prefix(root.as_ref()).and_then(|it| it.strip_prefix('/')).unwrap_or(path);
         let parts: Vec<_> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
         if parts.contains(&"..") || parts.is_empty() {
             return None;

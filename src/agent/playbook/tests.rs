@@ -74,7 +74,14 @@ fn python_dependencies_are_added_where_they_are_listed() {
             files: &[("app.py", "from google_x.cloud import a\n"), ("requirements.txt", "")],
             log: "E   ModuleNotFoundError: No module named 'google_x.cloud'",
             changed: Some(("requirements.txt", "google_x\n")),
-            says: "`google_x`",
+            says: "check that it is the package meant",
+        },
+        Case {
+            name: "known below a shared top",
+            files: &[("app.py", "import google.protobuf.x"), ("requirements.txt", "")],
+            log: "ModuleNotFoundError: No module named 'google.protobuf.x'",
+            changed: Some(("requirements.txt", "protobuf\n")),
+            says: "`protobuf`",
         },
         Case {
             name: "pyproject is where the list is",
@@ -220,6 +227,12 @@ fn python_dependencies_are_not_guessed() {
             &[("app.py", "import os"), ("requirements.txt", "a")],
             "ModuleNotFoundError: No module named 'x\u{0b}evil'",
             "no name of a module",
+        ),
+        none(
+            "a shared top",
+            &[("app.py", "import google.x"), ("requirements.txt", "a")],
+            "ModuleNotFoundError: No module named 'google'",
+            "shared by many packages",
         ),
         none(
             "only talk",

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 /// Name of this process in the process table.
 pub(super) const NAME: &std::ffi::CStr = c"paramedic-init";
 /// Exit code when the sandbox could not be made.
-const NOT_STARTED: u8 = 125;
+pub(super) const NOT_STARTED: u8 = 125;
 
 /// Namespaces are left in one process and taken up by the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,12 +94,12 @@ impl Report {
             Self::Ended(Exit::Signal(signal)) => format!("signal {signal}"),
             Self::Ended(Exit::TimedOut) => "timed-out 0".to_owned(),
             Self::Ended(Exit::Cancelled) => "cancelled 0".to_owned(),
-            Self::Failed(text) => format!("failed {text}"),
+            Self::Failed(text) => format!("failed {}", text.replace(['\n', '\r'], " ")),
         }
     }
 
     pub(in crate::process) fn decode(text: &str) -> Option<Self> {
-        let (kind, rest) = text.trim_end_matches('\n').split_once(' ')?;
+        let (kind, rest) = text.split_once(' ')?;
         Some(match kind {
             "code" => Self::Ended(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Ended(Exit::Signal(rest.parse().ok()?)),
@@ -110,9 +110,11 @@ impl Report {
         })
     }
 
-    /// Decodes a report that opens with `nonce`.
+    /// Decodes the report that follows `nonce`, whatever somebody else put before it.
     pub(in crate::process) fn decode_signed(text: &[u8], nonce: &str) -> Option<Self> {
-        Self::decode(std::str::from_utf8(text).ok()?.strip_prefix(nonce)?.strip_prefix(' ')?)
+        let text = String::from_utf8_lossy(text);
+        let (_, signed) = text.split_once(nonce)?;
+        Self::decode(signed.lines().next()?.strip_prefix(' ')?)
     }
 }
 
@@ -159,9 +161,10 @@ mod tests {
         ];
         for report in reports {
             let signed = format!("abc {}\n", report.encode());
-            assert_eq!(Report::decode_signed(signed.as_bytes(), "abc"), Some(report));
             assert_eq!(Report::decode_signed(signed.as_bytes(), "abd"), None);
+            assert_eq!(Report::decode_signed(format!("code 0\ncode 0{signed}x").as_bytes(), "abc"), Some(report));
         }
         assert_eq!(Report::decode_signed(b"code 0", "abc"), None);
+        assert_eq!(Report::decode_signed(b"abccode 0", "abc"), None);
     }
 }

@@ -187,28 +187,43 @@ fn kill_all(wakes: &mpsc::Receiver<Wake>) {
     }
 }
 
-fn read_hint(hint: OwnedFd) -> Option<Report> {
+/// What init wrote, before anything a job might have added.
+fn read_hint(hint: OwnedFd) -> Hint {
     let mut text = [0; 1024];
-    let n_read = File::from(hint).read(&mut text).ok()?;
-    Report::decode(std::str::from_utf8(&text[..n_read]).ok()?)
+    match File::from(hint).read(&mut text) {
+        Ok(0) | Err(_) => Hint::Silent,
+        Ok(n_read) => {
+            std::str::from_utf8(&text[..n_read]).ok().and_then(Report::decode).map_or(Hint::Garbled, Hint::Said)
+        }
+    }
+}
+
+/// What is known from init.
+#[derive(Debug)]
+enum Hint {
+    Said(Report),
+    /// A job got hold of the pipe, so there was one.
+    Garbled,
+    Silent,
 }
 
 /// Puts together what the kernel says of the first process and what init says of the shell.
 ///
 /// The kernel decides; init only tells a signal from an exit code of 128 and more. Without its word nothing is green.
-fn judge(status: WaitStatus, hint: Option<Report>) -> Report {
+fn judge(status: WaitStatus, hint: Hint) -> Report {
     let code = match status {
         WaitStatus::Exited(_, code) => code,
         WaitStatus::Signaled(_, signal, _) => return Report::Ended(Exit::Signal(signal as i32)),
         _ => return Report::Ended(KILLED),
     };
     match hint {
-        Some(Report::Failed(text)) => Report::Failed(text),
-        Some(Report::Ended(Exit::Code(said))) if said == code => Report::Ended(Exit::Code(code)),
-        Some(Report::Ended(Exit::Signal(said))) if said + 128 == code => Report::Ended(Exit::Signal(said)),
+        Hint::Said(Report::Failed(text)) if code == i32::from(init::NOT_STARTED) => Report::Failed(text),
+        Hint::Said(Report::Ended(Exit::Code(said))) if said == code => Report::Ended(Exit::Code(code)),
+        Hint::Said(Report::Ended(Exit::Signal(said))) if said + 128 == code => Report::Ended(Exit::Signal(said)),
         _ if code > 128 => Report::Ended(Exit::Signal(code - 128)),
-        None if code != 0 => Report::Failed(format!("the sandbox could not start (exit code {code})")),
-        _ => Report::Ended(KILLED),
+        _ if code == 0 => Report::Ended(KILLED),
+        Hint::Silent => Report::Failed(format!("the sandbox could not start (exit code {code})")),
+        Hint::Said(_) | Hint::Garbled => Report::Ended(Exit::Code(code)),
     }
 }
 
@@ -220,17 +235,18 @@ mod tests {
         WaitStatus::Exited(Pid::from_raw(1), code)
     }
 
-    fn said(exit: Exit) -> Option<Report> {
-        Some(Report::Ended(exit))
+    fn said(exit: Exit) -> Hint {
+        Hint::Said(Report::Ended(exit))
     }
 
     #[test]
     fn green_needs_both_words() {
         assert_eq!(judge(exited(0), said(Exit::Code(0))), Report::Ended(Exit::Code(0)));
-        for hint in [None, said(Exit::Code(1)), said(Exit::Signal(9)), said(Exit::Cancelled)] {
+        let others = [Hint::Silent, Hint::Garbled, said(Exit::Code(1)), said(Exit::Signal(9)), said(Exit::Cancelled)];
+        for hint in others {
             assert_eq!(judge(exited(0), hint), Report::Ended(KILLED));
         }
-        assert_eq!(judge(exited(1), said(Exit::Code(0))), Report::Ended(KILLED));
+        assert_eq!(judge(exited(1), said(Exit::Code(0))), Report::Ended(Exit::Code(1)));
         let killed = WaitStatus::Signaled(Pid::from_raw(1), Signal::SIGKILL, false);
         assert_eq!(judge(killed, said(Exit::Code(0))), Report::Ended(KILLED));
     }
@@ -239,12 +255,15 @@ mod tests {
     fn a_signal_is_told_from_a_high_exit_code() {
         assert_eq!(judge(exited(137), said(Exit::Code(137))), Report::Ended(Exit::Code(137)));
         assert_eq!(judge(exited(137), said(Exit::Signal(9))), Report::Ended(Exit::Signal(9)));
-        assert_eq!(judge(exited(137), None), Report::Ended(Exit::Signal(9)));
+        assert_eq!(judge(exited(137), Hint::Silent), Report::Ended(Exit::Signal(9)));
     }
 
     #[test]
-    fn a_sandbox_that_does_not_start_is_an_error() {
-        assert!(matches!(judge(exited(1), None), Report::Failed(_)));
-        assert_eq!(judge(exited(125), Some(Report::Failed("x".into()))), Report::Failed("x".into()));
+    fn a_sandbox_that_does_not_start_is_an_error_and_a_job_that_meddles_is_not() {
+        let failed = || Hint::Said(Report::Failed("x".into()));
+        assert!(matches!(judge(exited(1), Hint::Silent), Report::Failed(_)));
+        assert_eq!(judge(exited(125), failed()), Report::Failed("x".into()));
+        assert_eq!(judge(exited(1), failed()), Report::Ended(Exit::Code(1)));
+        assert_eq!(judge(exited(1), Hint::Garbled), Report::Ended(Exit::Code(1)));
     }
 }

@@ -93,7 +93,10 @@ fn add(scene: &Scene<'_>, missing: &Missing<'_>) -> Result<Fix, String> {
     Ok(Fix {
         saw: missing.line.quote(),
         did: format!("added `\"{package}\": \"{version}\"` to {list} of {file}"),
-        why: format!("{only}{importer} imports `{package}` and {file} does not list it; the version is {origin}{lock}"),
+        why: format!(
+            "{only}{importer} imports `{package}` and {file} does not list it; the version is {origin}{lock}; \
+             the name is the import's own: check that it is the package meant"
+        ),
         changes: vec![Change::Write { file, content }],
     })
 }
@@ -101,7 +104,7 @@ fn add(scene: &Scene<'_>, missing: &Missing<'_>) -> Result<Fix, String> {
 /// Returns the files that import the package: first those named by the log, then by name.
 fn importers(scene: &Scene<'_>, package: &str) -> Vec<String> {
     let scripts = scene.files().iter().filter(|it| names::is_script(it)).take(MAX_SOURCES);
-    let imports = |file: &&String| scene.tree.text(file).is_some_and(|it| names::is_imported(&it, package));
+    let imports = |file: &&String| scene.scan(file).is_some_and(|it| names::is_imported(&it, package));
     let mut found: Vec<_> = scripts.filter(imports).cloned().collect();
     let is_named = |file: &String| {
         scene.task.failure.files.contains(file) || scene.lines.iter().any(|it| it.text.contains(file.as_str()))

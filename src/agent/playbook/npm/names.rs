@@ -46,7 +46,7 @@ pub(super) fn is_alias(scene: &Scene<'_>, package: &str) -> bool {
         (name.starts_with("tsconfig") || name.starts_with("jsconfig") || name.starts_with("jest.config"))
             || (name.starts_with("vite.config") || name.starts_with("webpack.config"))
     };
-    let settings = scene.files().iter().filter(is_setting).take(50).filter_map(|it| scene.tree.text(it));
+    let settings = scene.files().iter().filter(is_setting).take(50).filter_map(|it| scene.scan(it));
     let is_mapping = |text: &str| text.contains("paths") || text.contains("alias") || text.contains("moduleNameMapper");
     settings.filter(|it| is_mapping(it)).any(|text| mapped.iter().any(|it| text.contains(it)))
 }

@@ -35,7 +35,7 @@ pub(super) fn lockfile(scene: &Scene<'_>) -> Option<&'static str> {
 }
 
 fn read(scene: &Scene<'_>, file: &str) -> Option<Value> {
-    serde_json::from_str(&scene.tree.text(file)?).ok()
+    serde_json::from_str(&scene.scan(file)?).ok()
 }
 
 /// Whether a text is a plain range: never a link, a path or a git address.

@@ -32,6 +32,8 @@ struct Wanted {
     saw: String,
     module: String,
     package: String,
+    /// Whether the name comes from our own list and not from the import alone.
+    is_known: bool,
     importers: Vec<String>,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Option<Advice> {
     }
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for (line, module) in missing {
-        match package_of(scene, line, &module) {
+        match package_of(scene, line, module) {
             Ok(it) => wanted.push(it),
             Err(reason) => refused.push(reason),
         }
@@ -58,22 +60,27 @@ pub(super) fn look(scene: &Scene<'_>) -> Option<Advice> {
     Some(add(scene, &wanted).map_or_else(Advice::Refuse, Advice::Edit))
 }
 
-/// Returns each missing top-level module once, with the line that says so.
-fn missing_modules<'a>(scene: &'a Scene<'_>) -> Vec<(&'a LogLine, String)> {
-    let mut found: Vec<(&LogLine, String)> = Vec::new();
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or_default()
+}
+
+/// Returns each missing module once, however many of its submodules are missing, with the line that says so.
+fn missing_modules<'a>(scene: &'a Scene<'_>) -> Vec<(&'a LogLine, &'a str)> {
+    let mut found: Vec<(&LogLine, &str)> = Vec::new();
     for line in &scene.lines {
         let Some(captured) = MISSING.captures(&line.text) else { continue };
         let Some(name) = captured.iter().skip(1).flatten().next() else { continue };
-        let top = name.as_str().split('.').next().unwrap_or_default();
-        if !found.iter().any(|(_, it)| it == top) {
-            found.push((line, top.to_owned()));
+        let name = name.as_str();
+        if !found.iter().any(|(_, it)| top(it) == top(name)) {
+            found.push((line, name));
         }
     }
     found
 }
 
 /// Returns the package to add for a module, or why none is.
-fn package_of(scene: &Scene<'_>, line: &LogLine, module: &str) -> Result<Wanted, String> {
+fn package_of(scene: &Scene<'_>, line: &LogLine, full: &str) -> Result<Wanted, String> {
+    let module = top(full);
     if !names::is_module(module) {
         return Err(format!(
             "`{}` is no name of a module",
@@ -93,7 +100,11 @@ fn package_of(scene: &Scene<'_>, line: &LogLine, module: &str) -> Result<Wanted,
             "`{module}` is the repository's own ({own}); the path or the import is wrong, not the list"
         ));
     }
-    let known = names::known_package(module);
+    let shared = names::shared_package(full);
+    if shared.is_none() && names::is_shared(module) {
+        return Err(format!("`{module}` is shared by many packages; which one is meant cannot be told"));
+    }
+    let known = shared.or_else(|| names::known_package(module));
     if known.is_none()
         && let Some(meant) = typo::meant(module, names::known_modules().chain(own_names(scene)))
     {
@@ -104,7 +115,7 @@ fn package_of(scene: &Scene<'_>, line: &LogLine, module: &str) -> Result<Wanted,
         return Err(format!("no Python file of the tree imports `{module}`"));
     }
     let package = known.unwrap_or(module).to_owned();
-    Ok(Wanted { saw: line.quote(), module: module.to_owned(), package, importers })
+    Ok(Wanted { saw: line.quote(), module: module.to_owned(), package, is_known: known.is_some(), importers })
 }
 
 /// Returns the file that makes `module` the repository's own.
@@ -136,10 +147,7 @@ fn is_python(file: &str) -> bool {
 /// Returns the files that import `module`, or name it in a string that may be imported.
 fn importers(scene: &Scene<'_>, module: &str) -> Vec<String> {
     let python = scene.files().iter().filter(|it| is_python(it)).take(MAX_SOURCES);
-    python
-        .filter(|it| scene.tree.text(it).is_some_and(|text| text.lines().any(|it| imports(it, module))))
-        .cloned()
-        .collect()
+    python.filter(|it| scene.scan(it).is_some_and(|text| text.lines().any(|it| imports(it, module)))).cloned().collect()
 }
 
 fn imports(line: &str, module: &str) -> bool {
@@ -193,6 +201,9 @@ fn why(scene: &Scene<'_>, wanted: &[Wanted], target: &Target, is_for_tests: bool
         .iter()
         .map(|it| format!("{} imports `{}`, which comes from the package `{}`", it.importers[0], it.module, it.package))
         .collect();
+    for it in wanted.iter().filter(|it| !it.is_known) {
+        why.push(format!("`{}` is taken from the import's name: check that it is the package meant", it.package));
+    }
     why.push("no version is set, as none is known".to_owned());
     if is_for_tests {
         why.push("only tests import it".to_owned());

@@ -63,7 +63,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nacl", "PyNaCl"),
     ("nmap", "python-nmap"),
     ("OpenGL", "PyOpenGL"),
-    ("opentelemetry", "opentelemetry-api"),
     ("parse", "parse"),
     ("pkg_resources", "setuptools"),
     ("pptx", "python-pptx"),
@@ -82,7 +81,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("requests_toolbelt", "requests-toolbelt"),
     ("rest_framework", "djangorestframework"),
     ("rest_framework_simplejwt", "djangorestframework-simplejwt"),
-    ("ruamel", "ruamel.yaml"),
     ("sentence_transformers", "sentence-transformers"),
     ("sentry_sdk", "sentry-sdk"),
     ("serial", "pyserial"),
@@ -111,6 +109,24 @@ const PACKAGES: &[(&str, &str)] = &[
     ("xdist", "pytest-xdist"),
     ("yaml", "PyYAML"),
     ("zmq", "pyzmq"),
+];
+
+/// Top-level modules that many packages share: the top alone does not tell which is meant.
+const SHARED: &str = "azure backports google jaraco opentelemetry oslo ruamel sphinxcontrib zope";
+
+/// What is known below the shared ones.
+const SHARED_PACKAGES: &[(&str, &str)] = &[
+    ("azure.identity", "azure-identity"),
+    ("azure.storage.blob", "azure-storage-blob"),
+    ("google.auth", "google-auth"),
+    ("google.cloud.bigquery", "google-cloud-bigquery"),
+    ("google.cloud.storage", "google-cloud-storage"),
+    ("google.generativeai", "google-generativeai"),
+    ("google.protobuf", "protobuf"),
+    ("opentelemetry.sdk", "opentelemetry-sdk"),
+    ("opentelemetry.trace", "opentelemetry-api"),
+    ("ruamel.yaml", "ruamel.yaml"),
+    ("zope.interface", "zope.interface"),
 ];
 
 /// Well-known packages whose import has the package's name: never taken for a misspelling.
@@ -168,6 +184,16 @@ pub(super) fn is_stdlib(module: &str) -> bool {
 pub(super) fn known_package(module: &str) -> Option<&'static str> {
     let other = PACKAGES.iter().find(|(name, _)| *name == module).map(|(_, package)| *package);
     other.or_else(|| SAME_NAME.split(' ').find(|it| *it == module))
+}
+
+pub(super) fn is_shared(module: &str) -> bool {
+    lists(SHARED, module)
+}
+
+/// Returns the package that a module below a shared one comes from.
+pub(super) fn shared_package(full: &str) -> Option<&'static str> {
+    let is_in = |name: &str| full.strip_prefix(name).is_some_and(|it| it.is_empty() || it.starts_with('.'));
+    SHARED_PACKAGES.iter().find(|(name, _)| is_in(name)).map(|(_, package)| *package)
 }
 
 /// Returns every name that a misspelling could have meant.

@@ -63,6 +63,10 @@ pub(super) fn is_compiled(text: &str) -> bool {
 
 /// Adds `package` in its place: sorted if the file is sorted, else at the end. Returns the text and the new line's number.
 pub(super) fn insert(text: &str, package: &str) -> (String, usize) {
+    if let Some(text) = text.strip_prefix('\u{feff}') {
+        let (text, line) = insert(text, package);
+        return (format!("\u{feff}{text}"), line);
+    }
     let listed = parse(text);
     let names: Vec<_> = listed.iter().map(|it| it.name.clone()).collect();
     let place = lines::place(&names, package, normalised);
@@ -116,12 +120,13 @@ mod tests {
             ("# head\nrequests\nzope\n", "# head\nPyYAML\nrequests\nzope\n"),
             ("zope\nattrs\n", "zope\nattrs\nPyYAML\n"),
             ("attrs\r\nzope\r\n", "attrs\r\nPyYAML\r\nzope\r\n"),
+            ("\u{feff}q\nz\n", "\u{feff}PyYAML\nq\nz\n"),
             ("b\r\na", "b\r\na\r\nPyYAML\r\n"),
             ("-r base.txt\n# only comments", "-r base.txt\n# only comments\nPyYAML\n"),
         ] {
             let (result, number) = insert(text, "PyYAML");
             assert_eq!(result, edited, "{text:?}");
-            assert_eq!(result.lines().nth(number - 1), Some("PyYAML"));
+            assert_eq!(result.trim_start_matches('\u{feff}').lines().nth(number - 1), Some("PyYAML"));
         }
     }
 }

@@ -114,7 +114,7 @@ fn new_file(scene: &Scene<'_>) -> Result<Target, String> {
     };
     let names_it = |text: &str| text.contains(REQUIREMENTS);
     let script =
-        scene.files().iter().filter(is_script).take(500).find(|it| scene.tree.text(it).is_some_and(|it| names_it(&it)));
+        scene.files().iter().filter(is_script).take(500).find(|it| scene.scan(it).is_some_and(|it| names_it(&it)));
     if script.is_none() && !names_it(scene.task.test_command) {
         return Err("no file lists what the program needs, and nothing installs from a requirements.txt".to_owned());
     }
