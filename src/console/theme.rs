@@ -1,10 +1,12 @@
 //! Colours by meaning: `themes/*.toml` say how each role looks. Status is never told by colour alone; the words stand beside it.
+use crate::console::document::Highlighter;
 use crate::domain::names::named;
 use ratatui::style::Color;
 use ratatui::style::Modifier;
 use ratatui::style::Style;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 named! {
     /// What a colour means.
@@ -103,11 +105,13 @@ pub enum ThemeError {
 }
 
 /// How everything looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Theme {
     pub name: String,
     /// Whether only ASCII signs are drawn.
     pub is_ascii: bool,
+    /// Gives code its colours, once the grammars are loaded.
+    pub highlighter: Option<Arc<Highlighter>>,
     styles: BTreeMap<Role, Style>,
 }
 
@@ -174,7 +178,7 @@ impl Theme {
             let role: Role = role.parse().map_err(|it| ThemeError::Invalid(format!("role {it}")))?;
             styles.insert(role, style.resolve(&palette)?);
         }
-        Ok(Self { name: name.to_owned(), is_ascii: false, styles })
+        Ok(Self { name: name.to_owned(), is_ascii: false, highlighter: None, styles })
     }
 
     /// Returns how a role looks; `diff.added.word` falls back to `diff.added`, in the end to `text`.

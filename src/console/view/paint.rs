@@ -1,7 +1,9 @@
 //! The pen: puts cleaned text, boxes and rows of segments into cells.
-use crate::console::document::segment::Ground;
-use crate::console::document::segment::Ink;
-use crate::console::document::segment::Row;
+use crate::console::document::Ground;
+use crate::console::document::Ink;
+use crate::console::document::Row;
+use crate::console::document::clip;
+use crate::console::document::wrap;
 use crate::console::theme::Role;
 use crate::console::theme::Theme;
 use crate::evidence::text::clean_line;
@@ -90,33 +92,36 @@ impl<'a> Pen<'a> {
         self.put(area.right().saturating_sub(width), area.y, width, &text, role);
     }
 
-    /// Puts a row of a document, from column `left` on.
-    pub fn row(&mut self, area: Rect, row: &Row, left: usize) {
-        let mut skip = left;
+    /// Puts a row of a document that was clipped or wrapped to the area's width.
+    pub fn row(&mut self, area: Rect, row: &Row) {
+        let line = Rect { height: 1, ..area };
+        self.buffer.set_style(line.intersection(self.buffer.area), self.ground(row.ground));
         let mut at = area.x;
-        for segment in &row.segments {
+        for segment in row.segments.iter().chain(&row.tail) {
             let style = self.ink(segment.ink).patch(self.ground(segment.ground));
-            for grapheme in segment.text.graphemes(true) {
-                let width = grapheme.width();
-                if skip > 0 {
-                    skip = skip.saturating_sub(width);
-                    continue;
-                }
-                if at + u16::try_from(width).unwrap_or(0) > area.right() {
-                    return;
-                }
-                at = self.buffer.set_stringn(at, area.y, grapheme, width, style).0;
+            let room = usize::from(area.right().saturating_sub(at));
+            if room == 0 || area.y >= self.buffer.area.bottom() {
+                return;
             }
+            at = self.buffer.set_stringn(at, area.y, &segment.text, room, style).0;
         }
-        // The ground of a changed line reaches the edge, as in every diff.
-        if let Some(ground) = row.segments.last().map(|it| it.ground).filter(|it| *it != Ground::None) {
-            let wide = match ground {
-                Ground::AddedWord => Ground::Added,
-                Ground::RemovedWord => Ground::Removed,
-                other => other,
+    }
+
+    /// Puts a document's rows from `offset` on: wrapped, or clipped behind the column `left`.
+    pub fn rows(&mut self, area: Rect, offset: usize, left: Option<usize>, row_at: impl Fn(usize) -> Option<Row>) {
+        let mut y = area.y;
+        for idx in offset.. {
+            let Some(row) = row_at(idx).filter(|_| y < area.bottom()) else { return };
+            let lines = match left {
+                Some(left) => vec![clip(&row, left, area.width)],
+                None => wrap(&row, area.width),
             };
-            let rest = Rect { x: at, width: area.right().saturating_sub(at), height: 1, ..area };
-            self.buffer.set_style(rest, self.ground(wide));
+            for line in lines {
+                if y < area.bottom() {
+                    self.row(Rect { y, height: 1, ..area }, &line);
+                    y += 1;
+                }
+            }
         }
     }
 

@@ -1,4 +1,6 @@
 //! The review: the patch, what its author says, what the guard found.
+use crate::console::document::Ground;
+use crate::console::document::Needle;
 use crate::console::layout;
 use crate::console::model::Model;
 use crate::console::model::review::Review;
@@ -26,24 +28,45 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
 }
 
 fn diff(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt>) {
+    let document = &review.document;
     let mut title = vec![
         piece(format!("patch {}", review.digest.short()), Role::Title),
         piece(format!("  attempt {}", review.attempt_no), Role::Text),
     ];
-    if let Some((added, removed)) = review.document.files().get(review.document.file_at(review.cursor)).map(|it| (it.added, it.removed)) {
-        title.push(piece(format!("  +{added} −{removed}"), Role::Dim));
-    }
     if attempt.is_some_and(|it| it.recorded) {
         title.push(piece("  recorded answer", Role::Warning));
     }
-    let mut foot = review.document.position(review.cursor);
-    if let Some((at, n)) = review.match_position() {
-        foot = format!("{foot}   match {at}/{n}");
-    } else if !review.needle.is_empty() {
-        foot = format!("{foot}   /{} {} matches", review.needle, review.hits.len());
+    if let Some(file) = document.file_at(review.cursor).and_then(|it| document.files().get(it)) {
+        title.push(piece(format!("  {}", file.path), Role::Text));
     }
-    let inside = pen.frame(area, &title, &foot, true);
-    let _ = (inside, attempt);
+    let inside = pen.frame(area, &title, &foot(review), true);
+    let needle = Needle::new(&review.needle);
+    let highlighter = pen.theme().highlighter.clone();
+    let row_at = |idx: usize| {
+        let mut row = (idx < document.len()).then(|| document.row(idx, highlighter.as_deref()))?;
+        if let Some(needle) = &needle {
+            row = needle.mark(row);
+        }
+        Some(if idx == review.cursor { row.current().on(Ground::Selected) } else { row })
+    };
+    pen.rows(inside, review.offset, (!review.wraps).then_some(review.left), row_at);
+}
+
+fn foot(review: &Review) -> String {
+    let document = &review.document;
+    let mut foot = format!("line {} of {}", review.cursor + 1, document.len());
+    if let Some((at, n)) = document.hunk_at(review.cursor) {
+        foot = format!("hunk {at}/{n}   {foot}");
+    }
+    if let Some((at, n)) = review.match_position() {
+        foot.push_str(&format!("   /{} match {at}/{n}", review.needle));
+    } else if !review.needle.is_empty() {
+        foot.push_str(&format!("   /{} {} matches", review.needle, review.hits.len()));
+    }
+    if review.left > 0 {
+        foot.push_str(&format!("   from column {}", review.left + 1));
+    }
+    foot
 }
 
 fn why(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt>) {
