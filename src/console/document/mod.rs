@@ -5,8 +5,9 @@
 //! anything ever reaches a segment: it is shown as `⟨U+XXXX⟩` instead.
 pub mod diff;
 pub mod highlight;
-//pub mod log;
+pub mod log;
 mod paint;
+mod pattern;
 pub mod search;
 pub mod segment;
 mod words;
@@ -16,8 +17,8 @@ pub use diff::DiffDocument;
 pub use diff::DiffFile;
 pub use diff::FileKind;
 pub use highlight::Highlighter;
-//pub use log::LogDocument;
-//pub use log::Timestamps;
+pub use log::LogDocument;
+pub use log::Timestamps;
 pub use search::Needle;
 pub use segment::Ground;
 pub use segment::Ink;

@@ -7,6 +7,7 @@ use crate::console::document::diff::lines::Line;
 use crate::console::document::diff::lines::Sign;
 use crate::console::document::diff::path;
 use crate::console::document::paint::shown;
+use crate::console::document::pattern::pattern;
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -24,11 +25,6 @@ static SILENT: LazyLock<Regex> = LazyLock::new(|| {
 /// Lines of binary content.
 static BINARY: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^((literal|delta) \d+|[A-Za-z][0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{1,65})?\r?$"));
-
-#[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test")]
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a valid pattern")
-}
 
 /// A patch, read.
 #[derive(Debug, Clone, Default)]
