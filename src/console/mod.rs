@@ -81,6 +81,9 @@ impl fmt::Debug for Options {
 
 /// Runs the console in this terminal until the person quits or the terminal is gone. The terminal's modes are put back in every case.
 pub async fn run(backlog: Arc<dyn Backlog>, options: Options) -> Result<(), ConsoleError> {
+    // Mistakes in settings are told on the plain terminal.
+    keymap::Keymap::load(options.keymap.as_deref())?;
+    theme::Theme::load(&options.theme, options.color)?;
     let mut terminal = RealTerminal::open()?;
     runtime::drive(backlog, options, &mut terminal).await
 }

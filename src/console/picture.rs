@@ -88,7 +88,10 @@ impl Run {
         let width = f32::from(self.columns) * CELL_WIDTH;
         if let Some(background) = self.look.background {
             let fill = hex(background);
-            let _ = writeln!(svg, r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{CELL_HEIGHT}" fill="{fill}"/>"#);
+            let _ = writeln!(
+                svg,
+                r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{CELL_HEIGHT}" fill="{fill}"/>"#
+            );
         }
         if self.text.trim().is_empty() {
             return;

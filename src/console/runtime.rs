@@ -61,11 +61,7 @@ pub enum ConsoleError {
 }
 
 /// Runs a session on any surface until the person quits or the terminal is gone.
-pub async fn drive(
-    backlog: Arc<dyn Backlog>,
-    options: Options,
-    surface: &mut dyn Surface,
-) -> Result<(), ConsoleError> {
+pub async fn drive(backlog: Arc<dyn Backlog>, options: Options, surface: &mut dyn Surface) -> Result<(), ConsoleError> {
     let keymap = Keymap::load(options.keymap.as_deref())?;
     let mut theme = Theme::load(&options.theme, options.color)?;
     theme.is_ascii = options.is_ascii;

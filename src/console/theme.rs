@@ -205,7 +205,10 @@ impl Theme {
 impl RawStyle {
     fn resolve(&self, palette: &BTreeMap<&str, Color>) -> Result<Style, ThemeError> {
         let color = |name: &String| {
-            palette.get(name.as_str()).copied().ok_or_else(|| ThemeError::Invalid(format!("`{name}` is not in [palette]")))
+            palette
+                .get(name.as_str())
+                .copied()
+                .ok_or_else(|| ThemeError::Invalid(format!("`{name}` is not in [palette]")))
         };
         let mut style = Style::default();
         style.fg = self.fg.as_ref().map(color).transpose()?;
@@ -275,7 +278,8 @@ mod tests {
 
     #[test]
     fn an_own_theme_inherits_and_falls_back() {
-        let theme = Theme::parse("own", "inherits = \"dark\"\n[palette]\nx = 9\n[roles]\nlabel = { fg = \"x\" }").unwrap();
+        let theme =
+            Theme::parse("own", "inherits = \"dark\"\n[palette]\nx = 9\n[roles]\nlabel = { fg = \"x\" }").unwrap();
         assert_eq!(theme.style(Role::Label).fg, Some(Color::Indexed(9)));
         assert_eq!(theme.style(Role::DiffAdded), Theme::named("dark").unwrap().style(Role::DiffAdded));
         let bare = Theme::parse("own", "[palette]\nx = 9\n[roles]\n\"diff.added\" = { fg = \"x\" }").unwrap();

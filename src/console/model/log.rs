@@ -1,5 +1,6 @@
 //! The log screen: the stored outputs of a run, one at a time.
-use crate::console::document::log::LogDocument;
+use crate::console::document::LogDocument;
+use crate::console::document::Timestamps;
 use crate::domain::RunId;
 
 /// The outputs of a run and the one being read.
@@ -23,7 +24,7 @@ pub struct Log {
     pub needle: String,
     pub n_matches: usize,
     pub only_matches: bool,
-    pub shows_timestamps: bool,
+    pub timestamps: Timestamps,
 }
 
 impl Log {
@@ -44,7 +45,7 @@ impl Log {
             needle: String::new(),
             n_matches: 0,
             only_matches: false,
-            shows_timestamps: false,
+            timestamps: Timestamps::default(),
         }
     }
 

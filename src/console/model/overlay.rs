@@ -76,7 +76,8 @@ pub fn help_lines(model: &Model) -> Vec<HelpLine> {
     let screen = model.help.about.context();
     let mut groups: Vec<(String, Vec<&Binding>)> = Vec::new();
     let own = model.keymap.section(screen);
-    groups.push((format!("{screen}: look (never changes anything)"), own.iter().filter(|it| !is_deciding(it)).collect()));
+    groups
+        .push((format!("{screen}: look (never changes anything)"), own.iter().filter(|it| !is_deciding(it)).collect()));
     groups.push((format!("{screen}: decide (always asks first)"), own.iter().filter(|it| is_deciding(it)).collect()));
     for (context, title) in [
         (Context::Screens, "on every screen"),

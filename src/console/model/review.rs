@@ -1,5 +1,5 @@
 //! The review screen: one patch, pinned; a newer one is announced, never swapped in under the reader.
-use crate::console::document::diff::DiffDocument;
+use crate::console::document::DiffDocument;
 use crate::domain::Digest;
 use crate::domain::RunId;
 

@@ -84,11 +84,7 @@ fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, Str
         }
     }
     let needs_digest = matches!(kind, ActionKind::Approve | ActionKind::Deny);
-    Ok(Seen {
-        run: detail.run.id,
-        version: detail.run.version,
-        digest: candidate.filter(|_| needs_digest),
-    })
+    Ok(Seen { run: detail.run.id, version: detail.run.version, digest: candidate.filter(|_| needs_digest) })
 }
 
 fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Dialog {
@@ -142,7 +138,10 @@ fn facts(detail: &RunDetail, kind: ActionKind) -> Vec<(String, String)> {
     let run = &detail.run;
     let mut facts = vec![
         ("run".to_owned(), format!("{} · {} · {}", run.id.short(), run.repository, run.branch)),
-        ("state".to_owned(), format!("{}, version {}, base {}", run.status, run.version, short_commit(&run.commit_sha))),
+        (
+            "state".to_owned(),
+            format!("{}, version {}, base {}", run.status, run.version, short_commit(&run.commit_sha)),
+        ),
     ];
     if let Some(attempt) = detail.candidate().filter(|_| kind != ActionKind::Abort) {
         facts.push(("patch".to_owned(), patch_line(attempt)));

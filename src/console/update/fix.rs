@@ -177,9 +177,8 @@ pub fn save(model: &mut Model) -> Option<Effect> {
 
 /// Saves the draft when typing has paused long enough.
 pub fn tick(model: &mut Model) -> Vec<Effect> {
-    let is_due = model.fix.as_ref().is_some_and(|it| {
-        it.is_dirty && SAVE_AFTER <= model.now.duration_since(it.changed_at)
-    });
+    let is_due =
+        model.fix.as_ref().is_some_and(|it| it.is_dirty && SAVE_AFTER <= model.now.duration_since(it.changed_at));
     if is_due && !model.requests.is_waiting(Slot::SaveDraft) { save(model).into_iter().collect() } else { Vec::new() }
 }
 
@@ -217,7 +216,8 @@ fn send(model: &mut Model) -> Vec<Effect> {
 }
 
 fn prepare(model: &Model) -> Result<Dialog, String> {
-    let fix = model.fix.as_ref().filter(|it| it.has_draft).ok_or("there is no draft yet; choose how to give the fix")?;
+    let fix =
+        model.fix.as_ref().filter(|it| it.has_draft).ok_or("there is no draft yet; choose how to give the fix")?;
     if model.requests.is_waiting(Slot::Act) {
         return Err("a decision is still on its way; wait for its answer".to_owned());
     }
@@ -229,7 +229,9 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
     }
     let seen = Seen { run: fix.run, version: fix.version, digest: None };
     let title = match fix.kind {
-        DraftKind::Patch => format!("SEND patch {} as attempt {}", Patch(text.clone()).digest().short(), next_no(detail)),
+        DraftKind::Patch => {
+            format!("SEND patch {} as attempt {}", Patch(text.clone()).digest().short(), next_no(detail))
+        }
         DraftKind::Hint => format!("SEND hint for run {}", fix.run.short()),
     };
     let mut dialog = dialogs::blank(model, ActionKind::HumanFix, title, seen);

@@ -1,7 +1,8 @@
 //! The log: outputs, errors, groups, search.
 use crate::console::action::Command;
 use crate::console::action::StoredOutput;
-use crate::console::document::log::LogDocument;
+use crate::console::document::LogDocument;
+use crate::console::document::Timestamps;
 use crate::console::effect::Ask;
 use crate::console::effect::Effect;
 use crate::console::layout;
@@ -30,7 +31,10 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
     let id = focus.id;
     model.go(Screen::Log);
     let is_open = model.log.as_ref().is_some_and(|it| {
-        it.run == id && it.version == version && it.document.is_some() && (wanted.is_none() || wanted == current_attempt(it))
+        it.run == id
+            && it.version == version
+            && it.document.is_some()
+            && (wanted.is_none() || wanted == current_attempt(it))
     });
     if is_open {
         return Vec::new();
@@ -91,7 +95,8 @@ pub fn output_read(model: &mut Model, name: &str, output: Option<StoredOutput>) 
         log.refusal = Some("this output is not stored".to_owned());
         return;
     };
-    let document = LogDocument::new(name, output.text.as_bytes(), output.dropped_bytes);
+    let mut document = LogDocument::new(name, output.text.as_bytes(), output.dropped_bytes);
+    document.timestamps(log.timestamps);
     let first = document.first_error();
     log.cursor = first.unwrap_or(0);
     // Some lines before the error say what was being done.
@@ -161,8 +166,11 @@ fn arrange(log: &mut Log, command: Command) {
             document.only_matches(log.only_matches);
         }
         Command::Timestamps => {
-            log.shows_timestamps = !log.shows_timestamps;
-            document.timestamps(log.shows_timestamps);
+            log.timestamps = match log.timestamps {
+                Timestamps::Off => Timestamps::Absolute,
+                Timestamps::Absolute => Timestamps::Off,
+            };
+            document.timestamps(log.timestamps);
         }
         Command::Wrap => (log.wraps, log.left) = (!log.wraps, 0),
         Command::Left => log.left = log.left.saturating_sub(SIDEWAYS),
@@ -191,9 +199,9 @@ fn find(log: &mut Log, needle: &str) {
         return;
     }
     log.n_matches = document.search(needle);
-    let found = document.next_match(log.cursor.saturating_sub(1));
-    if let Some(row) = found {
-        log.cursor = row;
+    if document.match_at(log.cursor).is_none() {
+        let found = document.next_match(log.cursor).or_else(|| document.next_match(0));
+        log.cursor = found.unwrap_or(log.cursor);
     }
 }
 

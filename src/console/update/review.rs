@@ -1,6 +1,6 @@
 //! The review: moving through a patch by line, hunk, file and match.
 use crate::console::action::Command;
-use crate::console::document::diff::DiffDocument;
+use crate::console::document::DiffDocument;
 use crate::console::effect::Ask;
 use crate::console::effect::Effect;
 use crate::console::layout;

@@ -3,11 +3,11 @@ use crate::backlog::ActionKind;
 use crate::console::action::Command;
 use crate::console::action::RefusalKind;
 use crate::console::keymap::Context;
+use crate::console::layout;
 use crate::console::model::Model;
 use crate::console::model::dialog::Dialog;
 use crate::console::model::dialog::Spot;
 use crate::console::model::dialog::Stage;
-use crate::console::layout;
 use crate::console::theme::Role;
 use crate::console::view::chrome::field;
 use crate::console::view::paint::Pen;
@@ -138,7 +138,9 @@ const fn done_word(kind: ActionKind, is_repeat: bool, needs_second_key: bool) ->
         return ("· that was done before; nothing changed", Role::NoticeInfo);
     }
     match kind {
-        ActionKind::Approve if needs_second_key => ("⚑ FIRST KEY KEPT; another person must approve too", Role::StatusNeedsYou),
+        ActionKind::Approve if needs_second_key => {
+            ("⚑ FIRST KEY KEPT; another person must approve too", Role::StatusNeedsYou)
+        }
         ActionKind::Approve => ("✓ APPROVED", Role::NoticeGood),
         ActionKind::Deny => ("✗ DENIED", Role::NoticeGood),
         ActionKind::Abort => ("⊘ ABORTED", Role::NoticeGood),

@@ -56,16 +56,16 @@ fn tabs(model: &Model, log: &Log) -> Vec<Piece> {
 
 fn foot(log: &Log) -> String {
     let Some(document) = &log.document else { return String::new() };
-    let mut parts = vec![document.position(log.cursor)];
-    let n_errors = document.error_count();
-    parts.push(match document.error_at(log.cursor) {
-        Some(at) => format!("error {at}/{n_errors}"),
-        None => format!("{n_errors} errors"),
+    let mut parts = vec![format!("line {}", document.line_number(log.cursor))];
+    parts.push(match (document.error_at(log.cursor), document.error_count()) {
+        (Some((at, n)), _) => format!("error {at}/{n}"),
+        (None, 1) => "1 error".to_owned(),
+        (None, n) => format!("{n} errors"),
     });
     if !log.needle.is_empty() {
         let only = if log.only_matches { " only" } else { "" };
         parts.push(match document.match_at(log.cursor) {
-            Some(at) => format!("/{} match {at}/{}{only}", log.needle, log.n_matches),
+            Some((at, n)) => format!("/{} match {at}/{n}{only}", log.needle),
             None => format!("/{} {} matches{only}", log.needle, log.n_matches),
         });
     }

@@ -174,7 +174,11 @@ impl<'a> Pen<'a> {
         if area.width < 4 || area.height < 2 {
             return Rect { width: 0, height: 0, ..area };
         }
-        let signs = if is_thick { ["┏", "━", "┓", "┃", "┗", "┛"] } else { ["┌", "─", "┐", "│", "└", "┘"] };
+        let signs = if is_thick {
+            ["┏", "━", "┓", "┃", "┗", "┛"]
+        } else {
+            ["┌", "─", "┐", "│", "└", "┘"]
+        };
         let (right, bottom) = (area.right() - 1, area.bottom() - 1);
         let style = self.theme.style(role);
         let flat = signs[1].repeat(usize::from(area.width - 2));

@@ -202,7 +202,11 @@ fn facts(pen: &mut Pen<'_>, area: Rect, detail: &RunDetail, focus: &Focus, is_be
         let digest = attempt.patch_digest.as_ref().map_or("", |it| it.short());
         let recorded = if attempt.recorded { " · recorded answer" } else { "" };
         let files = format!("{files} {}", if files == 1 { "file" } else { "files" });
-        sheet.line("patch", &format!("{digest}  {files} +{added} −{removed}  by {}{recorded}", attempt.author), Role::Text);
+        sheet.line(
+            "patch",
+            &format!("{digest}  {files} +{added} −{removed}  by {}{recorded}", attempt.author),
+            Role::Text,
+        );
         if let Some(guard) = &attempt.guard {
             let (word, role) = words::verdict(guard.verdict);
             sheet.line("guard", word, role);

@@ -162,7 +162,13 @@ fn output(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus) {
     let inside = pen.frame(area, &title, &foot, model.run.pane == Pane::Output);
     let lines: Vec<&str> = output_text(model).lines().collect();
     if lines.is_empty() {
-        pen.put(inside.x + 1, inside.y, inside.width.saturating_sub(2), "nothing printed yet; l opens the log", Role::Dim);
+        pen.put(
+            inside.x + 1,
+            inside.y,
+            inside.width.saturating_sub(2),
+            "nothing printed yet; l opens the log",
+            Role::Dim,
+        );
         return;
     }
     let rows = usize::from(inside.height);
