@@ -1,0 +1,100 @@
+//! What `update` wants done. The runtime executes it and brings the answer back as an action.
+use crate::backlog::ActionRequest;
+use crate::console::action::RequestId;
+use crate::domain::RunId;
+
+/// An imperative wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Fetch, send or write something; a later request of the same slot replaces a reading one.
+    Ask {
+        request: RequestId,
+        ask: Ask,
+    },
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal back to the shell until it continues us.
+    Suspend,
+    Quit,
+}
+
+/// What is asked of the world outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    Queue,
+    Run(RunId),
+    Outputs(RunId),
+    Output(RunId, String),
+    Live(RunId),
+    Act(RunId, ActionRequest),
+    LoadDraft(Draft),
+    SaveDraft(Draft, String),
+    DropDraft(Draft),
+    /// Open the draft in the person's editor, after writing `text` to it.
+    Edit(Draft, String),
+    Copy(String),
+}
+
+/// Which draft of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Draft {
+    pub run: RunId,
+    pub kind: DraftKind,
+}
+
+/// What a draft holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DraftKind {
+    Patch,
+    Hint,
+}
+
+impl Draft {
+    /// Returns the file's name in the drafts folder.
+    pub fn file_name(self) -> String {
+        match self.kind {
+            DraftKind::Patch => format!("{}.patch", self.run),
+            DraftKind::Hint => format!("{}.hint.txt", self.run),
+        }
+    }
+}
+
+/// Requests of one slot replace each other: only the latest one's answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slot {
+    Queue,
+    Run,
+    Outputs,
+    Output,
+    Live,
+    Act,
+    LoadDraft,
+    SaveDraft,
+    Edit,
+    Copy,
+}
+
+impl Ask {
+    /// Returns the slot that this request takes.
+    pub const fn slot(&self) -> Slot {
+        match self {
+            Self::Queue => Slot::Queue,
+            Self::Run(_) => Slot::Run,
+            Self::Outputs(_) => Slot::Outputs,
+            Self::Output(..) => Slot::Output,
+            Self::Live(_) => Slot::Live,
+            Self::Act(..) => Slot::Act,
+            Self::LoadDraft(_) => Slot::LoadDraft,
+            Self::SaveDraft(..) | Self::DropDraft(_) => Slot::SaveDraft,
+            Self::Edit(..) => Slot::Edit,
+            Self::Copy(_) => Slot::Copy,
+        }
+    }
+}
+
+impl Slot {
+    /// Whether the work may be dropped half-way: reading may, writing may not.
+    pub const fn is_reading(self) -> bool {
+        matches!(self, Self::Queue | Self::Run | Self::Outputs | Self::Output | Self::Live | Self::LoadDraft)
+    }
+}

@@ -1,0 +1,284 @@
+//! Decisions: a dialog is opened by a key, frozen on what was seen, and sent by `y` alone.
+use crate::backlog::ActionKind;
+use crate::backlog::ActionRequest;
+use crate::console::action::Command;
+use crate::console::effect::Ask;
+use crate::console::effect::Effect;
+use crate::console::effect::Slot;
+use crate::console::model::Model;
+use crate::console::model::Screen;
+use crate::console::model::Tone;
+use crate::console::model::dialog::Challenge;
+use crate::console::model::dialog::Dialog;
+use crate::console::model::dialog::Seen;
+use crate::console::model::dialog::Spot;
+use crate::console::model::dialog::Stage;
+use crate::console::model::field::Field;
+use crate::domain::Attempt;
+use crate::domain::RunDetail;
+use crate::domain::Verdict;
+use crate::domain::transition::Decision;
+use crate::evidence::text::has_deceptive;
+
+/// Opens the dialog of a decision about the run in focus, if the run can be decided on so.
+pub fn open(model: &mut Model, command: Command) -> Vec<Effect> {
+    let kind = match command {
+        Command::Approve => ActionKind::Approve,
+        Command::Deny => ActionKind::Deny,
+        Command::Abort => ActionKind::Abort,
+        _ => ActionKind::Retry,
+    };
+    match prepare(model, kind) {
+        Ok(dialog) => model.dialog = Some(dialog),
+        Err(why) => model.say(Tone::Bad, why),
+    }
+    Vec::new()
+}
+
+/// Returns the dialog, or why there is nothing to ask.
+fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
+    if model.requests.is_waiting(Slot::Act) {
+        return Err("a decision is still on its way; wait for its answer".to_owned());
+    }
+    if model.is_read_only {
+        return Err("read-only: decisions are off".to_owned());
+    }
+    let Some(detail) = model.focus.as_ref().and_then(|it| it.detail.as_ref()) else {
+        return Err("the run is still being read; press again when it is shown".to_owned());
+    };
+    let seen = seen(model, detail, kind)?;
+    let decision = Decision {
+        by: &model.operator,
+        note: None,
+        rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
+        version: Some(seen.version),
+        now: model.now,
+    };
+    // The backlog decides in the end; asking the same rules first spares the person a dialog that cannot succeed.
+    let (run, attempts) = (&detail.run, detail.attempts.as_slice());
+    let judged = match kind {
+        ActionKind::Approve => run.approve(attempts, &decision),
+        ActionKind::Deny => run.deny(attempts, &decision),
+        ActionKind::Abort => run.abort(attempts, &decision),
+        ActionKind::Retry | ActionKind::HumanFix => run.retry(&decision),
+    };
+    match judged {
+        Ok(crate::domain::transition::Decided::AlreadyDone(what)) => return Err(what),
+        Ok(_) => {}
+        Err(why) => return Err(why.to_string()),
+    }
+    Ok(dialog(model, kind, detail, seen))
+}
+
+/// Freezes what the decision is about: the patch on screen in the review, else the candidate.
+fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, String> {
+    let candidate = detail.candidate().and_then(|it| it.patch_digest.clone());
+    let review = model.review.as_ref().filter(|it| model.screen() == Screen::Review && it.run == detail.run.id);
+    if let Some(review) = review.filter(|_| matches!(kind, ActionKind::Approve | ActionKind::Deny)) {
+        if Some(&review.digest) != candidate.as_ref() {
+            let now = candidate.as_ref().map_or("none", |it| it.short());
+            return Err(format!(
+                "the patch on screen is {}, the candidate is {now}; r shows the candidate",
+                review.digest.short()
+            ));
+        }
+    }
+    let needs_digest = matches!(kind, ActionKind::Approve | ActionKind::Deny);
+    Ok(Seen { run: detail.run.id, version: detail.run.version, digest: candidate.filter(|_| needs_digest) })
+}
+
+fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Dialog {
+    let run = &detail.run;
+    let attempt = detail.candidate();
+    let short = run.id.short();
+    let title = match (kind, &seen.digest) {
+        (ActionKind::Approve, Some(digest)) => format!("APPROVE patch {}", digest.short()),
+        (ActionKind::Deny, Some(digest)) => format!("DENY patch {}", digest.short()),
+        (ActionKind::Approve, None) => "APPROVE".to_owned(),
+        (ActionKind::Deny, None) => format!("DENY run {short}"),
+        (ActionKind::Abort, _) => format!("ABORT run {short}"),
+        (ActionKind::Retry | ActionKind::HumanFix, _) => format!("RETRY run {short}"),
+    };
+    let mut dialog = blank(model, kind, title, seen);
+    dialog.facts = facts(detail, kind);
+    dialog.needs_note = kind == ActionKind::Deny;
+    if kind == ActionKind::Approve {
+        warn_of_patch(&mut dialog, attempt);
+    }
+    if kind == ActionKind::Abort {
+        dialog.challenge = Some(Challenge {
+            why: "type the run's id to abort it".to_owned(),
+            expected: short,
+            field: Field::default(),
+        });
+    }
+    dialog
+}
+
+/// Returns a dialog that asks nothing yet.
+pub fn blank(model: &Model, kind: ActionKind, title: String, seen: Seen) -> Dialog {
+    Dialog {
+        kind,
+        seen,
+        title,
+        facts: Vec::new(),
+        warnings: Vec::new(),
+        note: Field::default(),
+        needs_note: false,
+        challenge: None,
+        spot: Spot::Question,
+        stage: Stage::Asking,
+        opened_at: model.now,
+        hint: None,
+        fix: None,
+    }
+}
+
+fn facts(detail: &RunDetail, kind: ActionKind) -> Vec<(String, String)> {
+    let run = &detail.run;
+    let mut facts = vec![
+        ("run".to_owned(), format!("{} · {} · {}", run.id.short(), run.repository, run.branch)),
+        (
+            "state".to_owned(),
+            format!("{}, version {}, base {}", run.status, run.version, short_commit(&run.commit_sha)),
+        ),
+    ];
+    if let Some(attempt) = detail.candidate().filter(|_| kind != ActionKind::Abort) {
+        facts.push(("patch".to_owned(), patch_line(attempt)));
+        facts.push(("proof".to_owned(), proof_line(attempt)));
+        facts.push(("guard".to_owned(), guard_line(attempt)));
+    }
+    let effect = match kind {
+        ActionKind::Approve => "one commit on a new branch; the checkout is left alone",
+        ActionKind::Deny => "the run is escalated; the patch is kept, nothing is committed",
+        ActionKind::Abort => "what runs is killed, late results are dropped",
+        ActionKind::Retry | ActionKind::HumanFix => "back to the queue with a fresh budget of attempts",
+    };
+    facts.push(("effect".to_owned(), effect.to_owned()));
+    if !run.approved_by.is_empty() {
+        facts.push(("keys".to_owned(), format!("first key: {}", run.approved_by.join(", "))));
+    }
+    facts
+}
+
+fn patch_line(attempt: &Attempt) -> String {
+    let (files, added, removed) = attempt.proposed_fix.as_ref().map_or((0, 0, 0), crate::domain::Patch::stat);
+    let recorded = if attempt.recorded { " · recorded answer" } else { "" };
+    format!(
+        "attempt {} by {} · {files} {} +{added} −{removed}{recorded}",
+        attempt.attempt_no,
+        attempt.author,
+        if files == 1 { "file" } else { "files" }
+    )
+}
+
+fn proof_line(attempt: &Attempt) -> String {
+    match attempt.status {
+        crate::domain::AttemptStatus::Succeeded => "red before, green after, green again".to_owned(),
+        crate::domain::AttemptStatus::Running => "still running".to_owned(),
+        crate::domain::AttemptStatus::Failed => {
+            format!("none: {}", attempt.failure_reason.as_deref().unwrap_or("the attempt failed"))
+        }
+    }
+}
+
+fn guard_line(attempt: &Attempt) -> String {
+    let Some(guard) = &attempt.guard else { return "not judged".to_owned() };
+    let n = guard.findings.len();
+    match guard.verdict {
+        Verdict::Ok => "ok".to_owned(),
+        Verdict::NeedsTwoKeys => format!("two keys: two different people must approve ({n} findings)"),
+        Verdict::Violation => format!("violation ({n} findings)"),
+    }
+}
+
+/// Returns the first seven characters of a commit.
+pub fn short_commit(sha: &str) -> &str {
+    sha.get(..7).unwrap_or(sha)
+}
+
+/// Asks for an extra word where a patch shows something other than it holds.
+pub fn warn_of_patch(dialog: &mut Dialog, attempt: Option<&Attempt>) {
+    let Some(attempt) = attempt else { return };
+    if attempt.recorded {
+        dialog.warnings.push("this patch is a recorded answer, no agent worked on it".to_owned());
+    }
+    if attempt.proposed_fix.as_ref().is_some_and(|it| has_deceptive(it.text())) {
+        challenge_hidden(dialog);
+    }
+}
+
+/// Makes the person type a word, because the patch has characters that hide or reorder text.
+pub fn challenge_hidden(dialog: &mut Dialog) {
+    dialog.warnings.push("the patch has hidden or text-reordering characters, shown as ⟨U+…⟩".to_owned());
+    dialog.challenge = Some(Challenge {
+        why: "type `hidden` to say that you looked at them".to_owned(),
+        expected: "hidden".to_owned(),
+        field: Field::default(),
+    });
+}
+
+/// Runs a command while a dialog is open.
+pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
+    let Some(dialog) = &mut model.dialog else { return Vec::new() };
+    match (&dialog.stage, command) {
+        (Stage::Asking, Command::Confirm) => return confirm(model),
+        (Stage::Asking, Command::Field) => walk(dialog, true),
+        (Stage::Asking, Command::PreviousField) => walk(dialog, false),
+        (Stage::Asking, Command::Accept | Command::Leave) => dialog.spot = Spot::Question,
+        (Stage::Refused(_), Command::Reload) => return reload(model),
+        (Stage::Sending, Command::Cancel) => {
+            model.dialog = None;
+            model.say(Tone::Info, "it was sent; the answer will be told here");
+        }
+        (_, Command::Cancel) => {
+            let was_asking = dialog.stage == Stage::Asking;
+            model.dialog = None;
+            if was_asking {
+                model.say(Tone::Info, "cancelled; nothing was sent");
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn walk(dialog: &mut Dialog, is_forward: bool) {
+    let spots = dialog.spots();
+    let at = spots.iter().position(|it| *it == dialog.spot).unwrap_or(0);
+    let step = if is_forward { 1 } else { spots.len() - 1 };
+    dialog.spot = spots[(at + step) % spots.len()];
+    dialog.hint = None;
+}
+
+/// Sends what was frozen.
+fn confirm(model: &mut Model) -> Vec<Effect> {
+    if model.is_read_only || model.requests.is_waiting(Slot::Act) {
+        return Vec::new();
+    }
+    let Some(dialog) = &mut model.dialog else { return Vec::new() };
+    if let Some(missing) = dialog.missing() {
+        dialog.hint = Some(missing);
+        return Vec::new();
+    }
+    dialog.stage = Stage::Sending;
+    let note = dialog.note.text().trim().to_owned();
+    let request = ActionRequest {
+        kind: dialog.kind,
+        by: model.operator.clone(),
+        note: Some(note).filter(|it| !it.is_empty()),
+        rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
+        version: Some(dialog.seen.version),
+        fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
+    };
+    let run = dialog.seen.run;
+    model.sent = dialog.fix.as_ref().map(|(draft, _)| *draft);
+    vec![model.ask(Ask::Act(run, request))]
+}
+
+/// Closes a refused dialog and reads the run again.
+fn reload(model: &mut Model) -> Vec<Effect> {
+    let Some(dialog) = model.dialog.take() else { return Vec::new() };
+    model.say(Tone::Info, "reading the run again; look before you decide");
+    vec![model.ask(Ask::Queue), model.ask(Ask::Run(dialog.seen.run))]
+}

@@ -1,0 +1,76 @@
+//! The log: one stored output, its groups, errors and matches.
+use crate::console::document::Ground;
+use crate::console::model::Model;
+use crate::console::model::log::Log;
+use crate::console::model::log::attempt_of;
+use crate::console::model::log::label;
+use crate::console::theme::Role;
+use crate::console::view::paint::Pen;
+use crate::console::view::paint::Piece;
+use crate::console::view::paint::piece;
+use crate::console::view::words;
+use ratatui::layout::Rect;
+
+/// Draws the log.
+pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
+    let Some(log) = &model.log else {
+        let inside = pen.frame(body, &[piece("Log", Role::Title)], "", true);
+        pen.put(inside.x + 1, inside.y, inside.width, "no log is open", Role::Dim);
+        return;
+    };
+    let inside = pen.frame(body, &tabs(model, log), &foot(log), true);
+    let Some(document) = &log.document else {
+        let text = match (&log.refusal, log.outputs.is_empty()) {
+            (Some(refusal), _) => refusal.clone(),
+            (None, true) => "no output is stored yet".to_owned(),
+            (None, false) => "reading…".to_owned(),
+        };
+        pen.put(inside.x + 1, inside.y, inside.width.saturating_sub(1), &text, Role::Dim);
+        return;
+    };
+    let row_at = |idx: usize| {
+        let row = (idx < document.len()).then(|| document.row(idx))?;
+        Some(if idx == log.cursor { row.current().on(Ground::Selected) } else { row })
+    };
+    pen.rows(inside, log.offset, (!log.wraps).then_some(log.left), row_at);
+}
+
+/// Returns the names of the outputs, the one on screen marked.
+fn tabs(model: &Model, log: &Log) -> Vec<Piece> {
+    let mut pieces = vec![piece("Log", Role::Title)];
+    for (idx, (name, bytes)) in log.outputs.iter().enumerate() {
+        let is_here = idx == log.current;
+        let mark = if is_here { "▸" } else { " " };
+        let role = if is_here { Role::Strong } else { Role::Dim };
+        pieces.push(piece(format!(" {mark}{}", label(name)), role));
+        if is_here {
+            pieces.push(piece(format!(" {}", words::size(*bytes)), Role::Dim));
+        }
+    }
+    let attempt = log.name().and_then(attempt_of).and_then(|no| model.focus.as_ref()?.attempt(no));
+    if attempt.is_some_and(|it| it.recorded) {
+        pieces.push(piece("  recorded answer", Role::Warning));
+    }
+    pieces
+}
+
+fn foot(log: &Log) -> String {
+    let Some(document) = &log.document else { return String::new() };
+    let mut parts = vec![format!("line {}", document.line_number(log.cursor))];
+    parts.push(match (document.error_at(log.cursor), document.error_count()) {
+        (Some((at, n)), _) => format!("error {at}/{n}"),
+        (None, 1) => "1 error".to_owned(),
+        (None, n) => format!("{n} errors"),
+    });
+    if !log.needle.is_empty() {
+        let only = if log.only_matches { " only" } else { "" };
+        parts.push(match document.match_at(log.cursor) {
+            Some((at, n)) => format!("/{} match {at}/{n}{only}", log.needle),
+            None => format!("/{} {} matches{only}", log.needle, log.n_matches),
+        });
+    }
+    if log.left > 0 {
+        parts.push(format!("from column {}", log.left + 1));
+    }
+    parts.join("   ")
+}

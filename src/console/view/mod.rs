@@ -1,0 +1,45 @@
+//! Draws a model. Takes `&Model`, so drawing cannot change it, and cleans every text that is not the program's own.
+pub mod chrome;
+pub mod dialogs;
+pub mod fix;
+pub mod help;
+pub mod log;
+pub mod paint;
+pub mod palette;
+pub mod queue;
+pub mod review;
+pub mod run;
+pub mod words;
+
+use crate::console::layout;
+use crate::console::model::Model;
+use crate::console::model::Screen;
+use crate::console::theme::Role;
+use crate::console::theme::Theme;
+use crate::console::view::paint::Pen;
+use ratatui::Frame;
+
+/// Draws the whole screen.
+pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
+    let mut pen = Pen::new(frame.buffer_mut(), theme);
+    pen.fill(pen.area(), Role::Text);
+    if layout::is_too_small(model.columns, model.rows) {
+        chrome::too_small(model, &mut pen);
+    } else {
+        let chrome = layout::chrome(model.columns, model.rows);
+        chrome::top(model, &mut pen, chrome.top);
+        match model.screen() {
+            Screen::Queue => queue::view(model, &mut pen, chrome.body),
+            Screen::Run => run::view(model, &mut pen, chrome.body),
+            Screen::Review => review::view(model, &mut pen, chrome.body),
+            Screen::Log => log::view(model, &mut pen, chrome.body),
+            Screen::Fix => fix::view(model, &mut pen, chrome.body),
+            Screen::Help => help::view(model, &mut pen, chrome.body),
+        }
+        chrome::hints(model, &mut pen, chrome.look, chrome.decide);
+        chrome::status(model, &mut pen, chrome.status);
+        palette::view(model, &mut pen, chrome.body);
+        dialogs::view(model, &mut pen, chrome.body);
+    }
+    pen.scrub();
+}

@@ -1,0 +1,97 @@
+//! The words for what runs and attempts are: a sign and a word, never a colour alone.
+use crate::console::model::queue::Attention;
+use crate::console::theme::Role;
+use crate::domain::Attempt;
+use crate::domain::AttemptStatus;
+use crate::domain::Reason;
+use crate::domain::Run;
+use crate::domain::Status;
+use crate::domain::Verdict;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Returns the sign, the word and the role of a run's state.
+pub fn status(run: &Run) -> (&'static str, Role) {
+    match run.status {
+        Status::Fixed => ("⚑ NEEDS YOU", Role::StatusNeedsYou),
+        Status::Escalated if Attention::of(run) == Attention::Quiet => ("✗ DENIED", Role::StatusAborted),
+        Status::Escalated => ("✗ ESCALATED", Role::StatusEscalated),
+        Status::Running => ("● HEALING", Role::StatusHealing),
+        Status::Queued => ("○ QUEUED", Role::StatusQueued),
+        Status::Resolved => ("✓ RESOLVED", Role::StatusResolved),
+        Status::Aborted => ("⊘ ABORTED", Role::StatusAborted),
+    }
+}
+
+/// Returns in one sentence what the run is waiting for, or how it ended.
+pub fn situation(run: &Run) -> String {
+    let note = run.escalation_note.as_deref().unwrap_or_default();
+    match run.status {
+        Status::Fixed if !run.approved_by.is_empty() => {
+            format!("{} approved; the second key must be another person's", run.approved_by.join(", "))
+        }
+        Status::Fixed => "a proved patch waits for your decision".to_owned(),
+        Status::Escalated => {
+            let reason = run.escalation_reason.map_or("it needs a person", Reason::explain);
+            let name = run.escalation_reason.map_or("escalated", Reason::as_str);
+            if note.is_empty() { format!("{name}: {reason}") } else { format!("{name}: {reason} ({note})") }
+        }
+        Status::Running => format!("attempt {} of {} is being worked on", run.attempt_count.max(1), run.max_attempts),
+        Status::Queued => "waits for a worker".to_owned(),
+        Status::Resolved => {
+            let by = run.approved_by.join(", ");
+            match &run.heal_branch {
+                Some(branch) => format!("approved by {by}; it is on {branch}"),
+                None => format!("approved by {by}"),
+            }
+        }
+        Status::Aborted => "a person stopped it".to_owned(),
+    }
+}
+
+/// Returns how an attempt ended, with its role.
+pub fn result(attempt: &Attempt) -> (String, Role) {
+    match attempt.status {
+        AttemptStatus::Running => ("● running".to_owned(), Role::StatusHealing),
+        AttemptStatus::Succeeded => ("✓ proved".to_owned(), Role::Good),
+        AttemptStatus::Failed => {
+            let kind = attempt.failure_kind.map_or("failed".to_owned(), |it| it.as_str().replace('_', " "));
+            (format!("✗ {kind}"), Role::Bad)
+        }
+    }
+}
+
+/// Returns a verdict in words, with its role.
+pub const fn verdict(verdict: Verdict) -> (&'static str, Role) {
+    match verdict {
+        Verdict::Ok => ("✓ ok", Role::Good),
+        Verdict::NeedsTwoKeys => ("⚠ two keys: two people must approve", Role::Warning),
+        Verdict::Violation => ("✗ violation: never run", Role::Bad),
+    }
+}
+
+/// Returns the time of day in UTC.
+pub fn clock(at: Timestamp) -> String {
+    let at = at.to_zoned(TimeZone::UTC);
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+}
+
+/// Returns a duration for a narrow column.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0 => format!("{ms}ms"),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// Returns a size for people.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{} KiB", bytes / 1_024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    }
+}
