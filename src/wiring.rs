@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::engine::intake::LocalOrder;
+pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::engine::{StoreError, WorkspaceError};
 
 /// The program put together for one data directory.

@@ -1,5 +1,6 @@
 //! Running other people's programs: own process group, time limit, bounded output, scrubbed environment, sandbox. The only module that starts them.
 mod env;
+pub mod interactive;
 mod job;
 mod launcher;
 mod output;
