@@ -232,6 +232,36 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
 mod tests {
     use super::*;
 
+    /// A chain that was forged as a whole still must tell a story that can have happened.
+    #[test]
+    fn versions_do_not_go_backwards() {
+        let run_id = RunId::random();
+        let mut auditor = Auditor::default();
+        let mut prev = Event::genesis();
+        for (seq, run_version) in [(1, 1), (2, 3), (3, 3), (4, 2)] {
+            let mut event = Event {
+                seq,
+                run_id,
+                run_version,
+                kind: EventType::RunQueued,
+                actor: String::new(),
+                message: String::new(),
+                payload: Value::Null,
+                created_at: jiff::Timestamp::UNIX_EPOCH,
+                prev,
+                digest: Event::genesis(),
+            };
+            event.digest = event.expected_digest();
+            prev = event.digest.clone();
+            auditor.event(&event);
+        }
+        auditor.noted_end(Some((4, prev)));
+        assert_eq!(
+            auditor.problems,
+            [format!("event 4: belongs to version 2 of run {run_id}, after one of version 3")]
+        );
+    }
+
     #[test]
     fn what_a_forger_wrote_is_bounded_and_escaped() {
         let mut auditor = Auditor::default();

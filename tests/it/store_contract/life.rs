@@ -138,6 +138,17 @@ pub(crate) async fn a_failing_commit_writes_nothing(backend: &impl Backend) {
     assert!(store.verify().await.unwrap().problems.is_empty());
 }
 
+/// JSON has no such number: the run would be stored, and never read again.
+pub(crate) async fn what_would_not_read_back_is_refused(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut run = full_run(at(0));
+    run.failure.as_mut().unwrap().confidence = f64::NAN;
+    let result = store.create(&creation(&run), None).await;
+    assert!(matches!(result, Err(StoreError::Broken(_))), "{result:?}");
+    assert!(matches!(store.run(run.id).await, Err(StoreError::NotFound)));
+    assert_eq!(store.last_seq().await.unwrap(), 0);
+}
+
 pub(crate) async fn one_of_many_approvals_wins(backend: &impl Backend) {
     let handles = [backend.open().await, backend.open().await];
     let run = fixed(&*handles[0], at(0), Verdict::Ok).await;

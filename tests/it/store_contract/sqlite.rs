@@ -104,6 +104,7 @@ held_to_the_contract! { File:
         what_is_not_there_is_not_found,
         only_the_next_version_is_committed,
         a_failing_commit_writes_nothing,
+        what_would_not_read_back_is_refused,
         one_of_many_approvals_wins,
         a_first_key_is_kept,
     }
