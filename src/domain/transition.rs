@@ -300,6 +300,9 @@ impl Run {
 
     /// A person asks for another round with a fresh budget.
     pub fn retry(&self, decision: &Decision<'_>) -> Result<Decided, Illegal> {
+        if self.status == Status::Queued {
+            return Ok(Decided::AlreadyDone("already in the queue".to_owned()));
+        }
         if !matches!(self.status, Status::Fixed | Status::Escalated | Status::Aborted) {
             return Err(self.illegal("retry"));
         }
@@ -312,6 +315,9 @@ impl Run {
 
     /// A person supplies a patch or a hint; it goes through the same loop.
     pub fn human_fix(&self, pending: Pending, decision: &Decision<'_>) -> Result<Decided, Illegal> {
+        if self.status == Status::Queued && self.pending.as_ref() == Some(&pending) {
+            return Ok(Decided::AlreadyDone("the same fix is already in the queue".to_owned()));
+        }
         if !matches!(self.status, Status::Fixed | Status::Escalated) {
             return Err(self.illegal("human-fix"));
         }
@@ -342,6 +348,7 @@ impl Run {
             resolved_by: None,
             approved_by: Vec::new(),
             budget: self.max_attempts,
+            not_before: None,
             ..self.next(decision.now)
         }
     }
