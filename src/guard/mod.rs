@@ -1,1 +1,4 @@
 //! Pure: a patch and a policy in, a judgement out.
+pub mod diff;
+pub mod glob;
+pub mod policy;
