@@ -15,7 +15,7 @@ use crate::evidence::mask::Masker;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::process::Tool;
 use crate::store::sqlite::SqliteStore;
-use crate::workspace::git::GitWorkspace;
+use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -111,6 +111,9 @@ pub struct Attempt {
     pub failure_reason: Option<String>,
     /// The new failure, reduced, for the next attempt.
     pub new_failure: Option<String>,
+    /// What the patch changed about the failure, in words: fixed, still failing, newly failing.
+    #[serde(default)]
+    pub progress: Option<String>,
     /// Names of the tests that failed in the proof.
     pub failing_tests: Vec<String>,
     /// The hint a person gave before this attempt.
@@ -138,6 +141,7 @@ impl Attempt {
             failure_kind: None,
             failure_reason: None,
             new_failure: None,
+            progress: None,
             failing_tests: Vec::new(),
             hint,
             recorded: false,

@@ -112,7 +112,7 @@ impl Session<'_> {
             self.engine.live.write(self.run.id, &live);
             let failure = self.run.failure.clone().ok_or(EngineError::Stopped)?;
             let hint = hint_for(attempt, earlier);
-            let progress = progress_of(&self.run, earlier);
+            let progress = earlier.iter().rev().find_map(|it| it.progress.as_deref());
             let command = self.run.order.test_command.clone().unwrap_or_default();
             let task = Task {
                 run_id: self.run.id,
@@ -122,7 +122,7 @@ impl Session<'_> {
                 test_command: &command,
                 failure: &failure,
                 earlier,
-                progress: progress.as_deref(),
+                progress,
                 hint: hint.as_deref(),
                 tree: &tree.root,
                 scratch: &tree.scratch,
@@ -303,6 +303,10 @@ impl Session<'_> {
             attempt.new_failure = None;
         } else {
             attempt.new_failure = Some(failure.reduced_log.clone());
+            attempt.progress = self.run.failure.as_ref().map(|before| {
+                let was_failing = before.report.as_ref().map(report_failing).unwrap_or_default();
+                progress::progress(&was_failing, &attempt.failing_tests, before, failure)
+            });
         }
         let tail: String = tail_chars(&failure.reduced_log, MAX_VALIDATION_CHARS);
         attempt.validation_log = format!("{}\n{tail}", trial.ended());
@@ -381,15 +385,6 @@ fn continued_patch(earlier: &[Attempt]) -> Option<&Patch> {
 /// Returns the hint for this attempt: its own, else the latest given before.
 fn hint_for(attempt: &Attempt, earlier: &[Attempt]) -> Option<String> {
     attempt.hint.clone().or_else(|| earlier.iter().rev().find_map(|it| it.hint.clone()))
-}
-
-/// Says what changed between the last two failures.
-fn progress_of(run: &Run, earlier: &[Attempt]) -> Option<String> {
-    let judged: Vec<&Attempt> = earlier.iter().filter(|it| it.new_failure.is_some()).collect();
-    let after = judged.last()?;
-    let base = run.failure.as_ref()?.report.as_ref().map(report_failing).unwrap_or_default();
-    let before = judged.len().checked_sub(2).map_or(&base, |idx| &judged[idx].failing_tests);
-    Some(progress::progress(before, &after.failing_tests))
 }
 
 /// Decides whether the loop stops after a failed attempt, and why.

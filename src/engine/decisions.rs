@@ -1,7 +1,7 @@
 //! Carries out what people decide: approve, deny, abort, retry, and a fix by hand.
-use crate::domain::run::{Run, RunId, candidate};
+use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
-use crate::domain::{Attempt, Failure, Illegal, Patch, Pending};
+use crate::domain::{Attempt, Failure, Illegal, Patch, Pending, Run, RunId};
 use crate::engine::{Engine, EngineError};
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};

@@ -1,6 +1,6 @@
 //! Takes a failure in: a local repository becomes a queued run.
-use crate::domain::run::{PrState, Provider, Run, RunId, Source, Status};
-use crate::domain::{EventType, NewEvent, Order, Transition};
+use crate::domain::run::PrState;
+use crate::domain::{EventType, NewEvent, Order, Provider, Run, RunId, Source, Status, Transition};
 use crate::engine::{Engine, EngineError};
 use std::path::Path;
 

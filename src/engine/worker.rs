@@ -1,6 +1,5 @@
 //! Claims runs and works on them under a lease; takes back what a dead worker held; leaves a mark so that others know somebody works here.
-use crate::domain::run::{Run, RunId, Status};
-use crate::domain::{AttemptStatus, Reason};
+use crate::domain::{AttemptStatus, Reason, Run, RunId, Status};
 use crate::engine::baseline::Baseline;
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
