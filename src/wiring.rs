@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::engine::{StoreError, WorkspaceError};
+pub use crate::workspace::Workspace;
 
 /// The program put together for one data directory.
 #[derive(Debug, Clone)]

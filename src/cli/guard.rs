@@ -5,10 +5,9 @@ use crate::cli::error::{CliError, Ended, FAILED, OK, REFUSED};
 use crate::cli::out;
 use crate::domain::{Patch, Verdict};
 use crate::evidence::text::clean_line;
-use crate::guard::policy::{POLICY_PATHS, PROTECTED_PATHS, Policy};
-use crate::guard::{BaseFiles, Context as Given, judge, wanted_files};
-use crate::wiring::workspace;
-use std::collections::BTreeMap;
+use crate::engine::policy::{base_files, policy_at};
+use crate::guard::{Context as Given, judge};
+use crate::wiring::{Workspace, workspace};
 use std::fs;
 use std::io::Read;
 
@@ -21,28 +20,9 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
         Some(path) => Patch(read(path)?),
         None => change.patch,
     };
-    let mut policy_text = match &guard.policy {
-        Some(path) => Some(read(path)?),
-        None => None,
-    };
-    for path in POLICY_PATHS {
-        if policy_text.is_none() {
-            policy_text = workspace.file_at(&repo, &change.base, path).await.map_err(usage)?;
-        }
-    }
-    let mut lists = Vec::new();
-    for path in PROTECTED_PATHS {
-        lists.extend(workspace.file_at(&repo, &change.base, path).await.map_err(usage)?.map(|text| (*path, text)));
-    }
-    let lists: Vec<(&str, &str)> = lists.iter().map(|(path, text)| (*path, text.as_str())).collect();
-    let policy = Policy::from_sources(policy_text.as_deref(), &lists)
-        .map_err(|it| CliError::failed(format!("the policy is not valid: {it}")))?;
-    let mut files = BTreeMap::new();
-    for path in wanted_files(&patch) {
-        if let Some(text) = workspace.file_at(&repo, &change.base, &path).await.map_err(usage)? {
-            files.insert(path, text);
-        }
-    }
+    let own = guard.policy.as_deref().map(read).transpose()?;
+    let policy = policy_at(&workspace, &repo, &change.base, own).await.map_err(usage)?.map_err(CliError::failed)?;
+    let base = base_files(&workspace, &repo, &change.base, &patch).await.map_err(usage)?;
     let judgement = judge(
         &patch,
         &Given {
@@ -51,7 +31,7 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
             category: None,
             failure_files: &[],
             test_command: None,
-            base: &BaseFiles(files),
+            base: &base,
         },
     );
     if context.is_json {

@@ -4,15 +4,15 @@ use crate::domain::attempt::AttemptFailure;
 use crate::domain::run::Run;
 use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Reason, Verdict};
 use crate::engine::EngineError;
+use crate::engine::policy::{base_files, policy_at};
 use crate::engine::session::Session;
 use crate::engine::trial::Trial;
 use crate::evidence::{progress, report};
 use crate::guard;
-use crate::guard::policy::{POLICY_PATHS, PROTECTED_PATHS, Policy};
+use crate::guard::policy::Policy;
 use crate::process::Exit;
 use crate::workspace::WorkspaceError;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -194,26 +194,20 @@ impl Session<'_> {
             Ok(policy) => policy,
             Err(why) => return Ok(Err((AttemptFailure::PolicyViolation, why))),
         };
-        let judgement = {
-            let mut files = BTreeMap::new();
-            for path in guard::wanted_files(&patch) {
-                if let Some(text) = self.file_at_base(&path).await? {
-                    files.insert(path, text);
-                }
-            }
-            let failure = self.run.failure.as_ref();
-            guard::judge(
-                &patch,
-                &guard::Context {
-                    policy: &policy,
-                    author_is_human: is_human,
-                    category: failure.map(|it| it.category),
-                    failure_files: failure.map_or(&[], |it| &it.files),
-                    test_command: self.run.order.test_command.as_deref(),
-                    base: &guard::BaseFiles(files),
-                },
-            )
-        };
+        let repo = Path::new(&self.run.order.repo_path);
+        let base = base_files(self.engine.workspace.as_ref(), repo, &self.run.commit_sha, &patch).await?;
+        let failure = self.run.failure.as_ref();
+        let judgement = guard::judge(
+            &patch,
+            &guard::Context {
+                policy: &policy,
+                author_is_human: is_human,
+                category: failure.map(|it| it.category),
+                failure_files: failure.map_or(&[], |it| &it.files),
+                test_command: self.run.order.test_command.as_deref(),
+                base: &base,
+            },
+        );
         let findings: Vec<String> = judgement
             .findings
             .iter()
@@ -243,28 +237,10 @@ impl Session<'_> {
         Ok(Err((kind, format!("the guard refused the patch, it was not run: {text}"))))
     }
 
-    async fn file_at_base(&self, path: &str) -> Result<Option<String>, EngineError> {
-        let repo = Path::new(&self.run.order.repo_path);
-        Ok(self.engine.workspace.file_at(repo, &self.run.commit_sha, path).await?)
-    }
-
-    /// Reads the policy of the failing commit, never of the patch. The inner error is a policy that cannot be trusted, in words.
+    /// Reads the policy of the failing commit, never of the patch.
     pub async fn policy(&self) -> Result<Result<Policy, String>, EngineError> {
-        let mut policy_text = None;
-        for path in POLICY_PATHS {
-            policy_text = match policy_text {
-                None => self.file_at_base(path).await?,
-                found => found,
-            };
-        }
-        let mut lists = Vec::new();
-        for path in PROTECTED_PATHS {
-            if let Some(text) = self.file_at_base(path).await? {
-                lists.push((*path, text));
-            }
-        }
-        let lists: Vec<(&str, &str)> = lists.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        Ok(Policy::from_sources(policy_text.as_deref(), &lists).map_err(|it| format!("the policy is not valid: {it}")))
+        let repo = Path::new(&self.run.order.repo_path);
+        Ok(policy_at(self.engine.workspace.as_ref(), repo, &self.run.commit_sha, None).await?)
     }
 
     /// Proves a patch: the failing command is green with it, green again, and no test vanished, was skipped, or fell silent.

@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod decisions;
 pub mod intake;
 pub mod live;
+pub mod policy;
 pub mod session;
 pub mod trial;
 pub mod worker;

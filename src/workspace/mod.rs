@@ -2,6 +2,7 @@
 mod discover;
 mod git;
 
+pub use crate::workspace::git::Change;
 pub use crate::workspace::git::GitWorkspace;
 pub use crate::workspace::git::MAX_PATCH_BYTES;
 
