@@ -21,7 +21,7 @@ pub(super) async fn to_tree(workspace: &GitWorkspace, tree: &Tree, patch: &Patch
     }
     check_size(patch)?;
     let bench = workspace.bench(&Objects::of(&tree.git_dir), Some(&tree.commit)).await?;
-    let git = bench.git(&workspace.launcher, &tree.root, &tree.commit);
+    let git = bench.git(&workspace.launcher, &tree.root);
     let exists = |path: &str| tree.root.join(path.trim_start_matches('/')).symlink_metadata().is_ok();
     let mut complaint = None;
     for reading in mend::readings(patch.text(), &exists) {

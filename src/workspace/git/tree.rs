@@ -66,9 +66,7 @@ fn link(tree: &Tree) -> Result<(), WorkspaceError> {
 }
 
 async fn check_out(workspace: &GitWorkspace, tree: &Tree) -> Result<(), WorkspaceError> {
-    let git = Git::on(&workspace.launcher, &tree.root, &tree.git_dir)
-        .work_tree(&tree.root)
-        .env("GIT_ATTR_SOURCE", tree.commit.as_str());
+    let git = Git::on(&workspace.launcher, &tree.root, &tree.git_dir).work_tree(&tree.root).attributes_of(&tree.commit);
     match git.run(&["read-tree", "--reset", "-u", &tree.commit], None).await {
         Err(WorkspaceError::Git(said)) if is_about_missing_objects(&said) => Err(WorkspaceError::Unusable(format!(
             "objects of {} are missing; a partial clone needs `git fetch --refetch --no-filter` first ({said})",
