@@ -49,6 +49,7 @@ const DIFF: &[&str] = &[
 
 /// Returns the difference of a tree from its commit.
 pub(super) async fn of_tree(workspace: &GitWorkspace, tree: &Tree) -> Result<Patch, WorkspaceError> {
+    tree::check_place(tree)?;
     let bench = workspace.bench(&Objects::of(&tree.git_dir), Some(&tree.commit)).await?;
     let git = bench.git(&workspace.launcher, &tree.root).attributes_of(&tree.commit);
     let applied = fs::read(tree::applied_file(tree)).unwrap_or_default();

@@ -82,6 +82,15 @@ fn is_about_missing_objects(said: &str) -> bool {
         .any(|it| said.contains(it))
 }
 
+/// Refuses a tree whose root was replaced by a link to other people's files.
+pub(super) fn check_place(tree: &Tree) -> Result<(), WorkspaceError> {
+    let place = fs::canonicalize(&tree.root).map_err(|it| failed(&tree.root, it))?;
+    if place == tree.root {
+        return Ok(());
+    }
+    Err(WorkspaceError::BadPatch("the root of the work tree was replaced by something else".to_owned()))
+}
+
 /// Where the paths are noted that a person's patch touched, ignored or not.
 pub(super) fn applied_file(tree: &Tree) -> PathBuf {
     let mut name = OsString::from(tree.git_dir.as_os_str());

@@ -234,6 +234,32 @@ async fn odd_kinds_of_files_break_nothing() {
 }
 
 #[tokio::test]
+async fn nested_repositories_in_any_state_break_nothing() {
+    let world = World::new("echo x > a").await;
+    let patch = world
+        .difference_after(
+            "git init -q empty; git init -q loose; echo x > loose/f; git init -q broken; echo garbage > broken/.git/HEAD; echo x > broken/f
+             mkdir away; echo 'gitdir: /nowhere' > away/.git; echo x > away/f; git init -q --bare bare; echo y > a
+             git init -q real; cd real; echo x > f; git add f; git commit -q -m x",
+        )
+        .await
+        .unwrap();
+    assert!(patch.text().contains("+y") && patch.text().contains("b/real\nnew file mode 160000"), "{}", patch.text());
+}
+
+#[tokio::test]
+async fn a_replaced_root_is_refused() {
+    let world = World::new("echo x > a").await;
+    let tree = world.tree().await;
+    fs::rename(&tree.root, tree.root.with_file_name("moved")).unwrap();
+    std::os::unix::fs::symlink("/etc", &tree.root).unwrap();
+    let error = world.workspace.difference(&tree).await.unwrap_err();
+    assert!(matches!(&error, WorkspaceError::BadPatch(text) if text.contains("replaced")), "{error}");
+    let patch = Patch("--- /dev/null\n+++ b/paramedic-evil\n@@ -0,0 +1 @@\n+x\n".to_owned());
+    assert!(world.workspace.apply(&tree, &patch).await.is_err());
+}
+
+#[tokio::test]
 async fn a_users_own_folder_is_compared_and_stays_as_it_is() {
     let world = World::new("echo one > a; echo one > b; printf 'ignored\\n' > .gitignore").await;
     let head = world.head().await;

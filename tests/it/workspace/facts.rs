@@ -102,3 +102,16 @@ async fn files_of_a_commit_are_read_as_they_were() {
     let error = world.workspace.file_at(&world.repo, "--output=/tmp/x", "d/f").await.unwrap_err();
     assert!(matches!(error, WorkspaceError::Unusable(_)));
 }
+
+#[tokio::test]
+async fn a_stranger_s_repository_is_refused_in_gits_words() {
+    let world = World::new("echo x > a").await;
+    // Only root can give files away; elsewhere there is no stranger to be had.
+    let is_given = world.sh("if [ $(id -u) = 0 ]; then chown -R 12345 . && echo yes; fi").await == "yes";
+    let facts = world.workspace.facts(&world.repo).await;
+    if is_given {
+        assert!(matches!(&facts, Err(WorkspaceError::Unusable(text)) if text.contains("safe.directory")), "{facts:?}");
+    } else {
+        facts.unwrap();
+    }
+}

@@ -16,11 +16,13 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A launcher whose user has no settings of their own.
 #[expect(clippy::disallowed_methods, reason = "a test stands where `config` would")]
 pub(super) fn launcher() -> Launcher {
+    let environment = std::env::vars_os().filter(|(name, _)| name != "HOME");
     Launcher::new(LauncherOptions {
         supervisor: PathBuf::from(env!("CARGO_BIN_EXE_paramedic")),
-        environment: std::env::vars_os().collect(),
+        environment: environment.chain([("HOME".into(), "/nonexistent".into())]).collect(),
         sandbox: SandboxChoice::Off,
         private: Vec::new(),
     })
