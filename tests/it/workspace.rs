@@ -1,1 +1,8 @@
-//! Tests of workspace.
+//! Real repositories, worked on for real: what comes out of them, and that nothing is left in them.
+mod branches;
+mod differences;
+mod discovery;
+mod facts;
+mod patches;
+mod trees;
+mod world;

@@ -13,6 +13,11 @@ const MAX_ENTRIES: usize = 50_000;
 const SKIPPED: &[&str] =
     &["node_modules", "target", "venv", "env", "vendor", "dist", "build", "site-packages", "__pycache__"];
 
+/// Whether a name ends in `.` and `extension`.
+pub(super) fn has_extension(name: &str, extension: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, it)| it == extension)
+}
+
 /// The files of a tree.
 #[derive(Debug)]
 pub(super) struct Files {

@@ -95,8 +95,8 @@ async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &
         install.push_str(file);
     }
     if requirements.has_pyproject {
-        command.push_str(&format!(" && {python} -c '{PYPROJECT_LINES}' > {lines}"));
-        install.push_str(&format!(" -r {lines}"));
+        command = format!("{command} && {python} -c '{PYPROJECT_LINES}' > {lines}");
+        install = format!("{install} -r {lines}");
     }
     if runs_pytest {
         install.push_str(" pytest");

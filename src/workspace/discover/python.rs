@@ -1,5 +1,6 @@
 //! Python projects: pytest where it is declared or its style is used, else unittest with the folders that discovery needs.
 use crate::workspace::TestCommand;
+use crate::workspace::discover::files;
 use crate::workspace::discover::files::Files;
 use crate::workspace::discover::found;
 use crate::workspace::discover::interpreter::Interpreter;
@@ -41,7 +42,7 @@ pub(super) struct Survey {
 pub(super) fn survey(files: &Files) -> Survey {
     let mut survey = Survey { declared_by: declared_by(files), ..Survey::default() };
     let named_like_tests =
-        |name: &str| name.ends_with(".py") && (name.starts_with("test") || name.ends_with("_test.py"));
+        |name: &str| files::has_extension(name, "py") && (name.starts_with("test") || name.ends_with("_test.py"));
     for path in files.find(named_like_tests).into_iter().take(MAX_TEST_FILES) {
         let text = files.read(&path).unwrap_or_default();
         let is_unittest = is_match(&UNITTEST, &text);
@@ -153,7 +154,7 @@ fn start_dir(files: &Files, path: &str) -> Option<String> {
 
 fn has_src_layout(files: &Files) -> bool {
     let is_set = |name: &str| files.read(name).is_some_and(|it| it.contains("pythonpath"));
-    let holds_code = |it: &String| it.ends_with(".py") || files.has(&format!("src/{it}/__init__.py"));
+    let holds_code = |it: &String| files::has_extension(it, "py") || files.has(&format!("src/{it}/__init__.py"));
     files.has_dir("src")
         && !files.has("src/__init__.py")
         && files.list("src").iter().any(holds_code)

@@ -1,4 +1,5 @@
 //! Python requirements as a repository writes them down: requirements files and pyproject.toml.
+use crate::workspace::discover::files;
 use crate::workspace::discover::files::Files;
 
 /// The files whose requirements tests need, by the names that people give them.
@@ -49,15 +50,12 @@ impl Requirements {
     pub(super) fn place_of(files: &Files, package: &str) -> Option<String> {
         let in_dir = files.list("requirements").into_iter().map(|it| format!("requirements/{it}"));
         let in_root = files.list("").into_iter().filter(|it| it.contains("requirements"));
-        let names = in_root.chain(in_dir).filter(|it| has_extension(it, "txt") || has_extension(it, "in"));
+        let names =
+            in_root.chain(in_dir).filter(|it| files::has_extension(it, "txt") || files::has_extension(it, "in"));
         let mut names = names.take(50);
         let file = names.find(|it| files.read(it).is_some_and(|text| lines(&text).any(|it| is_named(&it, package))));
         file.or_else(|| pyproject(files).iter().any(|it| is_named(it, package)).then(|| "pyproject.toml".to_owned()))
     }
-}
-
-fn has_extension(name: &str, extension: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, it)| it == extension)
 }
 
 fn read_file(files: &Files, name: &str, n_left: &mut usize, found: &mut Vec<String>) {

@@ -10,7 +10,7 @@ use crate::workspace::git::gitdir::Objects;
 use crate::workspace::git::home::failed;
 use crate::workspace::git::mend;
 use crate::workspace::git::mend::Reading;
-use crate::workspace::git::tree::applied_file;
+use crate::workspace::git::tree;
 use std::fs::File;
 use std::io::Write as _;
 
@@ -20,8 +20,9 @@ pub(super) async fn to_tree(workspace: &GitWorkspace, tree: &Tree, patch: &Patch
         return Ok(());
     }
     check_size(patch)?;
+    tree::check_place(tree)?;
     let bench = workspace.bench(&Objects::of(&tree.git_dir), Some(&tree.commit)).await?;
-    let git = bench.git(&workspace.launcher, &tree.root, &tree.commit);
+    let git = bench.git(&workspace.launcher, &tree.root);
     let exists = |path: &str| tree.root.join(path.trim_start_matches('/')).symlink_metadata().is_ok();
     let mut complaint = None;
     for reading in mend::readings(patch.text(), &exists) {
@@ -58,7 +59,7 @@ async fn note_paths(git: &Git, tree: &Tree, reading: &Reading<'_>) -> Result<(),
     let listing = git.run(&args(reading, &["--numstat", "-z"]), Some(reading.text.as_bytes())).await?;
     let records = listing.split(|it| *it == 0).filter_map(|it| it.splitn(3, |byte| *byte == b'\t').nth(2));
     let paths: Vec<u8> = records.flat_map(|it| it.iter().copied().chain([0])).collect();
-    let path = applied_file(tree);
+    let path = tree::applied_file(tree);
     let write = File::options().create(true).append(true).open(&path).and_then(|mut it| it.write_all(&paths));
     write.map_err(|it| failed(&path, it))
 }

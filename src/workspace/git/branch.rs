@@ -36,13 +36,11 @@ pub(super) async fn commit(
     if output.code == Some(0) {
         return Ok(made);
     }
-    match commit_at(&git, &branch).await? {
-        Some(there) => settled(made, &there, wanted.branch),
-        None => {
-            let name = text::clean_line(wanted.branch);
-            Err(WorkspaceError::Unusable(format!("cannot make branch {name}: {}", complaint(&output))))
-        }
+    if let Some(there) = commit_at(&git, &branch).await? {
+        return settled(made, &there, wanted.branch);
     }
+    let name = text::clean_line(wanted.branch);
+    Err(WorkspaceError::Unusable(format!("cannot make branch {name}: {}", complaint(&output))))
 }
 
 /// Deletes a branch that is still where it was put. Gone already is fine.
@@ -103,16 +101,16 @@ async fn make(git: &Git, base: &str, wanted: &BranchCommit<'_>) -> Result<String
             return Err(WorkspaceError::DoesNotApply(complaint(&output)));
         }
     }
-    let tree = one_line(git.run(&["write-tree"], None).await?);
+    let tree = one_line(&git.run(&["write-tree"], None).await?);
     let date = format!("@{} +0000", wanted.unix_seconds);
     let git = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].into_iter().fold(git.clone(), |git, it| git.env(it, NAME));
     let git = ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].into_iter().fold(git, |git, it| git.env(it, EMAIL));
     let git = ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].into_iter().fold(git, |git, it| git.env(it, date.as_str()));
     let message = format!("{}\n", wanted.message.replace('\0', "").trim_end());
     let args = ["commit-tree", "--no-gpg-sign", "-p", base, "-F", "-", &tree];
-    git.run(&args, Some(message.as_bytes())).await.map(one_line)
+    git.run(&args, Some(message.as_bytes())).await.map(|it| one_line(&it))
 }
 
-fn one_line(output: Vec<u8>) -> String {
-    String::from_utf8_lossy(&output).trim().to_owned()
+fn one_line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).trim().to_owned()
 }

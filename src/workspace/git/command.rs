@@ -17,24 +17,22 @@ const MAX_OUTPUT: usize = 128 << 20;
 /// Characters of git's complaints that are passed on.
 const MAX_COMPLAINT_CHARS: usize = 2_000;
 
-/// Keeps git from running hooks, monitors and upkeep, from taking locks, and from reading files that depend on the machine.
-const OPTIONS: &[&str] = &[
-    "--no-pager",
-    "--no-optional-locks",
-    "--no-replace-objects",
-    "--literal-pathspecs",
-    "-ccore.hooksPath=/dev/null",
-    "-ccore.fsmonitor=false",
-    "-ccore.untrackedCache=false",
-    "-ccore.attributesFile=/dev/null",
-    "-ccore.quotePath=true",
-    "-ccore.logAllRefUpdates=false",
-    "-cgc.auto=0",
-    "-cmaintenance.auto=false",
-    "-cprotocol.allow=never",
-    "-cprotocol.ext.allow=never",
-    "-ccommit.gpgSign=false",
-    "-ci18n.commitEncoding=UTF-8",
+const OPTIONS: &[&str] = &["--no-pager", "--no-optional-locks", "--no-replace-objects", "--literal-pathspecs"];
+
+/// Keeps git from running hooks, monitors and upkeep, from the network, and from reading files that depend on the machine.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.attributesFile=/dev/null",
+    "core.quotePath=true",
+    "core.logAllRefUpdates=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.allow=never",
+    "protocol.ext.allow=never",
+    "commit.gpgSign=false",
+    "i18n.commitEncoding=UTF-8",
 ];
 
 /// A git command line without its subcommand.
@@ -51,13 +49,14 @@ impl Git {
     /// git as the user runs it in `cwd`: finds the repository and reads the user's own configuration (`safe.directory`, ignore file).
     pub(super) fn of_user(launcher: &Launcher, cwd: &Path) -> Self {
         let fixed = [("GIT_TERMINAL_PROMPT", "0"), ("GIT_NO_LAZY_FETCH", "1"), ("LC_ALL", "C")];
-        Self {
+        let git = Self {
             launcher: launcher.clone(),
             cwd: cwd.to_owned(),
             options: OPTIONS.iter().map(OsString::from).collect(),
             env: fixed.iter().map(|(name, value)| (*name, OsString::from(value))).collect(),
             max_output: MAX_OUTPUT,
-        }
+        };
+        SETTINGS.iter().fold(git, |git, setting| git.setting(*setting))
     }
 
     /// git on the repository at `git_dir` and no other, without anybody's configuration but that repository's.
@@ -67,7 +66,7 @@ impl Git {
         Self::of_user(launcher, cwd)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .option("-ccore.excludesFile=/dev/null")
+            .setting("core.excludesFile=/dev/null")
             .option(dir)
     }
 
@@ -83,7 +82,17 @@ impl Git {
         self.env("GIT_INDEX_FILE", file)
     }
 
-    pub(super) fn option(mut self, option: impl Into<OsString>) -> Self {
+    /// Takes attributes from a commit instead of the files. Not for `git apply`, which crashes on it (git 2.47).
+    pub(super) fn attributes_of(self, commit: &str) -> Self {
+        self.env("GIT_ATTR_SOURCE", commit)
+    }
+
+    /// Sets `name=value` over whatever is configured.
+    pub(super) fn setting(self, setting: impl Into<OsString>) -> Self {
+        self.option("-c").option(setting)
+    }
+
+    fn option(mut self, option: impl Into<OsString>) -> Self {
         self.options.push(option.into());
         self
     }

@@ -49,8 +49,9 @@ pub(super) const OPTIONS: &[&str] = &[
 
 /// Returns the difference of a tree from its commit.
 pub(super) async fn of_tree(workspace: &GitWorkspace, tree: &Tree) -> Result<Patch, WorkspaceError> {
+    tree::check_place(tree)?;
     let bench = workspace.bench(&Objects::of(&tree.git_dir), Some(&tree.commit)).await?;
-    let git = bench.git(&workspace.launcher, &tree.root, &tree.commit);
+    let git = bench.git(&workspace.launcher, &tree.root).attributes_of(&tree.commit);
     let applied = fs::read(tree::applied_file(tree)).unwrap_or_default();
     let folder = Folder { bench: &bench, git, root: &tree.root, commit: &tree.commit };
     folder.read_commit().await?;
@@ -77,7 +78,7 @@ pub(super) async fn of_checkout(
     }
     let settings = Settings::read(&workspace.launcher, &checkout).await?;
     let bench = workspace.bench(&repo.objects(), Some(&commit)).await?;
-    let git = settings.apply_to(bench.git(&workspace.launcher, &checkout.root, &commit));
+    let git = settings.apply_to(bench.git(&workspace.launcher, &checkout.root).attributes_of(&commit));
     let folder = Folder { bench: &bench, git, root: &checkout.root, commit: &commit };
     folder.read_commit().await?;
     if settings.is_sparse {
@@ -105,6 +106,7 @@ impl Folder<'_> {
     async fn add_new_files(&self, exclude: &[u8], always: &[u8]) -> Result<(), WorkspaceError> {
         let tracked = self.git.run(&["ls-files", "-s", "-z"], None).await?;
         let tracked: Vec<Entry<'_>> = tracked.split(|it| *it == 0).filter_map(Entry::parse).collect();
+        self.check_kinds(&tracked)?;
         let rules = self.rules(&tracked, exclude).await?;
         let file = self.bench.dir.path().join("ignore");
         fs::write(&file, rules.text()).map_err(|source| WorkspaceError::Io { path: file.clone(), source })?;
@@ -129,6 +131,21 @@ impl Folder<'_> {
         Ok(())
     }
 
+    /// git takes a pipe or a device in the place of a file for the unchanged file.
+    fn check_kinds(&self, tracked: &[Entry<'_>]) -> Result<(), WorkspaceError> {
+        let is_odd = |path: &[u8]| {
+            let metadata = self.root.join(OsStr::from_bytes(path)).symlink_metadata();
+            metadata.is_ok_and(|it| !it.is_file() && !it.is_dir() && !it.is_symlink())
+        };
+        match tracked.iter().find(|it| is_odd(it.path)) {
+            None => Ok(()),
+            Some(entry) => {
+                let path = text::clean_line(&String::from_utf8_lossy(entry.path));
+                Err(WorkspaceError::BadPatch(format!("{path} is neither a file nor a link any more")))
+            }
+        }
+    }
+
     async fn rules(&self, tracked: &[Entry<'_>], exclude: &[u8]) -> Result<IgnoreRules, WorkspaceError> {
         let mut files: Vec<(&[u8], &Entry<'_>)> = tracked
             .iter()
@@ -138,7 +155,7 @@ impl Folder<'_> {
             })
             .filter(|(_, it)| it.mode.starts_with(b"100"))
             .collect();
-        files.sort_by_key(|(dir, _)| dir.iter().filter(|it| **it == b'/').count() + usize::from(!dir.is_empty()));
+        files.sort_by_key(|(dir, _)| dir.split(|it| *it == b'/').filter(|it| !it.is_empty()).count());
         let mut rules = IgnoreRules::new(exclude);
         for (dir, entry) in files {
             let args = [OsStr::new("cat-file"), OsStr::new("blob"), OsStr::from_bytes(entry.object)];

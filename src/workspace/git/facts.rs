@@ -48,7 +48,7 @@ async fn dirty(workspace: &GitWorkspace, repo: &Repository, head: &str) -> Resul
     bench.git_dir.write_file("info/exclude", &settings.exclude)?;
     let args =
         ["status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=dirty", "--untracked-files=normal"];
-    let git = bench.git(&workspace.launcher, &repo.root, head);
+    let git = bench.git(&workspace.launcher, &repo.root).attributes_of(head);
     let listing = settings.apply_to(git).run(&args, None).await?;
     let paths = listing.split(|it| *it == 0).filter_map(|it| it.get(3..)).take(MAX_DIRTY);
     Ok(paths.map(|it| text::clean_line(&String::from_utf8_lossy(it))).collect())

@@ -97,7 +97,9 @@ fn chain(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let next = alternates(&dir);
     found.push(dir);
     if depth > 0 {
-        next.iter().for_each(|it| chain(it, depth - 1, found));
+        for store in next {
+            chain(&store, depth - 1, found);
+        }
     }
 }
 

@@ -93,9 +93,10 @@ fn strips(patch: &str, exists: &dyn Fn(&str) -> bool) -> Vec<u8> {
     let (mut n_plain, mut n_prefixed) = (0, 0);
     for name in names {
         let stripped = name.split_once('/').map(|(_, it)| it);
-        match is_prefixed(name) && stripped.is_some_and(exists) {
-            true => n_prefixed += 1,
-            false => n_plain += usize::from(exists(name)),
+        if is_prefixed(name) && stripped.is_some_and(exists) {
+            n_prefixed += 1;
+        } else {
+            n_plain += usize::from(exists(name));
         }
     }
     match (n_plain, n_prefixed) {

@@ -82,12 +82,9 @@ impl GitWorkspace {
 }
 
 impl Bench {
-    /// git on this repository and the files at `root`, attributes taken from `commit` rather than from the files.
-    fn git(&self, launcher: &Launcher, root: &Path, commit: &str) -> Git {
-        Git::on(launcher, root, self.git_dir.path())
-            .work_tree(root)
-            .index(&self.dir.path().join("index"))
-            .env("GIT_ATTR_SOURCE", commit)
+    /// git on this repository and the files at `root`.
+    fn git(&self, launcher: &Launcher, root: &Path) -> Git {
+        Git::on(launcher, root, self.git_dir.path()).work_tree(root).index(&self.dir.path().join("index"))
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt as _;
 /// Line endings, executable bits and ignore files of one checkout.
 #[derive(Debug)]
 pub(super) struct Settings {
-    options: Vec<OsString>,
+    lines: Vec<OsString>,
     /// Ignore rules that are not in any commit.
     pub(super) exclude: Vec<u8>,
     pub(super) is_sparse: bool,
@@ -22,7 +22,7 @@ impl Settings {
         let pattern = "^core\\.(autocrlf|eol|filemode|symlinks|ignorecase|sparsecheckout|excludesfile)$";
         let args = ["config", "--null", "--get-regexp", pattern];
         let output = Git::of_user(launcher, &repo.root).output(&args, None).await?;
-        let mut settings = Self { options: Vec::new(), exclude: Vec::new(), is_sparse: false };
+        let mut settings = Self { lines: Vec::new(), exclude: Vec::new(), is_sparse: false };
         let mut excludes_file = None;
         for entry in output.stdout.split(|it| *it == 0) {
             let mut parts = entry.splitn(2, |it| *it == b'\n');
@@ -32,7 +32,7 @@ impl Settings {
                 "" => {}
                 "core.sparsecheckout" => settings.is_sparse = value != "false",
                 "core.excludesfile" => excludes_file = Some(value),
-                _ => settings.options.push(setting(&name, &value)),
+                _ => settings.lines.push(setting(&name, &value)),
             }
         }
         if excludes_file.is_some() {
@@ -49,12 +49,12 @@ impl Settings {
 
     /// Makes `git` see the files as the user's own git does.
     pub(super) fn apply_to(&self, git: Git) -> Git {
-        self.options.iter().fold(git, |git, option| git.option(option))
+        self.lines.iter().fold(git, Git::setting)
     }
 }
 
 fn setting(name: &str, value: &OsString) -> OsString {
-    let mut option = OsString::from(format!("-c{name}="));
-    option.push(value);
-    option
+    let mut setting = OsString::from(format!("{name}="));
+    setting.push(value);
+    setting
 }

@@ -66,9 +66,7 @@ fn link(tree: &Tree) -> Result<(), WorkspaceError> {
 }
 
 async fn check_out(workspace: &GitWorkspace, tree: &Tree) -> Result<(), WorkspaceError> {
-    let git = Git::on(&workspace.launcher, &tree.root, &tree.git_dir)
-        .work_tree(&tree.root)
-        .env("GIT_ATTR_SOURCE", tree.commit.as_str());
+    let git = Git::on(&workspace.launcher, &tree.root, &tree.git_dir).work_tree(&tree.root).attributes_of(&tree.commit);
     match git.run(&["read-tree", "--reset", "-u", &tree.commit], None).await {
         Err(WorkspaceError::Git(said)) if is_about_missing_objects(&said) => Err(WorkspaceError::Unusable(format!(
             "objects of {} are missing; a partial clone needs `git fetch --refetch --no-filter` first ({said})",
@@ -82,6 +80,15 @@ fn is_about_missing_objects(said: &str) -> bool {
     ["unable to read", "missing blob", "Could not read", "unable to find", "bad object"]
         .iter()
         .any(|it| said.contains(it))
+}
+
+/// Refuses a tree whose root was replaced by a link to other people's files.
+pub(super) fn check_place(tree: &Tree) -> Result<(), WorkspaceError> {
+    let place = fs::canonicalize(&tree.root).map_err(|it| failed(&tree.root, it))?;
+    if place == tree.root {
+        return Ok(());
+    }
+    Err(WorkspaceError::BadPatch("the root of the work tree was replaced by something else".to_owned()))
 }
 
 /// Where the paths are noted that a person's patch touched, ignored or not.
