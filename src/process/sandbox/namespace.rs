@@ -106,19 +106,19 @@ pub(in crate::process) fn settle(wish: &Wish) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives up what only making the sandbox needed, and most of what a superuser has.
-pub(in crate::process) fn drop_capabilities() -> io::Result<()> {
+/// Gives up what only making the sandbox needed, and most of what a superuser has; says whether all of that is gone.
+pub(in crate::process) fn drop_capabilities() -> io::Result<bool> {
     rustix::thread::clear_ambient_capability_set()?;
+    let mut is_all = true;
     for capability in CapabilitySet::all().difference(KEPT_CAPABILITIES).iter() {
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
-            // Unknown to this kernel.
-            Ok(()) | Err(rustix::io::Errno::INVAL) => (),
-            // Without the right to change the set there is no superuser whose rights would have to be cut.
-            Err(rustix::io::Errno::PERM) if !Uid::effective().is_root() => return Ok(()),
-            Err(error) => return Err(error.into()),
+        // Unknown to this kernel: nobody has it.
+        let is_there = rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false);
+        if is_there {
+            is_all &= rustix::thread::remove_capability_from_bounding_set(capability).is_ok();
         }
     }
-    Ok(())
+    // Only a superuser's program gets what is in the set.
+    Ok(is_all || !Uid::effective().is_root())
 }
 
 /// Keeps what `settle` needs across the start of the next stage, which a user other than root would lose.
