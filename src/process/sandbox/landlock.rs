@@ -40,7 +40,7 @@ pub(in crate::process) struct Rules {
 
 /// Confines this process and its descendants for good; answers with what this kernel cannot enforce.
 pub(in crate::process) fn confine(rules: &Rules) -> io::Result<Vec<&'static str>> {
-    namespace::drop_capabilities()?;
+    let is_powerless = namespace::drop_capabilities()?;
     let read = AccessFs::from_read(BEST) & !AccessFs::ResolveUnix;
     let write = AccessFs::from_all(BEST) & !(AccessFs::MakeBlock | AccessFs::MakeChar);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::Truncate | AccessFs::IoctlDev;
@@ -59,17 +59,18 @@ pub(in crate::process) fn confine(rules: &Rules) -> io::Result<Vec<&'static str>
         .map_err(io::Error::other)?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) => Err(io::Error::other("the kernel does not enforce Landlock")),
-        (_, LandlockStatus::Available { effective_abi, .. }) => Ok(gaps(effective_abi)),
+        (_, LandlockStatus::Available { effective_abi, .. }) => Ok(gaps(effective_abi, is_powerless)),
         _ => Err(io::Error::other("the kernel has no Landlock")),
     }
 }
 
-fn gaps(abi: ABI) -> Vec<&'static str> {
+fn gaps(abi: ABI, is_powerless: bool) -> Vec<&'static str> {
     let wanted = [
-        (ABI::V3, "files elsewhere can be truncated (Linux 6.2 prevents it)"),
-        (ABI::V6, "processes outside can be sent signals (Linux 6.12 prevents it)"),
+        (is_powerless, "a superuser keeps power over the machine"),
+        (abi >= ABI::V3, "files elsewhere can be truncated (Linux 6.2 prevents it)"),
+        (abi >= ABI::V6, "processes outside can be sent signals (Linux 6.12 prevents it)"),
     ];
-    wanted.into_iter().filter(|(since, _)| abi < *since).map(|(_, gap)| gap).collect()
+    wanted.into_iter().filter(|(holds, _)| !holds).map(|(_, gap)| gap).collect()
 }
 
 /// The largest parts of the file system in which nothing is hidden; devices are granted one by one.

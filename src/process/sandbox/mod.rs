@@ -1,13 +1,16 @@
 //! Which sandbox works on this machine, found out by running something in it.
 mod bubblewrap;
 pub(in crate::process) mod landlock;
+mod mounts;
 pub(in crate::process) mod namespace;
 mod probe;
 mod secrets;
+pub(in crate::process) mod views;
 
 pub(in crate::process) use probe::check;
 pub(in crate::process) use probe::choose;
 
+use crate::process::sandbox::views::View;
 use crate::process::supervise;
 use crate::process::supervise::protocol::InitOrder;
 use crate::process::supervise::protocol::Task;
@@ -87,11 +90,20 @@ impl fmt::Display for SandboxKind {
     }
 }
 
+/// The namespaces that go with Landlock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::process) struct Extras {
+    pub(in crate::process) own_processes: bool,
+    pub(in crate::process) no_network: bool,
+    /// A temporary folder as bubblewrap makes it; only with `own_processes`.
+    pub(in crate::process) own_tmp: bool,
+}
+
 /// How to start a job in the sandbox that was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::process) enum Method {
     Bubblewrap(PathBuf),
-    Landlock { own_processes: bool, no_network: bool },
+    Landlock(Extras),
     Bare,
 }
 
@@ -143,14 +155,10 @@ impl Method {
         let mut program = vec![OsString::from("/proc/self/exe")];
         match self {
             Self::Bare => (),
-            Self::Landlock { own_processes, no_network } => {
-                order.rules =
-                    Some(landlock::Rules { writable: policy.writable.clone(), hidden: policy.hidden.clone() });
-                order.namespaces = namespace::Wish {
-                    own_processes: *own_processes,
-                    no_network: *no_network && !policy.network,
-                    covered: policy.sockets.clone(),
-                };
+            Self::Landlock(extras) => {
+                let (namespaces, rules) = extras.plan(policy);
+                order.namespaces = namespaces;
+                order.rules = Some(rules);
             }
             Self::Bubblewrap(bwrap) => {
                 program = vec![bwrap.clone().into_os_string()];
@@ -160,5 +168,48 @@ impl Method {
         }
         program.extend([supervise::SUBCOMMAND.into(), supervise::INIT.into(), serde_json::to_string(&order)?.into()]);
         Ok(program)
+    }
+}
+
+impl Extras {
+    fn plan(self, policy: &Policy) -> (namespace::Wish, landlock::Rules) {
+        let mut rules = landlock::Rules { writable: policy.writable.clone(), hidden: policy.hidden.clone() };
+        let mut views: Vec<_> = policy.sockets.iter().cloned().map(views::hidden).collect();
+        let tmp = Path::new(views::SHARED_TMP);
+        if self.own_tmp {
+            views.retain(|(path, _)| !path.starts_with(tmp));
+            views.extend(views::views(policy, None).into_iter().filter(|(path, _)| path.starts_with(tmp)));
+            // What must stay read-only in it is mounted so, since a rule for the folder holds for all that is below.
+            if views.iter().any(|(path, view)| path == tmp && *view == View::EmptyFolder) {
+                rules.writable.push(tmp.to_owned());
+            }
+        }
+        let no_network = self.no_network && !policy.network;
+        (namespace::Wish { own_processes: self.own_processes, no_network, views }, rules)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shared_temporary_folder_is_writable_only_where_it_is_replaced() {
+        let extras = Extras { own_processes: true, no_network: true, own_tmp: true };
+        let policy = |writable: &str| Policy {
+            cwd: writable.into(),
+            writable: vec![writable.into()],
+            hidden: vec![],
+            sockets: vec![],
+            network: false,
+        };
+        let tmp = PathBuf::from(views::SHARED_TMP);
+        for (writable, own_tmp) in [("/srv/tree", true), ("/srv/tree", false), ("/tmp", true)] {
+            let (wish, rules) = Extras { own_tmp, ..extras }.plan(&policy(writable));
+            let is_replaced = wish.views.contains(&(tmp.clone(), View::EmptyFolder));
+            let is_given = writable == views::SHARED_TMP;
+            assert_eq!(rules.writable.contains(&tmp), is_replaced || is_given, "{writable} {own_tmp}");
+            assert!(!(is_replaced && (is_given || !own_tmp)));
+        }
     }
 }

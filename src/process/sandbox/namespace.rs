@@ -1,4 +1,6 @@
 //! Kernel namespaces of our own, where the machine permits them: a process table, a network and a view of sockets that end with the job.
+use crate::process::sandbox::mounts;
+use crate::process::sandbox::views::View;
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::mount::mount;
@@ -13,6 +15,7 @@ use nix::sys::socket::SockType;
 use nix::sys::socket::recv;
 use nix::sys::socket::sendto;
 use nix::sys::socket::socket;
+use nix::unistd;
 use nix::unistd::Gid;
 use nix::unistd::Uid;
 use rustix::thread::CapabilitySet;
@@ -45,8 +48,8 @@ pub(in crate::process) struct Wish {
     pub(in crate::process) own_processes: bool,
     /// A network that has only a loopback interface.
     pub(in crate::process) no_network: bool,
-    /// Sockets, and folders of sockets, to cover; only with `own_processes`.
-    pub(in crate::process) covered: Vec<PathBuf>,
+    /// What looks different, outer before inner; only with `own_processes`.
+    pub(in crate::process) views: Vec<(PathBuf, View)>,
 }
 
 impl Wish {
@@ -82,7 +85,7 @@ pub(in crate::process) fn leave(wish: &Wish) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the rest of the machine's processes and sockets invisible; called by the first process of the new table.
+/// Makes the machine's other processes invisible and shows the file system as wished; called by the first process of the new table.
 pub(in crate::process) fn settle(wish: &Wish) -> io::Result<()> {
     if !wish.own_processes {
         return Ok(());
@@ -92,33 +95,25 @@ pub(in crate::process) fn settle(wish: &Wish) -> io::Result<()> {
         .map_err(|error| explain("no private mounts", error))?;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), plain, nothing).map_err(|error| explain("no own /proc", error))?;
-    for path in &wish.covered {
-        let covered = if path.is_dir() {
-            mount(Some("tmpfs"), path, Some("tmpfs"), plain, Some("mode=0555,size=4k"))
-        } else {
-            mount(Some("/dev/null"), path, nothing, MsFlags::MS_BIND, nothing)
-        };
-        match covered {
-            Ok(()) | Err(Errno::ENOENT) => (),
-            Err(error) => return Err(explain(&format!("cannot cover {}", path.display()), error)),
-        }
-    }
-    Ok(())
+    let cwd = unistd::getcwd()?;
+    mounts::show(&wish.views)?;
+    // The folder of that name may be another one now.
+    Ok(unistd::chdir(&cwd)?)
 }
 
-/// Gives up what only making the sandbox needed, and most of what a superuser has.
-pub(in crate::process) fn drop_capabilities() -> io::Result<()> {
+/// Gives up what only making the sandbox needed, and most of what a superuser has; says whether all of that is gone.
+pub(in crate::process) fn drop_capabilities() -> io::Result<bool> {
     rustix::thread::clear_ambient_capability_set()?;
+    let mut is_all = true;
     for capability in CapabilitySet::all().difference(KEPT_CAPABILITIES).iter() {
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
-            // Unknown to this kernel.
-            Ok(()) | Err(rustix::io::Errno::INVAL) => (),
-            // Without the right to change the set there is no superuser whose rights would have to be cut.
-            Err(rustix::io::Errno::PERM) if !Uid::effective().is_root() => return Ok(()),
-            Err(error) => return Err(error.into()),
+        // Unknown to this kernel: nobody has it.
+        let is_there = rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false);
+        if is_there {
+            is_all &= rustix::thread::remove_capability_from_bounding_set(capability).is_ok();
         }
     }
-    Ok(())
+    // Only a superuser's program gets what is in the set.
+    Ok(is_all || !Uid::effective().is_root())
 }
 
 /// Keeps what `settle` needs across the start of the next stage, which a user other than root would lose.
@@ -178,7 +173,7 @@ pub(in crate::process) fn check_own_processes() -> io::Result<()> {
     if is_first { Ok(()) } else { Err(io::Error::other("the process table is shared")) }
 }
 
-fn explain(what: &str, error: Errno) -> io::Error {
+pub(super) fn explain(what: &str, error: Errno) -> io::Error {
     io::Error::new(io::Error::from(error).kind(), format!("{what}: {}", error.desc()))
 }
 

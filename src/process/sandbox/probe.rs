@@ -4,6 +4,7 @@ use crate::process::SandboxChoice;
 use crate::process::SandboxKind;
 use crate::process::env;
 use crate::process::sandbox::Chosen;
+use crate::process::sandbox::Extras;
 use crate::process::sandbox::Method;
 use crate::process::sandbox::Policy;
 use crate::process::sandbox::namespace;
@@ -58,16 +59,26 @@ fn try_bubblewrap(options: &LauncherOptions) -> Result<Chosen, String> {
 
 fn try_landlock(options: &LauncherOptions, mut remarks: Vec<String>) -> Result<Chosen, String> {
     let mut last = String::new();
-    for (own_processes, no_network) in [(true, true), (false, true), (true, false), (false, false)] {
-        let method = Method::Landlock { own_processes, no_network };
+    let tries = [
+        Extras { own_processes: true, no_network: true, own_tmp: true },
+        Extras { own_processes: true, no_network: true, own_tmp: false },
+        Extras { own_processes: false, no_network: true, own_tmp: false },
+        Extras { own_processes: true, no_network: false, own_tmp: false },
+        Extras { own_processes: false, no_network: false, own_tmp: false },
+    ];
+    for extras in tries {
+        let method = Method::Landlock(extras);
         match attempt(options, &method) {
             Ok(gaps) => {
                 remarks.extend(gaps);
                 if !last.is_empty() {
                     remarks.push(last);
                 }
-                let (confines_network, confines_processes) = (no_network, own_processes);
-                let kind = SandboxKind::Landlock { confines_network, confines_processes, remarks };
+                let kind = SandboxKind::Landlock {
+                    confines_network: extras.no_network,
+                    confines_processes: extras.own_processes,
+                    remarks,
+                };
                 return Ok(Chosen { kind, method: Ok(method) });
             }
             Err(error) => last = error,
@@ -91,8 +102,9 @@ fn try_in_folder(options: &LauncherOptions, method: &Method) -> io::Result<Vec<S
     let hidden = private.join("file");
     fs::write(&hidden, "secret")?;
     let policy = Policy::new(&writable, &[], false, env::home(&options.environment), &[private])?;
-    let alone = !matches!(method, Method::Landlock { no_network: false, .. });
-    let own_processes = matches!(method, Method::Landlock { own_processes: true, .. });
+    let extras = if let Method::Landlock(extras) = method { Some(*extras) } else { None };
+    let alone = extras.is_none_or(|it| it.no_network);
+    let own_processes = extras.is_some_and(|it| it.own_processes);
     let task = Task::Check(Check { writable, read_only, hidden, alone, own_processes });
     let order = Order {
         nonce: uuid::Uuid::new_v4().to_string(),

@@ -185,3 +185,23 @@ async fn a_superuser_gets_no_power_over_the_machine() {
         assert!(seen.contains("NoNewPrivs:\t1"), "{}: {seen}", name(launcher));
     }
 }
+
+#[tokio::test]
+async fn the_temporary_folder_of_the_machine_is_not_shared() {
+    for launcher in launchers().iter().filter(|it| it.sandbox().confines_files()) {
+        let place = Place::new();
+        let shared = tempfile::NamedTempFile::new_in("/tmp").unwrap();
+        fs::write(shared.path(), "shared").unwrap();
+        let file = shared.path().display();
+        let new = format!("/tmp/paramedic-{}", uuid::Uuid::new_v4());
+        let command = format!("cat {file}; pwd; echo x > {file}; echo y > {new} && cat {new}");
+        let outcome = place.run(launcher, &command).await;
+        let seen = text(&outcome);
+        assert!(seen.starts_with(&format!("shared{}\n", place.path("tree").display())), "{}: {seen}", name(launcher));
+        // Where the sandbox cannot make a folder of its own there, writing is refused.
+        let is_own = outcome.exit == Exit::Code(0) && seen.ends_with("y\n");
+        assert!(is_own || outcome.exit != Exit::Code(0), "{}: {seen}", name(launcher));
+        assert_eq!(fs::read_to_string(shared.path()).unwrap(), "shared");
+        assert!(!std::path::Path::new(&new).exists());
+    }
+}
