@@ -6,6 +6,7 @@ use crate::console::model::queue::Attention;
 use crate::console::model::queue::age;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::columns as cell_width;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use crate::console::view::words;
@@ -28,13 +29,15 @@ const WAIT: u16 = 5;
 const ATTEMPTS: u16 = 4;
 
 impl Columns {
-    /// Divides what the fixed columns leave: marker, state, wait and attempts, each with a space behind.
-    fn fit(width: u16) -> Self {
+    /// Divides what the fixed columns leave: names get what they need, up to a third each; the failure gets the rest.
+    fn fit(width: u16, runs: &[&Run]) -> Self {
         let id = if width >= 84 { 9 } else { 0 };
-        let free = width.saturating_sub(2 + STATE + 1 + WAIT + 1 + ATTEMPTS + id);
-        let repository = (free / 4).clamp(8, 24);
-        let branch = (free / 4).clamp(8, 28);
-        Self { id, repository, branch, failing: free.saturating_sub(repository + branch + 3) }
+        let free = width.saturating_sub(2 + STATE + 1 + WAIT + 1 + ATTEMPTS + 3 + id);
+        let longest = |text: fn(&Run) -> &str| runs.iter().map(|it| cell_width(text(it))).max().unwrap_or(0);
+        let fit = |needed: u16| needed.max(10).min(free / 3);
+        let repository = fit(longest(|it| &it.repository));
+        let branch = fit(longest(|it| &it.branch));
+        Self { id, repository, branch, failing: free.saturating_sub(repository + branch) }
     }
 }
 
@@ -53,7 +56,7 @@ fn list(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let foot = format!("{at} of {}{filter}", visible.len());
     let title = [piece("Queue", Role::Title), piece("  who needs you first", Role::Dim)];
     let inside = pen.frame(area, &title, &foot, true);
-    let columns = Columns::fit(inside.width);
+    let columns = Columns::fit(inside.width, &visible);
     header(pen, inside, columns);
     if visible.is_empty() {
         let text = match (queue.is_loaded, queue.runs.is_empty()) {
@@ -113,12 +116,16 @@ fn row(model: &Model, pen: &mut Pen<'_>, line: Rect, columns: Columns, run: &Run
     at += columns.repository + 1;
     pen.put(at, line.y, columns.branch, &run.branch, role);
     at += columns.branch + 1;
-    pen.put(at, line.y, columns.failing, &failing(run), role);
+    let failing = match run.escalation_reason {
+        Some(reason) => format!("{reason}: {}", failing(run)),
+        None => failing(run),
+    };
+    pen.put(at, line.y, columns.failing, &failing, role);
     at += columns.failing + 1;
     pen.put(at, line.y, ATTEMPTS, &format!("{}/{}", run.attempt_count, run.max_attempts), role);
 }
 
-/// Returns what is failing, in few words: the first failing test, else the summary.
+/// Returns what is failing, in few words: the first failing test, else the error.
 fn failing(run: &Run) -> String {
     let tests = run.failure.as_ref().and_then(|it| it.report.as_ref()).map(crate::domain::TestReport::failing);
     match tests.as_deref() {
