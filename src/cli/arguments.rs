@@ -166,6 +166,9 @@ pub(super) struct Heal {
     /// Attempts before a person is asked, 1 to 5 [default: 3]
     #[arg(long, value_name = "N")]
     pub(super) max_attempts: Option<u32>,
+    /// Never fetch dependencies before the tests
+    #[arg(long)]
+    pub(super) offline: bool,
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,

@@ -85,6 +85,7 @@ fn order(context: &Context, heal: &Heal) -> Result<Order, CliError> {
         agents,
         agent_command: heal.agent_command.clone(),
         script: None,
+        is_offline: heal.offline,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     })
 }

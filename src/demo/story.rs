@@ -85,6 +85,7 @@ impl Story {
             agents: self.agents.clone(),
             agent_command: None,
             script,
+            is_offline: true,
             timeout_ms: self.timeout_seconds * 1_000,
         })
     }

@@ -18,6 +18,8 @@ pub struct Order {
     pub agent_command: Option<String>,
     /// A recorded script for the agent `scripted`.
     pub script: Option<String>,
+    /// Whether dependencies are never fetched before the tests.
+    pub is_offline: bool,
     /// Time limit of each command the run starts, in milliseconds.
     pub timeout_ms: u64,
 }

@@ -13,6 +13,8 @@ pub struct Session<'a> {
     pub lease: Lease,
     /// Fires when the run was aborted, the lease was lost, or the process shuts down.
     pub cancel: CancellationToken,
+    /// Whether fetching dependencies failed before in this step.
+    pub cannot_prepare: bool,
 }
 
 impl Session<'_> {

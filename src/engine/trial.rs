@@ -61,13 +61,21 @@ impl Session<'_> {
     }
 
     /// Runs the test command on the failing commit with `patch` applied, in a tree of its own, and keeps the output under `name`.
-    pub async fn trial(&self, phase: &str, name: &str, patch: Option<&Patch>) -> Result<Trial, EngineError> {
+    pub async fn trial(&mut self, phase: &str, name: &str, patch: Option<&Patch>) -> Result<Trial, EngineError> {
         let tree = self.fresh_tree(patch).await?;
         let command = self.run.order.test_command.clone().unwrap_or_default();
         let mut notes = Vec::new();
-        if let Some(preparation) = self.engine.workspace.find_preparation(&tree, &command).await? {
-            let prepared = self.run_in(&tree, &preparation.command, phase, true).await?;
+        let wants_preparation = !self.run.order.is_offline && !self.cannot_prepare;
+        let preparation = match wants_preparation {
+            true => self.engine.workspace.find_preparation(&tree, &command).await?,
+            false => None,
+        };
+        if let Some(preparation) = preparation {
+            let phase = format!("{phase}: fetching dependencies");
+            let prepared = self.run_in(&tree, &preparation.command, &phase, true).await?;
             if !prepared.exit.is_green() {
+                // Without a network each try takes long; one is enough for a step.
+                self.cannot_prepare = true;
                 notes.push(format!(
                     "dependencies could not be fetched ({}, {}); going on with what is there",
                     preparation.reason,

@@ -24,7 +24,7 @@ static NODE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:^|[\s'\x22`(\[=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.[A-Za-z]\w{0,5})(?::\d+|\(\d+,\d+\))")
+    pattern(r"(?:^|[\s'\x22`(\[\]=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.[A-Za-z]\w{0,5})(?::\d+|\(\d+,\d+\))")
 });
 static MENTION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\bin (?P<path>[\w/.-]+\.ya?ml)\b|^(?:FAILED|ERROR) (?P<test>\S+\.py)\b"));
