@@ -49,7 +49,7 @@ pub fn update(model: &mut Model, request: RequestId, answer: Answer) -> Vec<Effe
             Vec::new()
         }
         Answer::Copied { bytes } => {
-            let tmux = if model.in_tmux { "; in tmux this needs `set -s set-clipboard on`" } else { "" };
+            let tmux = if model.in_tmux { "; tmux needs set-clipboard on" } else { "" };
             model.say(Tone::Good, format!("sent to the terminal clipboard (OSC 52, {bytes} B){tmux}"));
             Vec::new()
         }

@@ -227,6 +227,10 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         (Stage::Asking, Command::PreviousField) => walk(dialog, false),
         (Stage::Asking, Command::Accept | Command::Leave) => dialog.spot = Spot::Question,
         (Stage::Refused(_), Command::Reload) => return reload(model),
+        (Stage::Done(outcome), Command::Confirm) => {
+            let message = outcome.message.clone();
+            return vec![model.ask(Ask::Copy(message))];
+        }
         (Stage::Sending, Command::Cancel) => {
             model.dialog = None;
             model.say(Tone::Info, "it was sent; the answer will be told here");

@@ -164,9 +164,9 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         return;
     }
     if let Some(outage) = &model.outage {
-        let read = model.read_at.map_or("never read".to_owned(), |it| format!("data as of {}Z", words::clock(it)));
+        let read = model.read_at.map_or("never read".to_owned(), |it| format!("data of {}Z", words::clock(it)));
         let text =
-            format!("✗ the backlog cannot be read since {}Z ({read}): {}", words::clock(outage.since), outage.why);
+            format!("✗ no backlog since {}Z, {read}: {}", words::clock(outage.since), outage.why);
         pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &text, Role::NoticeBad);
         return;
     }

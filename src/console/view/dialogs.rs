@@ -85,7 +85,7 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
             lines.push(Line::Fact("", word.to_owned(), role));
             paragraph(&mut lines, &outcome.message, width + usize::from(LABEL), Role::DialogText);
             lines.push(Line::Blank);
-            lines.push(Line::Fact("", "esc closes".to_owned(), Role::Dim));
+            lines.push(Line::Fact("", "y = copy this   esc = close".to_owned(), Role::Dim));
         }
         Stage::Refused(refusal) => {
             paragraph(&mut lines, &format!("✗ {}", refusal.text), width + usize::from(LABEL), Role::NoticeBad);

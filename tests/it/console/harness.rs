@@ -206,7 +206,7 @@ impl Console {
         detail.run.status = Status::Resolved;
         Answer::Acted(Outcome {
             run: detail.run.clone(),
-            message: "one commit on heal/3f1c9a00-11b2c3d4; merge it with: git merge heal/3f1c9a00-11b2c3d4".to_owned(),
+            message: "one commit on a new branch; merge it with\ngit merge heal/3f1c9a00-11b2c3d4".to_owned(),
             is_repeat: false,
             needs_second_key: false,
         })

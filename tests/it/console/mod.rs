@@ -1,4 +1,9 @@
-//! Tests of the console: decisions, frames, hostile text, the runtime, the pictures.
+//! Tests of the console: decisions, moving about, frames, hostile text, the pictures, the running loop.
+mod decisions;
 mod fixture;
+mod frames;
 mod harness;
-mod scratch;
+mod hostile;
+mod moving;
+mod pictures;
+mod sessions;
