@@ -75,7 +75,8 @@ impl Lang {
         };
         let extension = name.rsplit_once('.').map(|(_, it)| it);
         if extension == Some("txt") {
-            let is_machine_read = ["requirements", "constraints", "cmakelists", "deps"].iter().any(|it| name.contains(it));
+            let is_machine_read =
+                ["requirements", "constraints", "cmakelists", "deps"].iter().any(|it| name.contains(it));
             return if is_machine_read { Self::Other } else { Self::Prose };
         }
         let stem = name.split('.').next().unwrap_or_default();
@@ -100,7 +101,10 @@ impl Lang {
 
     /// Whether lines of the file are commands for a shell, or hold such commands.
     pub fn holds_commands(self) -> bool {
-        matches!(self, Self::Shell | Self::Make | Self::Docker | Self::Yaml | Self::Json | Self::Toml | Self::Ini | Self::Other)
+        matches!(
+            self,
+            Self::Shell | Self::Make | Self::Docker | Self::Yaml | Self::Json | Self::Toml | Self::Ini | Self::Other
+        )
     }
 
     /// Whether blocks are written in braces.

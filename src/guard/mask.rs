@@ -6,10 +6,10 @@ use crate::guard::lang::Lang;
 
 /// A text, line by line, with strings and comments blanked; columns stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Masked {
-    pub code: Vec<String>,
+pub(crate) struct Masked {
+    pub(crate) code: Vec<String>,
     /// Which lines begin inside a string that began on an earlier line.
-    pub starts_in_string: Vec<bool>,
+    pub(crate) starts_in_string: Vec<bool>,
 }
 
 /// Longest keyword that may stand before a regular expression.
@@ -38,7 +38,7 @@ struct Quote {
 }
 
 /// Blanks strings and comments of all lines.
-pub fn mask(lang: Lang, lines: &[&str]) -> Masked {
+pub(crate) fn mask(lang: Lang, lines: &[&str]) -> Masked {
     let mut lexer = Lexer::new(lang);
     let masked = lexer.run(lines);
     if lexer.is_at_rest() {
@@ -225,9 +225,10 @@ impl Lexer {
                 let end = ch.to_string().repeat(n_chars);
                 Some((Quote { is_multiline: n_chars == 3, is_kept, ..quote(&end) }, n_chars))
             }
-            (Lang::Toml, '"' | '\'') if is_triple(ch) => {
-                Some((Quote { is_multiline: true, is_kept: true, has_escapes: ch == '"', ..quote(&ch.to_string().repeat(3)) }, 3))
-            }
+            (Lang::Toml, '"' | '\'') if is_triple(ch) => Some((
+                Quote { is_multiline: true, is_kept: true, has_escapes: ch == '"', ..quote(&ch.to_string().repeat(3)) },
+                3,
+            )),
             (Lang::Jvm | Lang::Swift | Lang::CSharp, '"') if is_triple('"') => {
                 Some((Quote { is_multiline: true, ..quote("\"\"\"") }, 3))
             }
@@ -269,7 +270,8 @@ fn first_ink(chars: &[char]) -> usize {
 
 /// The letters right before a quote, where they are a prefix of it: `f`, `rb`, …
 fn prefix_of(chars: &[char], at: usize) -> String {
-    let letters: Vec<char> = chars[..at].iter().rev().take_while(|it| it.is_alphanumeric() || **it == '_').copied().collect();
+    let letters: Vec<char> =
+        chars[..at].iter().rev().take_while(|it| it.is_alphanumeric() || **it == '_').copied().collect();
     let is_prefix = letters.len() <= 2 && letters.iter().all(|it| "rbftuRBFTU".contains(*it));
     if is_prefix { letters.into_iter().collect() } else { String::new() }
 }
@@ -294,7 +296,9 @@ fn regex_literal(chars: &[char], at: usize) -> Option<usize> {
     let skipped = chars[..at].iter().rev().take_while(|it| it.is_whitespace()).count();
     let before: String = chars[(at - skipped).saturating_sub(LOOK_BACK_CHARS)..at - skipped].iter().collect();
     let is_operand_next = before.is_empty()
-        || before.ends_with(['(', ',', '=', ':', '[', '!', '&', '|', '?', '{', '}', ';', '+', '-', '*', '%', '~', '^', '<', '>'])
+        || before.ends_with([
+            '(', ',', '=', ':', '[', '!', '&', '|', '?', '{', '}', ';', '+', '-', '*', '%', '~', '^', '<', '>',
+        ])
         || ["return", "typeof", "case", "in", "of", "do", "else"].iter().any(|it| before.ends_with(it));
     if !is_operand_next {
         return None;

@@ -18,28 +18,100 @@ const DEFAULT_MAX_LINES: u64 = 40;
 const DEFAULT_UNCOUNTED: &[&str] =
     &["*.lock", "*.lockb", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "go.sum"];
 const DEFAULT_CI: &[&str] = &[
-    ".github/workflows/**", ".github/actions/**", ".gitlab-ci.yml", ".gitlab/ci/**", ".circleci/**", "Jenkinsfile*",
-    ".travis.yml", "azure-pipelines*.yml", ".azure-pipelines/**", "bitbucket-pipelines.yml", ".buildkite/**",
-    ".drone.yml", ".woodpecker.yml", ".woodpecker/**", "appveyor.yml", ".appveyor.yml", ".cirrus.yml", ".semaphore/**",
-    ".teamcity/**", ".forgejo/**", ".gitea/**", ".ci/**", "codecov.yml", ".codecov.yml",
+    ".github/workflows/**",
+    ".github/actions/**",
+    ".gitlab-ci.yml",
+    ".gitlab/ci/**",
+    ".circleci/**",
+    "Jenkinsfile*",
+    ".travis.yml",
+    "azure-pipelines*.yml",
+    ".azure-pipelines/**",
+    "bitbucket-pipelines.yml",
+    ".buildkite/**",
+    ".drone.yml",
+    ".woodpecker.yml",
+    ".woodpecker/**",
+    "appveyor.yml",
+    ".appveyor.yml",
+    ".cirrus.yml",
+    ".semaphore/**",
+    ".teamcity/**",
+    ".forgejo/**",
+    ".gitea/**",
+    ".ci/**",
+    "codecov.yml",
+    ".codecov.yml",
 ];
 const DEFAULT_TESTS: &[&str] = &[
     // Directories.
-    "tests/", "test/", "__tests__/", "spec/", "specs/", "testdata/", "__snapshots__/", "e2e/", "cypress/",
+    "tests/",
+    "test/",
+    "__tests__/",
+    "spec/",
+    "specs/",
+    "testdata/",
+    "__snapshots__/",
+    "e2e/",
+    "cypress/",
     // Python, and programs that are their own tests.
-    "test_*.py", "*_test.py", "*_tests.py", "test.py", "tests.py", "conftest.py", "test*.sh", "*_test.sh", "run_tests*",
-    "run-tests*", "runtests*", "*.bats",
+    "test_*.py",
+    "*_test.py",
+    "*_tests.py",
+    "test.py",
+    "tests.py",
+    "conftest.py",
+    "test*.sh",
+    "*_test.sh",
+    "run_tests*",
+    "run-tests*",
+    "runtests*",
+    "*.bats",
     // JavaScript and TypeScript.
-    "*.test.*", "*.spec.*", "test.js", "test.mjs", "test.cjs", "test.ts", "*-test.js", "*_test.js", "*_test.ts",
+    "*.test.*",
+    "*.spec.*",
+    "test.js",
+    "test.mjs",
+    "test.cjs",
+    "test.ts",
+    "*-test.js",
+    "*_test.js",
+    "*_test.ts",
     // Rust, Go, C.
-    "tests.rs", "*_test.rs", "*_tests.rs", "test_*.rs", "*_test.go", "test_*.c", "*_test.c", "test_*.cpp", "*_test.cpp", "*_test.cc",
+    "tests.rs",
+    "*_test.rs",
+    "*_tests.rs",
+    "test_*.rs",
+    "*_test.go",
+    "test_*.c",
+    "*_test.c",
+    "test_*.cpp",
+    "*_test.cpp",
+    "*_test.cc",
     "*_unittest.cc",
     // The JVM, .NET, PHP, Ruby, Elixir, Swift, Dart.
-    "*Test.java", "*Tests.java", "*IT.java", "Test*.java", "*Test.kt", "*Tests.kt", "*Spec.scala", "*Test.scala",
-    "*Spec.groovy", "*Test.cs", "*Tests.cs", "*Test.php", "*_spec.rb", "*_test.rb", "test_*.rb", "*_test.exs",
-    "*Tests.swift", "*_test.dart",
+    "*Test.java",
+    "*Tests.java",
+    "*IT.java",
+    "Test*.java",
+    "*Test.kt",
+    "*Tests.kt",
+    "*Spec.scala",
+    "*Test.scala",
+    "*Spec.groovy",
+    "*Test.cs",
+    "*Tests.cs",
+    "*Test.php",
+    "*_spec.rb",
+    "*_test.rb",
+    "test_*.rb",
+    "*_test.exs",
+    "*Tests.swift",
+    "*_test.dart",
     // Recorded expectations.
-    "*.snap", "*.golden", "*.stderr",
+    "*.snap",
+    "*.golden",
+    "*.stderr",
 ];
 
 /// What a patch is judged by; every value is checked.
@@ -105,14 +177,10 @@ impl AsRef<str> for Placed {
 
 impl Policy {
     /// Checks a policy file and any number of protected-files lists, each `(name, text)`; absent files mean the defaults.
-    pub fn from_sources(
-        policy_toml: Option<&str>,
-        protected_lists: &[(&str, &str)],
-    ) -> Result<Self, PolicyError> {
+    pub fn from_sources(policy_toml: Option<&str>, protected_lists: &[(&str, &str)]) -> Result<Self, PolicyError> {
         let source = Source { file: POLICY_PATHS[0], text: policy_toml.unwrap_or_default() };
-        let raw: RawPolicy = toml::from_str(source.text).map_err(|bad| {
-            source.error(bad.span().map_or(0, |it| it.start), first_line(bad.message()))
-        })?;
+        let raw: RawPolicy = toml::from_str(source.text)
+            .map_err(|bad| source.error(bad.span().map_or(0, |it| it.start), first_line(bad.message())))?;
         let mut protected = source.place(raw.protected);
         for (file, text) in protected_lists {
             protected.extend(read_list(file, text)?);
@@ -236,7 +304,8 @@ fn read_list(file: &str, text: &str) -> Result<Vec<Placed>, PolicyError> {
 
 /// Reads one scalar: quoted, or plain up to a comment.
 fn read_item(item: &str) -> Result<String, &'static str> {
-    let is_end = |rest: &str| rest.trim().is_empty() || rest.trim_start().starts_with('#') && rest.starts_with([' ', '\t']);
+    let is_end =
+        |rest: &str| rest.trim().is_empty() || rest.trim_start().starts_with('#') && rest.starts_with([' ', '\t']);
     if let Some(body) = item.strip_prefix('\'') {
         let (glob, rest) = body.split_once('\'').ok_or("lacks its closing quote")?;
         return if is_end(rest) { Ok(glob.to_owned()) } else { Err("has text behind its closing quote") };
@@ -250,7 +319,10 @@ fn read_item(item: &str) -> Result<String, &'static str> {
     }
     let plain = item.split(" #").next().unwrap_or_default().trim_end();
     // A plain `*` at the start would be an alias to a real YAML parser, but it is what people write in such lists.
-    if plain.is_empty() || plain.starts_with(['[', '{', '&', '!', '|', '>', '%', '@', '`', '-']) || plain.contains(": ") || plain.ends_with(':')
+    if plain.is_empty()
+        || plain.starts_with(['[', '{', '&', '!', '|', '>', '%', '@', '`', '-'])
+        || plain.contains(": ")
+        || plain.ends_with(':')
     {
         return Err("is no plain text; quote it");
     }
@@ -273,16 +345,37 @@ mod tests {
         for path in ["Cargo.lock", "sub/package-lock.json", "go.sum"] {
             assert!(policy.is_uncounted(path), "{path}");
         }
-        for path in [".github/workflows/ci.yml", ".gitlab-ci.yml", "Jenkinsfile", ".GitHub/Workflows/x.yml", ".ci/run"] {
+        for path in [".github/workflows/ci.yml", ".gitlab-ci.yml", "Jenkinsfile", ".GitHub/Workflows/x.yml", ".ci/run"]
+        {
             assert!(policy.is_ci(path), "{path}");
         }
         for path in [
-            "tests/x.py", "test_a.py", "pkg/a_test.go", "src/a.test.ts", "src/__tests__/a.js", "a/tests/b.rs", "FooTest.java",
-            "spec/a_spec.rb", "conftest.py", "run_tests.sh", "src/test/java/A.java", "src/x/tests.rs", "ui/__snapshots__/a.snap",
+            "tests/x.py",
+            "test_a.py",
+            "pkg/a_test.go",
+            "src/a.test.ts",
+            "src/__tests__/a.js",
+            "a/tests/b.rs",
+            "FooTest.java",
+            "spec/a_spec.rb",
+            "conftest.py",
+            "run_tests.sh",
+            "src/test/java/A.java",
+            "src/x/tests.rs",
+            "ui/__snapshots__/a.snap",
         ] {
             assert!(policy.is_test(path), "{path}");
         }
-        for path in ["src/calc.py", "contest.py", "latest.py", "src/testing.rs", "attest.go", "greatest.js", "src/lib.rs", "testimony.py"] {
+        for path in [
+            "src/calc.py",
+            "contest.py",
+            "latest.py",
+            "src/testing.rs",
+            "attest.go",
+            "greatest.js",
+            "src/lib.rs",
+            "testimony.py",
+        ] {
             assert!(!policy.is_test(path), "{path}");
         }
     }
@@ -323,7 +416,9 @@ mod tests {
     fn a_protected_list_is_read_or_refused() {
         let list = "# sacred\n---\n- serve/identity_api.py\n- 'core/security/**'   # two keys\n  - \"a b/*.py\" # why\n\n- lukhas/identity/**\n- *.pem\n- x#y\n";
         let policy = Policy::from_sources(Some("protected = [\"own/**\"]\n"), &[(PROTECTED_PATHS[0], list)]).unwrap();
-        for path in ["serve/identity_api.py", "core/security/a/b", "a b/c.py", "lukhas/identity/x", "k/y.pem", "own/z", "x#y"] {
+        for path in
+            ["serve/identity_api.py", "core/security/a/b", "a b/c.py", "lukhas/identity/x", "k/y.pem", "own/z", "x#y"]
+        {
             assert!(policy.protected_by(path).is_some(), "{path}");
         }
         assert!(policy.protected_by("serve/other.py").is_none());

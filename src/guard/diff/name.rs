@@ -64,7 +64,8 @@ fn escaped_byte(rest: &mut impl Iterator<Item = (usize, u8)>) -> Result<u8, BadN
         b'r' => b'\r',
         byte @ (b'"' | b'\\') => byte,
         high @ b'0'..=b'3' => {
-            let mut digit = || next().and_then(|it| if (b'0'..=b'7').contains(&it) { Ok(it) } else { Err(BadName::Quoting) });
+            let mut digit =
+                || next().and_then(|it| if (b'0'..=b'7').contains(&it) { Ok(it) } else { Err(BadName::Quoting) });
             let (mid, low) = (digit()?, digit()?);
             ((high - b'0') << 6) | ((mid - b'0') << 3) | (low - b'0')
         }
@@ -145,13 +146,40 @@ mod tests {
     #[test]
     fn names_that_could_leave_the_tree_are_refused() {
         for name in [
-            "/etc/passwd", "../x", "a/../b", "a/..", "./x", "a//b", "a/", "C:/x", "c:x", r"a\b", r"..\x", ".git/config",
-            "sub/.git/hooks/pre-commit", ".GIT/config", ".Git", ".git./x", ".git /x", "git~1/x", "GIT~1", ".git::$DATA",
-            ".g\u{200c}it/x", "a/.. /b", "...", "", "\u{1b}[2J", "a\u{202e}b", "a\nb", &"x".repeat(5_000), &"y".repeat(300),
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a/..",
+            "./x",
+            "a//b",
+            "a/",
+            "C:/x",
+            "c:x",
+            r"a\b",
+            r"..\x",
+            ".git/config",
+            "sub/.git/hooks/pre-commit",
+            ".GIT/config",
+            ".Git",
+            ".git./x",
+            ".git /x",
+            "git~1/x",
+            "GIT~1",
+            ".git::$DATA",
+            ".g\u{200c}it/x",
+            "a/.. /b",
+            "...",
+            "",
+            "\u{1b}[2J",
+            "a\u{202e}b",
+            "a\nb",
+            &"x".repeat(5_000),
+            &"y".repeat(300),
         ] {
             assert!(check_name(name).is_err(), "{name:?}");
         }
-        for name in ["a.py", ".github/x", ".gitignore", "a b/c d.py", "..a/b", "a..b", "café.py", "xy:z", "git/config"] {
+        for name in ["a.py", ".github/x", ".gitignore", "a b/c d.py", "..a/b", "a..b", "café.py", "xy:z", "git/config"]
+        {
             assert_eq!(check_name(name), Ok(()), "{name:?}");
         }
     }

@@ -80,7 +80,8 @@ pub fn parse(text: &str) -> Result<Vec<FileChange<'_>>, Malformed> {
             continue;
         }
         let change = read_file(&mut lines)?;
-        let is_old_new = change.old_path.clone().is_none_or(|it| change.kind == ChangeKind::Copied || seen_old.insert(it));
+        let is_old_new =
+            change.old_path.clone().is_none_or(|it| change.kind == ChangeKind::Copied || seen_old.insert(it));
         if !is_old_new || !change.new_path.clone().is_none_or(|it| seen_new.insert(it)) {
             return Err(lines.error("the same file is changed twice"));
         }
@@ -146,15 +147,36 @@ mod tests {
     fn names_are_read_in_every_form_git_writes() {
         let cases = [
             ("diff --git a/a b.py b/a b.py\n--- a/a b.py\t\n+++ b/a b.py\t\n@@ -1 +1 @@\n-a\n+b\n", "a b.py"),
-            ("diff --git \"a/\\303\\251.py\" \"b/\\303\\251.py\"\n--- \"a/\\303\\251.py\"\n+++ \"b/\\303\\251.py\"\n@@ -1 +1 @@\n-a\n+b\n", "é.py"),
+            (
+                "diff --git \"a/\\303\\251.py\" \"b/\\303\\251.py\"\n--- \"a/\\303\\251.py\"\n+++ \"b/\\303\\251.py\"\n@@ -1 +1 @@\n-a\n+b\n",
+                "é.py",
+            ),
             ("diff --git a/x b/y b/x b/y\nold mode 100644\nnew mode 100755\n", "x b/y"),
             ("diff --git a/n.py b/n.py\nnew file mode 100644\nindex 0000000..e69de29\n", "n.py"),
-            ("diff --git a/n.py b/n.py\nnew file mode 100644\nindex 0000000..e69de29\n--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n", "n.py"),
-            ("diff --git a/n.py b/n.py\ndeleted file mode 100644\nindex e69de29..0000000\n--- a/n.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n", "n.py"),
-            ("diff --git a/o b.py \"b/n\\\"w.py\"\nsimilarity index 100%\nrename from o b.py\nrename to \"n\\\"w.py\"\n", "n\"w.py"),
-            ("diff --git a/a.py b/b.py\nsimilarity index 80%\nrename from a.py\nrename to b.py\nindex 1111111..2222222 100644\n--- a/a.py\n+++ b/b.py\n@@ -1 +1 @@\n-a\n+b\n", "b.py"),
-            ("diff --git a/i.png b/i.png\nindex 1111111..2222222 100644\nBinary files a/i.png and b/i.png differ\n", "i.png"),
-            ("diff --git a/i.png b/i.png\nindex 1111111..2222222 100644\nGIT binary patch\nliteral 3\nKcmZ?wbhEHb\n\nliteral 0\nHcmV?d00001\n\n", "i.png"),
+            (
+                "diff --git a/n.py b/n.py\nnew file mode 100644\nindex 0000000..e69de29\n--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n",
+                "n.py",
+            ),
+            (
+                "diff --git a/n.py b/n.py\ndeleted file mode 100644\nindex e69de29..0000000\n--- a/n.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n",
+                "n.py",
+            ),
+            (
+                "diff --git a/o b.py \"b/n\\\"w.py\"\nsimilarity index 100%\nrename from o b.py\nrename to \"n\\\"w.py\"\n",
+                "n\"w.py",
+            ),
+            (
+                "diff --git a/a.py b/b.py\nsimilarity index 80%\nrename from a.py\nrename to b.py\nindex 1111111..2222222 100644\n--- a/a.py\n+++ b/b.py\n@@ -1 +1 @@\n-a\n+b\n",
+                "b.py",
+            ),
+            (
+                "diff --git a/i.png b/i.png\nindex 1111111..2222222 100644\nBinary files a/i.png and b/i.png differ\n",
+                "i.png",
+            ),
+            (
+                "diff --git a/i.png b/i.png\nindex 1111111..2222222 100644\nGIT binary patch\nliteral 3\nKcmZ?wbhEHb\n\nliteral 0\nHcmV?d00001\n\n",
+                "i.png",
+            ),
         ];
         for (text, path) in cases {
             let changes = parse(text).unwrap_or_else(|bad| panic!("{bad}\n{text}"));
@@ -192,16 +214,25 @@ mod tests {
             ("too many lines", "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n+c\n"),
             ("overlap", "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -5 +5 @@\n-a\n+b\n@@ -1 +1 @@\n-a\n+b\n"),
             ("numbers disagree", "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -5 +9 @@\n-a\n+b\n"),
-            ("new file with an old side", "diff --git a/x b/x\nnew file mode 100644\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"),
+            (
+                "new file with an old side",
+                "diff --git a/x b/x\nnew file mode 100644\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+            ),
             ("/dev/null without new file", "diff --git a/x b/x\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+b\n"),
             ("unknown mode", "diff --git a/x b/x\nold mode 100644\nnew mode 104755\n"),
             ("nothing changes", "diff --git a/x b/x\nindex 1111111..2222222 100644\n"),
             ("header twice", "diff --git a/x b/x\nnew file mode 100644\nnew file mode 100755\n"),
             ("unknown header", "diff --git a/x b/x\nevil header\nold mode 100644\nnew mode 100755\n"),
             ("no prefix", "diff --git x x\n--- x\n+++ x\n@@ -1 +1 @@\n-a\n+b\n"),
-            ("same file twice", "diff --git a/x b/x\nold mode 100644\nnew mode 100755\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"),
+            (
+                "same file twice",
+                "diff --git a/x b/x\nold mode 100644\nnew mode 100755\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+            ),
             ("carriage return in a header", "diff --git a/x b/x\r\n--- a/x\r\n+++ b/x\r\n@@ -1 +1 @@\n-a\n+b\n"),
-            ("a blank gap", "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n\ndiff --git a/y b/y\nold mode 100644\nnew mode 100755\n"),
+            (
+                "a blank gap",
+                "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n\ndiff --git a/y b/y\nold mode 100644\nnew mode 100755\n",
+            ),
             ("huge numbers", "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,99999999999 +1 @@\n-a\n+b\n"),
             ("text after a binary", "diff --git a/x b/x\nBinary files a/x and b/x differ\n@@ -1 +1 @@\n-a\n+b\n"),
         ];
