@@ -46,6 +46,10 @@ impl App {
         let store = SqliteStore::open(&data_dir.join("paramedic.db")).await.map_err(|it| it.to_string())?;
         let launcher = launcher(config, environment)?;
         let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        if !config.read_only {
+            // What a crashed process left behind; it must not keep this one from starting.
+            let _ = workspace.sweep().await;
+        }
         let agents = ConfiguredAgents {
             launcher: launcher.clone(),
             agents: config.agents.clone(),

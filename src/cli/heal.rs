@@ -2,7 +2,7 @@
 use crate::backlog::{ActionKind, ActionRequest};
 use crate::cli::Context;
 use crate::cli::arguments::Heal;
-use crate::cli::error::{CliError, Ended};
+use crate::cli::error::{CliError, Ended, REFUSED};
 use crate::cli::follow::{Progress, finish};
 use crate::cli::out;
 use crate::config::checked::{check_attempts, parse_duration};
@@ -11,6 +11,10 @@ use crate::wiring::{App, LocalOrder};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
+    if context.config.read_only {
+        let text = "a heal changes things; start it without --read-only".to_owned();
+        return Err(CliError { code: REFUSED, text });
+    }
     let order = order(context, heal)?;
     let max_attempts = heal.max_attempts.unwrap_or(context.config.max_attempts);
     let max_attempts = check_attempts(max_attempts).map_err(CliError::usage)?;

@@ -1,6 +1,5 @@
 //! What people decide, from the command line: approve, deny, abort, retry, and a fix by hand.
 use crate::support::{BUGGY, RIGHT, World, eventually};
-use std::fs;
 
 fn fixed() -> World {
     let world = World::with_repo(BUGGY);

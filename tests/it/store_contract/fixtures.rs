@@ -107,6 +107,7 @@ pub(crate) fn full_run(now: Timestamp) -> Run {
             test_command: Some("make test".to_owned()),
             test_reason: Some("Makefile".to_owned()),
             agents: vec!["playbook".to_owned(), "command".to_owned()],
+            is_offline: true,
             agent_command: Some("fix --it".to_owned()),
             script: Some("[]".to_owned()),
             timeout_ms: u64::MAX,

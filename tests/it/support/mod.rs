@@ -153,7 +153,7 @@ impl World {
         let audit = self.run(&["audit", "verify", "--json"]);
         assert_eq!(audit.code, 0, "{audit:#?}");
         let trees: Vec<_> = fs::read_dir(self.data_dir().join("trees"))
-            .map(|it| it.flatten().map(|it| it.path()).collect())
+            .map(|it| it.flatten().map(|it| it.path()).filter(|it| it.is_dir()).collect())
             .unwrap_or_default();
         assert!(trees.is_empty(), "stray trees: {trees:?}");
         assert_eq!(self.strays(), Vec::<String>::new(), "stray processes");
