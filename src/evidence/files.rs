@@ -18,13 +18,19 @@ static QUICK: LazyLock<Regex> = LazyLock::new(|| {
 static PYTHON: LazyLock<Regex> = LazyLock::new(|| pattern(r#"^\s*(?:E\s+)?File "(?P<path>[^"]+)"(?:, line \d+)?"#));
 static RUST: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:-->|:::) (?P<path>[^:\s][^:]*):\d+:\d+"));
 static PANIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"panicked at (?:'.*', )?(?P<path>[^:\s]+):\d+:\d+"));
+/// The last line of pytest's long tracebacks.
+static PYTEST: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<path>[^\s:]+\.py):\d+: [A-Z]\w+$"));
 static NODE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(?:#\s+)?\s*(?:at )?(?:async )?(?:[^()\s][^()]*\()?(?:file://)?(?P<path>(?:[A-Za-z]:)?[^():\s][^():]*\.[cm]?[jt]sx?):\d+:\d+\)?(?: \{)?$",
+        r"^(?:#\s+)?\s*(?:at )?(?:async )?(?:[^()\s][^()]*\()?(?:file://)?(?P<path>(?:[A-Za-z]:)?[^():\s]+\.[cm]?[jt]sx?):\d+:\d+\)?(?: \{)?$",
     )
 });
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:^|[\s'\x22`(\[=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.[A-Za-z]\w{0,5})(?::\d+|\(\d+,\d+\))")
+    pattern(concat!(
+        r"(?:^|[\s'\x22`(\[=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.(?:",
+        r"py|pyi|rs|go|jsx?|tsx?|[cm][jt]s|java|kts?|scala|rb|php|cc|cpp|cxx|hpp|hh|[chmrR]|mm|cs|fs|vb|swift|sh|bash|ya?ml|toml|json|md|html?|css|scss",
+        r"|sql|lua|p[lm]|exs?|erl|hs|mli?|dart|jl|vue|svelte|tf|proto|xml|gradle|cmake|txt|cfg|ini))(?::\d+|\(\d+,\d+\))"
+    ))
 });
 static MENTION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\bin (?P<path>[\w/.-]+\.ya?ml)\b|^(?:FAILED|ERROR) (?P<test>\S+\.py)\b"));
@@ -94,7 +100,8 @@ impl FileFinder {
             self.push_open(&found["path"]);
             return;
         }
-        let frame = RUST.captures(line).or_else(|| PANIC.captures(line)).or_else(|| NODE.captures(line));
+        let frames = [&*RUST, &*PANIC, &*PYTEST, &*NODE];
+        let frame = frames.iter().find_map(|frame| frame.captures(line));
         if let Some(found) = frame {
             if let Some(path) = self.relative(&found["path"]) {
                 push_new(&mut self.frames, path);
@@ -160,7 +167,9 @@ impl FileFinder {
 /// Returns the files that these lines name.
 pub fn affected_files<S: AsRef<str>>(lines: &[S], roots: &[String]) -> Vec<String> {
     let mut finder = FileFinder::new(roots);
-    lines.iter().for_each(|line| finder.see(line.as_ref()));
+    for line in lines {
+        finder.see(line.as_ref());
+    }
     finder.finish()
 }
 
@@ -218,10 +227,12 @@ mod tests {
             "  --> /root/.cargo/registry/src/x/lib.rs:1:1",
             "../outside.py:3: x",
             "at 12:30:45 it was 3.14:15",
+            "    self.assertEqual(calc.add(1,2),3)",
+            "connect to example.com:443 failed",
         ] {
             assert!(files(line).is_empty(), "{line}: {:?}", files(line));
         }
-        let many: String = (0..50).map(|n| format!("f{n}.py:1: x\n")).collect();
+        let many = (0..50).map(|n| format!("f{n}.py:1: x")).collect::<Vec<_>>().join("\n");
         assert_eq!(files(&many).len(), MAX_FILES);
     }
 }
