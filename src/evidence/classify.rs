@@ -33,6 +33,7 @@ pub struct Classification {
 pub struct Classifier {
     matched: Vec<usize>,
     has_framework: bool,
+    has_own_exception: bool,
     /// How often each error type was named, by the rule that matched beside it; `None` where none did.
     types: BTreeMap<(Option<usize>, String), u32>,
 }
@@ -71,9 +72,17 @@ impl Classifier {
         self.has_framework = true;
     }
 
+    /// Notes an exception that the repository's own code raised, whatever it is called and says.
+    pub fn see_own_exception(&mut self, name: &str) {
+        self.has_own_exception = true;
+        self.count(None, name);
+    }
+
     /// Returns the verdict.
     pub fn finish(&self) -> Classification {
-        let is_explained = self.has_framework || self.matched.iter().any(|rule| TABLE[*rule].role == Role::Explains);
+        let is_explained = self.has_framework
+            || self.has_own_exception
+            || self.matched.iter().any(|rule| TABLE[*rule].role == Role::Explains);
         let is_open = |rule: &&usize| !is_explained || TABLE[**rule].role != Role::Outside;
         let best = self
             .matched
@@ -81,7 +90,7 @@ impl Classifier {
             .filter(is_open)
             .min_by(|a, b| TABLE[**b].confidence.total_cmp(&TABLE[**a].confidence).then_with(|| a.cmp(b)));
         let Some(best) = best else {
-            let category = if self.has_framework { Category::Test } else { Category::Unknown };
+            let category = if is_explained { Category::Test } else { Category::Unknown };
             let error_type = self.frequent(|_| true).unwrap_or_else(|| category.to_string());
             return Classification { category, confidence: UNKNOWN, error_type };
         };

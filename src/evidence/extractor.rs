@@ -173,6 +173,9 @@ impl Reading {
         if report.as_ref().is_some_and(|it| it.failed.unwrap_or(0) > 0 || !it.failing().is_empty()) {
             self.classifier.see_failing_tests();
         }
+        for name in self.files.own_exceptions() {
+            self.classifier.see_own_exception(name);
+        }
         let has_failure = self.candidates.has_failure();
         let Classification { category, confidence, error_type } = verdict(self.classifier.finish(), exit, has_failure);
         let lines = self.failure_lines(|text| shortened(&clean(text), MAX_EVIDENCE_CHARS));
@@ -390,6 +393,24 @@ FAILED (failures=1)
             unittest_log("/x", "1", 3)
         );
         assert_eq!((failure(&log).category, failure(&log).error_type), (Category::Test, "AssertionError".to_owned()));
+    }
+
+    #[test]
+    fn an_exception_of_the_repository_is_its_own_whatever_it_says() {
+        let traceback = |path: &str, line: &str| {
+            format!("Traceback (most recent call last):\n  File \"{path}\", line 3, in f\n    g()\n{line}\n")
+        };
+        let kind = |path: &str, line: &str| {
+            let found = extract(traceback(path, line).as_bytes(), options("/tmp/tree"));
+            (found.category, found.error_type)
+        };
+        let own = "/tmp/tree/app.py";
+        let library = "/usr/lib/python3.11/socket.py";
+        assert_eq!(kind(own, "app.AuthError: HTTP 401 Unauthorized"), (Category::Test, "AuthError".to_owned()));
+        assert_eq!(kind(own, "app.OutOfStock: out of memory"), (Category::Test, "OutOfStock".to_owned()));
+        assert_eq!(kind(library, "lib.AuthError: HTTP 401 Unauthorized").0, Category::Auth);
+        assert_eq!(kind(library, "ConnectionRefusedError: [Errno 111] Connection refused").0, Category::Network);
+        assert_eq!(kind(own, "OSError: [Errno 28] No space left on device").0, Category::Resource);
     }
 
     #[test]

@@ -76,6 +76,9 @@ pub struct FileFinder {
     open: Vec<String>,
     frames: Vec<String>,
     mentions: Vec<String>,
+    /// Whether the innermost frame so far of the open traceback is the repository's.
+    is_own: bool,
+    own_exceptions: BTreeSet<String>,
     seen: BTreeSet<String>,
 }
 
@@ -91,6 +94,7 @@ impl FileFinder {
     pub fn see(&mut self, line: &str) {
         let is_frame_text = line.starts_with([' ', '\t']);
         if !is_frame_text {
+            self.note_exception(line);
             self.close();
         }
         if !QUICK.is_match(line) {
@@ -130,8 +134,31 @@ impl FileFinder {
         files
     }
 
+    /// Returns the names of the exceptions that the repository's own code raised, as far as Python's tracebacks show. What the system
+    /// refused (`[Errno 28]`) is not its own.
+    pub(crate) fn own_exceptions(&self) -> impl Iterator<Item = &str> {
+        self.own_exceptions.iter().map(String::as_str)
+    }
+
+    fn note_exception(&mut self, line: &str) {
+        let is_own = std::mem::take(&mut self.is_own);
+        if !is_own || line.contains("[Errno ") || self.own_exceptions.len() >= MAX_CANDIDATES {
+            return;
+        }
+        let path = line.split(':').next().unwrap_or_default().trim();
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let is_name = !name.is_empty()
+            && name.len() <= 60
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name {
+            self.own_exceptions.insert(name.to_owned());
+        }
+    }
+
     fn push_open(&mut self, path: &str) {
-        if let Some(path) = self.relative(path) {
+        let path = self.relative(path);
+        self.is_own = path.is_some();
+        if let Some(path) = path {
             if self.open.len() >= MAX_FRAMES {
                 self.open.remove(0);
             }
