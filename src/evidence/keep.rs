@@ -16,7 +16,7 @@ const AFTER: u32 = 8;
 const BEFORE_ANCHOR: usize = 15;
 const ANCHOR: u32 = 80;
 /// When more than this is kept, the lighter half goes.
-const MAX_KEPT_BYTES: usize = 3 << 20;
+const MAX_KEPT_BYTES: usize = 2 << 20;
 const MAX_KEPT_LINES: usize = 16_000;
 /// Different shapes of lines of one weight whose repeats are counted; more of them are a flood.
 const MAX_SHAPES: usize = 4_000;
