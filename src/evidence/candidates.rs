@@ -4,7 +4,7 @@ use crate::evidence::normalize::MAX_HASHED_LINES;
 use crate::evidence::normalize::normalize;
 use crate::evidence::weigh;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::hash::BuildHasher as _;
 use std::hash::BuildHasherDefault;
 use std::hash::DefaultHasher;
@@ -25,7 +25,7 @@ struct Candidate {
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     kept: Vec<Candidate>,
-    seen: HashMap<u64, ()>,
+    seen: HashSet<u64>,
     /// The least weight among the kept, once they are as many as may be.
     bar: u16,
 }
@@ -37,7 +37,7 @@ impl Candidates {
             return;
         }
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(text);
-        if self.seen.insert(key, ()).is_some() {
+        if !self.seen.insert(key) {
             return;
         }
         if self.kept.len() >= MAX_KEPT {

@@ -33,6 +33,7 @@ pub struct Classification {
 pub struct Classifier {
     matched: Vec<usize>,
     has_framework: bool,
+    has_own_exception: bool,
     /// How often each error type was named, by the rule that matched beside it; `None` where none did.
     types: BTreeMap<(Option<usize>, String), u32>,
 }
@@ -40,7 +41,9 @@ pub struct Classifier {
 /// Returns the kind of a failure from its telling lines.
 pub fn classify<S: AsRef<str>>(lines: &[S]) -> Classification {
     let mut classifier = Classifier::default();
-    lines.iter().for_each(|line| classifier.see(line.as_ref()));
+    for line in lines {
+        classifier.see(line.as_ref());
+    }
     classifier.finish()
 }
 
@@ -49,7 +52,7 @@ impl Classifier {
     pub fn see(&mut self, line: &str) {
         let error_type = error_type(line);
         let mut any = false;
-        for rule in &SET.matches(line) {
+        for rule in &SET.matches(line.as_bytes()) {
             any = true;
             if !self.matched.contains(&rule) {
                 self.matched.push(rule);
@@ -69,9 +72,17 @@ impl Classifier {
         self.has_framework = true;
     }
 
+    /// Notes an exception that the repository's own code raised, whatever it is called and says.
+    pub fn see_own_exception(&mut self, name: &str) {
+        self.has_own_exception = true;
+        self.count(None, name);
+    }
+
     /// Returns the verdict.
     pub fn finish(&self) -> Classification {
-        let is_explained = self.has_framework || self.matched.iter().any(|rule| TABLE[*rule].role == Role::Explains);
+        let is_explained = self.has_framework
+            || self.has_own_exception
+            || self.matched.iter().any(|rule| TABLE[*rule].role == Role::Explains);
         let is_open = |rule: &&usize| !is_explained || TABLE[**rule].role != Role::Outside;
         let best = self
             .matched
@@ -79,7 +90,7 @@ impl Classifier {
             .filter(is_open)
             .min_by(|a, b| TABLE[**b].confidence.total_cmp(&TABLE[**a].confidence).then_with(|| a.cmp(b)));
         let Some(best) = best else {
-            let category = if self.has_framework { Category::Test } else { Category::Unknown };
+            let category = if is_explained { Category::Test } else { Category::Unknown };
             let error_type = self.frequent(|_| true).unwrap_or_else(|| category.to_string());
             return Classification { category, confidence: UNKNOWN, error_type };
         };
@@ -119,6 +130,7 @@ static ERROR_TYPE: LazyLock<Regex> = LazyLock::new(|| {
         r"\berror\[(?P<rust>E\d{4})\]|\berror:? (?P<code>(?:TS|CS|MSB|NU|C|LNK|AVT)\d{3,5})\b",
         r"|^(?:E\s+|\s+|# |Uncaught |Caused by: |Exception in thread \x22[^\x22]*\x22 )?(?:[A-Za-z_$][\w$]*[.:]{1,2})*(?P<class>[A-Z][A-Za-z0-9_]{1,60}(?:Error|Exception|Failure|Exit|Interrupt|Expired|Timeout|Warning))(?: \[\w+\])?(?::|$|\s*$)",
         r"|^(?:FAILED|ERROR) .* - (?:[A-Za-z_]\w*\.)*(?P<pytest>[A-Z]\w{1,60}(?:Error|Exception|Failure))\b",
+        r"|^FAILED .* - (?P<bare>assert) |^\s+name: '(?P<yaml>[A-Z]\w{1,60}Error)'",
         r"|^E\s+(?P<assert>assert) |^thread '.*' (?:\(\d+\) )?(?P<panicked>panicked) at|^(?P<panic>panic): ",
         r"|\bnpm (?:ERR!|error) code (?P<npm>E[A-Z0-9]{3,20})\b"
     ))
@@ -127,13 +139,16 @@ static ERROR_TYPE: LazyLock<Regex> = LazyLock::new(|| {
 /// Returns the name that a line gives its error.
 fn error_type(line: &str) -> Option<&str> {
     let found = ERROR_TYPE.captures(line)?;
-    if found.name("assert").is_some() {
+    if found.name("assert").or_else(|| found.name("bare")).is_some() {
         return Some("AssertionError");
     }
     if found.name("panicked").is_some() {
         return Some("panic");
     }
-    ["rust", "code", "class", "pytest", "panic", "npm"].iter().find_map(|name| found.name(name)).map(|it| it.as_str())
+    ["rust", "code", "class", "pytest", "yaml", "panic", "npm"]
+        .iter()
+        .find_map(|name| found.name(name))
+        .map(|it| it.as_str())
 }
 
 #[cfg(test)]

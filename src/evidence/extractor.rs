@@ -7,7 +7,9 @@ use crate::evidence::candidates::Candidates;
 use crate::evidence::classify::Classification;
 use crate::evidence::classify::Classifier;
 use crate::evidence::files::FileFinder;
+use crate::evidence::keep::FLOOD;
 use crate::evidence::keep::Keeper;
+use crate::evidence::keep::Shapes;
 use crate::evidence::lines::RawLine;
 use crate::evidence::lines::Splitter;
 use crate::evidence::mask::Masker;
@@ -84,6 +86,7 @@ struct Reading {
     files: FileFinder,
     /// Lines in which files are still looked for.
     n_file_lines: u32,
+    shapes: Shapes,
     keeper: Keeper,
     n_lines: u64,
     n_bytes: u64,
@@ -109,6 +112,7 @@ impl Extractor {
             classifier: Classifier::default(),
             candidates: Candidates::default(),
             n_file_lines: 0,
+            shapes: Shapes::default(),
             keeper: Keeper::default(),
             n_lines: 0,
             n_bytes: 0,
@@ -138,18 +142,19 @@ impl Reading {
         let text = self.shown(&plain, raw.is_cut);
         self.collector.line(&plain);
         let weight = self.weigher.weigh(&text);
-        if weight > 0 {
+        let decayed = if weight > 0 { self.shapes.decayed(&text, weight) } else { 0 };
+        if weight > 0 && decayed > u32::from(weight) / FLOOD {
             self.classifier.see(&text);
             self.candidates.see(self.n_lines, &text, weight);
         }
-        if weight >= weigh::WITH_CONTEXT {
+        if decayed >= u32::from(weigh::WITH_CONTEXT) {
             self.n_file_lines = FILE_LINES;
         }
         if self.n_file_lines > 0 {
             self.n_file_lines -= 1;
             self.files.see(&text);
         }
-        self.keeper.see(self.n_lines, &text, weight);
+        self.keeper.see(self.n_lines, &text, decayed);
     }
 
     /// Returns what may be kept of a line. A private key is hidden here, as only here the lines come in order; other secrets are masked at the end,
@@ -167,6 +172,9 @@ impl Reading {
         let report = std::mem::take(&mut self.collector).finish().map(|it| cleaned(it, &clean));
         if report.as_ref().is_some_and(|it| it.failed.unwrap_or(0) > 0 || !it.failing().is_empty()) {
             self.classifier.see_failing_tests();
+        }
+        for name in self.files.own_exceptions() {
+            self.classifier.see_own_exception(name);
         }
         let has_failure = self.candidates.has_failure();
         let Classification { category, confidence, error_type } = verdict(self.classifier.finish(), exit, has_failure);
@@ -315,13 +323,11 @@ FAILED (failures=1)
     #[test]
     fn ci_columns_and_colours_make_no_difference() {
         let plain = unittest_log("/tmp/abc", "0.001", 3);
-        let dressed: String = plain
-            .lines()
-            .map(|line| format!("\u{feff}2026-04-22T16:09:37.3317193Z \x1b[31m{line}\x1b[0m\r\n"))
-            .collect();
+        let dress = |line: &str| format!("\u{feff}2026-04-22T16:09:37.3317193Z \x1b[31m{line}\x1b[0m\r\n");
+        let dressed = plain.lines().map(dress).collect::<Vec<_>>().concat();
         assert_eq!(failure(&dressed).hash, failure(&plain).hash);
-        let columns: String =
-            plain.lines().map(|line| format!("test\tRun\t2026-04-22T16:09:37.33Z {line}\n")).collect();
+        let column = |line: &str| format!("test\tRun\t2026-04-22T16:09:37.33Z {line}\n");
+        let columns = plain.lines().map(column).collect::<Vec<_>>().concat();
         assert_eq!(failure(&columns).hash, failure(&plain).hash);
         assert_eq!(failure(&columns).report, failure(&plain).report);
     }
@@ -390,10 +396,45 @@ FAILED (failures=1)
     }
 
     #[test]
+    fn an_exception_of_the_repository_is_its_own_whatever_it_says() {
+        let traceback = |path: &str, line: &str| {
+            format!("Traceback (most recent call last):\n  File \"{path}\", line 3, in f\n    g()\n{line}\n")
+        };
+        let kind = |path: &str, line: &str| {
+            let found = extract(traceback(path, line).as_bytes(), options("/tmp/tree"));
+            (found.category, found.error_type)
+        };
+        let own = "/tmp/tree/app.py";
+        let library = "/usr/lib/python3.11/socket.py";
+        assert_eq!(kind(own, "app.AuthError: HTTP 401 Unauthorized"), (Category::Test, "AuthError".to_owned()));
+        assert_eq!(kind(own, "app.OutOfStock: out of memory"), (Category::Test, "OutOfStock".to_owned()));
+        assert_eq!(kind(library, "lib.AuthError: HTTP 401 Unauthorized").0, Category::Auth);
+        assert_eq!(kind(library, "ConnectionRefusedError: [Errno 111] Connection refused").0, Category::Network);
+        assert_eq!(kind(own, "OSError: [Errno 28] No space left on device").0, Category::Resource);
+    }
+
+    #[test]
     fn order_and_count_of_passing_tests_make_no_difference() {
         let one = "test b ... FAILED\ntest a ... ok\ntest c ... FAILED\nthread 'c' panicked at src/x.rs:1:1:\nno\ntest result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
         let two = "test c ... FAILED\ntest d ... ok\ntest a ... ok\ntest b ... FAILED\nthread 'c' panicked at src/x.rs:9:1:\nno\ntest result: FAILED. 2 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
         assert_eq!(failure(one).hash, failure(two).hash);
+    }
+
+    #[test]
+    fn what_stands_above_a_failed_step_is_kept() {
+        let noise = |n: std::ops::Range<u32>| {
+            n.map(|n| format!("line {n} of many with nothing to say\n")).collect::<Vec<_>>().concat()
+        };
+        let log = noise(0..3_000)
+            + "the odd thing happened\n##[error]Process completed with exit code 3.\n"
+            + &noise(3_000..6_000);
+        let found = extract(log.as_bytes(), Options { budget_tokens: 400, ..Options::default() });
+        assert!(
+            found.reduced_log.contains(" 3001| the odd thing happened\n 3002| ##[error]Process"),
+            "{}",
+            found.reduced_log
+        );
+        assert!(found.reduced_log.contains("lines left out"));
     }
 
     proptest! {

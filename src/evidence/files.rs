@@ -18,13 +18,19 @@ static QUICK: LazyLock<Regex> = LazyLock::new(|| {
 static PYTHON: LazyLock<Regex> = LazyLock::new(|| pattern(r#"^\s*(?:E\s+)?File "(?P<path>[^"]+)"(?:, line \d+)?"#));
 static RUST: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:-->|:::) (?P<path>[^:\s][^:]*):\d+:\d+"));
 static PANIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"panicked at (?:'.*', )?(?P<path>[^:\s]+):\d+:\d+"));
+/// The last line of pytest's long tracebacks.
+static PYTEST: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<path>[^\s:]+\.py):\d+: [A-Z]\w+$"));
 static NODE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(?:#\s+)?\s*(?:at )?(?:async )?(?:[^()\s][^()]*\()?(?:file://)?(?P<path>(?:[A-Za-z]:)?[^():\s][^():]*\.[cm]?[jt]sx?):\d+:\d+\)?(?: \{)?$",
+        r"^(?:#\s+)?\s*(?:at )?(?:async )?(?:[^()\s][^()]*\()?(?:file://)?(?P<path>(?:[A-Za-z]:)?[^():\s]+\.[cm]?[jt]sx?):\d+:\d+\)?(?: \{)?$",
     )
 });
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:^|[\s'\x22`(\[\]=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.[A-Za-z]\w{0,5})(?::\d+|\(\d+,\d+\))")
+    pattern(concat!(
+        r"(?:^|[\s'\x22`(\[\]=])(?P<path>(?:[A-Za-z]:)?[A-Za-z0-9_@./\\+-]+\.(?:",
+        r"py|pyi|rs|go|jsx?|tsx?|[cm][jt]s|java|kts?|scala|rb|php|cc|cpp|cxx|hpp|hh|[chmrR]|mm|cs|fs|vb|swift|sh|bash|ya?ml|toml|json|md|html?|css|scss",
+        r"|sql|lua|p[lm]|exs?|erl|hs|mli?|dart|jl|vue|svelte|tf|proto|xml|gradle|cmake|txt|cfg|ini))(?::\d+|\(\d+,\d+\))"
+    ))
 });
 static MENTION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\bin (?P<path>[\w/.-]+\.ya?ml)\b|^(?:FAILED|ERROR) (?P<test>\S+\.py)\b"));
@@ -70,6 +76,9 @@ pub struct FileFinder {
     open: Vec<String>,
     frames: Vec<String>,
     mentions: Vec<String>,
+    /// Whether the innermost frame so far of the open traceback is the repository's.
+    is_own: bool,
+    own_exceptions: BTreeSet<String>,
     seen: BTreeSet<String>,
 }
 
@@ -85,6 +94,7 @@ impl FileFinder {
     pub fn see(&mut self, line: &str) {
         let is_frame_text = line.starts_with([' ', '\t']);
         if !is_frame_text {
+            self.note_exception(line);
             self.close();
         }
         if !QUICK.is_match(line) {
@@ -94,7 +104,8 @@ impl FileFinder {
             self.push_open(&found["path"]);
             return;
         }
-        let frame = RUST.captures(line).or_else(|| PANIC.captures(line)).or_else(|| NODE.captures(line));
+        let frames = [&*RUST, &*PANIC, &*PYTEST, &*NODE];
+        let frame = frames.iter().find_map(|frame| frame.captures(line));
         if let Some(found) = frame {
             if let Some(path) = self.relative(&found["path"]) {
                 push_new(&mut self.frames, path);
@@ -123,8 +134,31 @@ impl FileFinder {
         files
     }
 
+    /// Returns the names of the exceptions that the repository's own code raised, as far as Python's tracebacks show. What the system
+    /// refused (`[Errno 28]`) is not its own.
+    pub(crate) fn own_exceptions(&self) -> impl Iterator<Item = &str> {
+        self.own_exceptions.iter().map(String::as_str)
+    }
+
+    fn note_exception(&mut self, line: &str) {
+        let is_own = std::mem::take(&mut self.is_own);
+        if !is_own || line.contains("[Errno ") || self.own_exceptions.len() >= MAX_CANDIDATES {
+            return;
+        }
+        let path = line.split(':').next().unwrap_or_default().trim();
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let is_name = !name.is_empty()
+            && name.len() <= 60
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name {
+            self.own_exceptions.insert(name.to_owned());
+        }
+    }
+
     fn push_open(&mut self, path: &str) {
-        if let Some(path) = self.relative(path) {
+        let path = self.relative(path);
+        self.is_own = path.is_some();
+        if let Some(path) = path {
             if self.open.len() >= MAX_FRAMES {
                 self.open.remove(0);
             }
@@ -160,7 +194,9 @@ impl FileFinder {
 /// Returns the files that these lines name.
 pub fn affected_files<S: AsRef<str>>(lines: &[S], roots: &[String]) -> Vec<String> {
     let mut finder = FileFinder::new(roots);
-    lines.iter().for_each(|line| finder.see(line.as_ref()));
+    for line in lines {
+        finder.see(line.as_ref());
+    }
     finder.finish()
 }
 
@@ -218,10 +254,12 @@ mod tests {
             "  --> /root/.cargo/registry/src/x/lib.rs:1:1",
             "../outside.py:3: x",
             "at 12:30:45 it was 3.14:15",
+            "    self.assertEqual(calc.add(1,2),3)",
+            "connect to example.com:443 failed",
         ] {
             assert!(files(line).is_empty(), "{line}: {:?}", files(line));
         }
-        let many: String = (0..50).map(|n| format!("f{n}.py:1: x\n")).collect();
+        let many = (0..50).map(|n| format!("f{n}.py:1: x")).collect::<Vec<_>>().join("\n");
         assert_eq!(files(&many).len(), MAX_FILES);
     }
 }

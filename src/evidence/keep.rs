@@ -14,13 +14,16 @@ const BEFORE: usize = 3;
 const AFTER: u32 = 8;
 /// What stands above the mark with which a CI system says that a step failed.
 const BEFORE_ANCHOR: usize = 15;
+const ANCHOR: u32 = 80;
 /// When more than this is kept, the lighter half goes.
-const MAX_KEPT_BYTES: usize = 3 << 20;
+const MAX_KEPT_BYTES: usize = 2 << 20;
 const MAX_KEPT_LINES: usize = 16_000;
-/// Different shapes of lines whose repeats are counted.
-const MAX_SHAPES: usize = 30_000;
+/// Different shapes of lines of one weight whose repeats are counted; more of them are a flood.
+const MAX_SHAPES: usize = 4_000;
 /// Repeats of one shape that keep their full weight.
 const FULL_REPEATS: u32 = 2;
+/// A line that is less than this part of what it weighed is noise.
+pub(crate) const FLOOD: u32 = 8;
 
 /// A line as it is kept; the text may still hold secrets.
 #[derive(Debug, Clone)]
@@ -46,16 +49,37 @@ pub(crate) struct Keeper {
     /// How many lines are still neighbours of a weighty one, and how much they weigh.
     after: u32,
     after_weight: u32,
-    shapes: HashMap<u64, u32>,
+}
+
+/// Counts how often lines of the same shape came.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    counts: HashMap<u16, HashMap<u64, u32>>,
+}
+
+impl Shapes {
+    /// Returns what a line still weighs: one that comes again and again tells less each time.
+    pub(crate) fn decayed(&mut self, text: &str, weight: u16) -> u32 {
+        let shape = shape(text);
+        let counts = self.counts.entry(weight).or_default();
+        let weight = u32::from(weight);
+        if counts.len() >= MAX_SHAPES && !counts.contains_key(&shape) {
+            return weight / FLOOD;
+        }
+        let n_times = counts.entry(shape).or_default();
+        *n_times = n_times.saturating_add(1);
+        weight * FULL_REPEATS / (*n_times).max(FULL_REPEATS)
+    }
 }
 
 impl Keeper {
-    /// Takes the next line.
-    pub(crate) fn see(&mut self, number: u64, text: &str, weight: u16) {
-        let weight = if weight > 0 { self.decayed(text, weight) } else { 0 };
-        let has_context = weight >= u32::from(weigh::WITH_CONTEXT);
+    /// Takes the next line with what it still weighs.
+    pub(crate) fn see(&mut self, number: u64, text: &str, weight: u32) {
+        let is_anchor = weight > 0 && text.starts_with("##[error]");
+        let has_context = is_anchor || weight >= u32::from(weigh::WITH_CONTEXT);
         if has_context {
-            self.keep_before(text, weight);
+            let (n_lines, weight) = if is_anchor { (BEFORE_ANCHOR, weight.max(ANCHOR)) } else { (BEFORE, weight) };
+            self.keep_before(n_lines, weight / 4);
         }
         let as_neighbour = if self.after > 0 && !text.trim().is_empty() { self.after_weight + self.after } else { 0 };
         let as_head = if number <= HEAD_LINES { 6 } else { 0 };
@@ -94,28 +118,14 @@ impl Keeper {
         last
     }
 
-    /// A line that comes again and again tells less each time.
-    fn decayed(&mut self, text: &str, weight: u16) -> u32 {
-        let shape = shape(text);
-        let weight = u32::from(weight);
-        if self.shapes.len() >= MAX_SHAPES && !self.shapes.contains_key(&shape) {
-            // So many different lines of weight: each of them is one of a flood.
-            return weight / 4;
-        }
-        let n_times = self.shapes.entry(shape).or_default();
-        *n_times = n_times.saturating_add(1);
-        weight * FULL_REPEATS / (*n_times).max(FULL_REPEATS)
-    }
-
-    fn keep_before(&mut self, text: &str, weight: u32) {
-        let n_lines = if text.starts_with("##[error]") { BEFORE_ANCHOR } else { BEFORE };
+    fn keep_before(&mut self, n_lines: usize, weight: u32) {
         let from = self.recent.len().saturating_sub(n_lines);
         for idx in from..self.recent.len() {
             let line = &mut self.recent[idx];
             if !line.is_kept && !line.text.trim().is_empty() {
                 line.is_kept = true;
                 let (number, text) = (line.number, line.text.clone());
-                self.keep(number, text, weight / 4);
+                self.keep(number, text, weight);
             }
         }
     }

@@ -207,6 +207,7 @@ mod tests {
             ("https://bob:s3cr3t@example.org/x", "https://bob:***@example.org/x"),
             ("postgres://u:p4ss@db:5432/x", "postgres://u:***@db:5432/x"),
             ("DB_PASSWORD=correcthorse", "DB_PASSWORD=***"),
+            ("DB_PASSWORD=correct_horse", "DB_PASSWORD=***"),
             ("password='hunter22'", "password='***'"),
             ("api_key: \"abcd1234efgh\"", "api_key: \"***\""),
             ("login --password hunter22 --user x", "login --password *** --user x"),
@@ -239,6 +240,10 @@ mod tests {
             "_ZN4core9panicking5panic17h0123456789abcdefE",
             "PWD=/home/runner/work",
             "the bearer of authentication-details-here",
+            "    password = self._decode_base64(arg)",
+            "connect(password=KEY_PASSWORD, secret=GetSecretCallable())",
+            "needs = Reason(secret=\"needs_secret\")",
+            "file____C__DOCUMENTS_20AND_20SETTINGS_LOCAL_20SETTINGS_TEMP_nsmail",
         ] {
             assert_eq!(masker().mask(text), text);
         }

@@ -8,13 +8,11 @@ pub const MAX_LINE_CHARS: usize = 4_000;
 /// Tabs become four spaces, line breaks a space.
 pub fn clean_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len().min(MAX_LINE_CHARS));
-    let mut n_chars = 0;
-    for ch in Visible::new(text) {
+    for (n_chars, ch) in Visible::new(text).enumerate() {
         if n_chars == MAX_LINE_CHARS {
             clean.push('…');
             break;
         }
-        n_chars += 1;
         match ch {
             '\t' => clean.push_str("    "),
             '\n' | '\r' => clean.push(' '),

@@ -65,6 +65,7 @@ const SHAPES: &[(u16, &str)] = &[
     (NAME, r"^\s*(?:FAIL|SIGABRT|SIGSEGV|TIMEOUT) +\["),
     (NAME, r"^\s*FAIL\s+\S+\.[cm]?[jt]sx?\b|^FAIL\t\S+"),
     (NAME, r"<<< (?:FAILURE|ERROR)!"),
+    (88, r"^(?:FAIL|FAILED|NOT OK|FAILURE)\b[: ]\s*\S"),
     (85, r"(?i)^\s*(?:error|err|fatal|critical)\b[^\w\s]? ?.{3,}"),
     (85, r"^(?:E: |npm (?:ERR!|error) |ERROR |\[ERROR\] |ERR! )\S"),
     (85, r"^##\[error\]"),
@@ -85,11 +86,12 @@ const SHAPES: &[(u16, &str)] = &[
     (MENTION, r"(?i)\bwarn"),
 ];
 
-/// What passes or counts nothing: weighs little whatever words it has; the first three nothing at all.
+/// What passes or counts nothing: weighs little whatever words it has; the first four nothing at all.
 const HARMLESS: &[&str] = &[
     r"(?:\.\.\. |\s)(?:ok|PASSED|passed|skipped.*|expected failure)(?:\s+\[\s*\d+%\])?$",
     r"^\s*(?:ok \d+|ok\s|PASS|✓|✔|√|SKIP|--- (?:PASS|SKIP)|=== (?:RUN|PAUSE|CONT))\b",
     r"^\s*[✓✔√﹣○] ",
+    r"^\s*(?:not ok \d+|✖) .*# (?i:TODO|SKIP)\b",
     r"(?i)\b(?:0|no) (?:errors?|failures?|failed|warnings?|vulnerabilities)\b",
     r"(?i)^\s*(?:\S+: )?warning\b|^\s*\S+Warning: ",
     r"^(?:error: (?:test failed|could not compile|aborting|\d+ targets? failed)|test result: )",
@@ -102,7 +104,7 @@ const HARMLESS: &[&str] = &[
     r"^(?:g?make\[?\d*\]?: \*\*\*|npm (?:ERR!|error) (?:code ELIFECYCLE|errno|A complete log|Exit status|Test failed|path|command|Lifecycle|workspace|location))",
     r"^-{4,} Captured |^_{4,}.*_{4,}$|^={4,}.*={4,}$",
 ];
-const N_PASSING: usize = 3;
+const N_PASSING: usize = 4;
 /// What a harmless line is at most taken for.
 const HARMLESS_CAP: u16 = 45;
 

@@ -6,8 +6,8 @@
 //! | role | `Ordinary`: the code or its set-up is wrong; `Explains`: so much so that nothing else need be looked for; `Framework`: a test framework reports failing tests; `Outside`: the world around the code; never chosen beside `Explains` or `Framework` |
 //! | pattern | matched on one line without CI prefixes and escape sequences; exceptions only at the start of a line |
 use crate::domain::Category;
-use crate::evidence::pattern::pattern_set;
-use regex::RegexSet;
+use crate::evidence::pattern::byte_pattern_set;
+use regex::bytes::RegexSet;
 use std::sync::LazyLock;
 
 /// What a rule's match means for the other rules.
@@ -158,7 +158,7 @@ pub(super) const TABLE: &[Rule] = &[
         Category::Test,
         0.90,
         Role::Framework,
-        r"^\s*not ok \d+ |^[#ℹ] fail [1-9]|^Tests:\s+\d+ failed|^\s*Tests\s+\d+ failed|^\s+[1-9]\d* failing\b|^\s*FAIL\s+\S+\.[cm]?[jt]sx?\b|Tests run: \d+, Failures: (?:[1-9]|\d+, Errors: [1-9])|^\d+ examples?, [1-9]\d* failures?",
+        r"^\s*not ok \d+ |^(?:#|ℹ) fail [1-9]|^Tests:\s+\d+ failed|^\s*Tests\s+\d+ failed|^\s+[1-9]\d* failing\b|^\s*FAIL\s+\S+\.[cm]?[jt]sx?\b|Tests run: \d+, Failures: (?:[1-9]|\d+, Errors: [1-9])|^\d+ examples?, [1-9]\d* failures?",
     ),
     row(
         Category::Test,
@@ -182,7 +182,7 @@ pub(super) const TABLE: &[Rule] = &[
         Category::Test,
         0.70,
         Role::Ordinary,
-        r"(?i)\btests? (?:\S+ )?failed\b|\bexpected\b.{1,120}\b(?:but )?(?:got|was|received|found)\b|\bassertion\b.{0,40}\berror\b|^\s*(?:[✖✗✘✕×]|●) \S",
+        r"(?i)\btests? (?:\S+ )?failed\b|\bexpected\b.{1,120}\b(?:but )?(?:got|was|received|found)\b|\bassertion\b.{0,40}\berror\b|^\s*(?:✖|✗|✘|✕|×|●) \S",
     ),
     row(
         Category::Test,
@@ -317,4 +317,4 @@ pub(super) const TABLE: &[Rule] = &[
     ),
 ];
 
-pub(super) static SET: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(TABLE.iter().map(|rule| rule.pattern)));
+pub(super) static SET: LazyLock<RegexSet> = LazyLock::new(|| byte_pattern_set(TABLE.iter().map(|rule| rule.pattern)));

@@ -44,19 +44,25 @@ fn n_digit_runs(text: &str) -> usize {
     digits.windows(2).filter(|pair| !pair[0] && pair[1]).count() + usize::from(digits.first() == Some(&true))
 }
 
-/// Whether most letters stand in runs of four and more of one case, as in `TestParserKeepsLongNames`.
+/// Whether most characters stand in runs of four and more letters of one case, as in `TestParserKeepsLongNames`.
 fn reads_as_words(text: &str) -> bool {
+    let kind = |byte: u8| match byte {
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        _ => 0,
+    };
     let mut in_words = 0;
-    let mut run = 0;
+    let mut run = (0, 0);
     for byte in text.bytes().chain([b' ']) {
-        if byte.is_ascii_lowercase() {
-            run += 1;
+        let kind = kind(byte);
+        if kind == run.0 && kind != 0 {
+            run.1 += 1;
             continue;
         }
-        if run >= 3 {
-            in_words += run;
+        if run.1 >= 3 {
+            in_words += run.1;
         }
-        run = 0;
+        run = (kind, usize::from(kind != 0));
     }
     in_words * 2 > text.len()
 }

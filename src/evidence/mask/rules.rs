@@ -29,7 +29,7 @@ impl Rule {
 const STRONG: &str = r"password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key";
 const ASSIGNMENT: &str = concat!(
     r"(?i)(?P<key>[A-Za-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?))",
-    r#"["']?(?P<op>\s{0,3}(?:=>|[:=])\s{0,3})(?:[bru]?"(?P<d>[^"]{6,})"|[bru]?'(?P<s>[^']{6,})'|(?P<u>[^\s"',;(){}\[\]<>&]{6,}))"#
+    r#"["']?(?P<op>\s{0,3}(?:=>|[:=])\s{0,3})(?:[bru]?"(?P<d>[^"]{6,})"|[bru]?'(?P<s>[^']{6,})'|(?P<u>[^\s"',;(){}\[\]<>&]{6,})(?P<call>[(\[])?)"#
 );
 
 /// Text, name, whether it is a token, and where in a match the secret is.
@@ -117,6 +117,9 @@ fn assigned(found: &Captures<'_>) -> Option<Range<usize>> {
     }
     let is_strong = STRONG_KEY.is_match(key);
     let is_variable = key.chars().all(|ch| ch.is_ascii_uppercase() || ch.is_ascii_digit() || ch == '_') && op == "=";
+    if !is_variable && (found.name("call").is_some() || SNAKE_NAME.is_match(text)) {
+        return None;
+    }
     let mixes = has_digit(text) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let is_secret = match (quoted.is_some(), is_strong) {
         _ if is_variable => true,
@@ -135,7 +138,9 @@ pub(super) fn is_literal_secret(found: &Captures<'_>) -> bool {
 }
 
 static STRONG_KEY: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)(?:{STRONG})$")));
-static CODE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[A-Za-z_]\w*(?:(?:\.|::|->)\w+)+$|^[a-z_]+$|^[A-Z][a-z]+$"));
+static CODE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^[A-Za-z_]\w*(?:(?:\.|::|->)\w+)+$|^[a-z_]+$|^[A-Z][a-z]+$|^[A-Z]+(?:_[A-Z]+)+$"));
+static SNAKE_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[a-z]+(?:_[a-z]+)+$"));
 
 fn is_code(text: &str) -> bool {
     CODE.is_match(text) && !has_digit(text)

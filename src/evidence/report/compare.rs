@@ -2,6 +2,7 @@
 use crate::domain::TestReport;
 use crate::domain::failure::TestOutcome;
 use crate::evidence::report::go;
+use crate::evidence::report::pytest::is_module;
 
 /// Names that one objection lists.
 const MAX_LISTED: usize = 3;
@@ -114,7 +115,7 @@ fn n_stand_ins(report: &TestReport) -> u64 {
 fn is_real(report: &TestReport, name: &str) -> bool {
     let stands_in = ["_FailedTest.", "_FailedTest ", "ModuleImportFailure"].iter().any(|mark| name.contains(mark))
         || ["setUpClass", "tearDownClass", "setUpModule", "tearDownModule"].iter().any(|hook| name.ends_with(hook))
-        || report.runner.contains("pytest") && name.ends_with(".py") && !name.contains("::")
+        || report.runner.contains("pytest") && is_module(name)
         || is_file(name)
         || is_package(name);
     !stands_in

@@ -83,12 +83,11 @@ impl Go {
         let Ok(event) = serde_json::from_str::<JsonEvent>(line) else { return };
         let Some(outcome) = outcome(&event.action.to_ascii_uppercase()) else { return };
         self.is_verbose = true;
-        match event.test {
-            Some(test) => self.names.record(&format!("{}.{test}", event.package), outcome),
-            None => {
-                self.n_packages += 1;
-                self.names.record(&format!("{PACKAGE}{}", event.package), outcome);
-            }
+        if let Some(test) = event.test {
+            self.names.record(&format!("{}.{test}", event.package), outcome);
+        } else {
+            self.n_packages += 1;
+            self.names.record(&format!("{PACKAGE}{}", event.package), outcome);
         }
     }
 

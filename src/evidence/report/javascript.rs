@@ -44,7 +44,7 @@ impl JavaScript {
         let text = line.trim_start();
         match text.chars().next() {
             Some('✔' | '✓' | '√' | '✖' | '✗' | '✘' | '✕' | '×' | '﹣' | '○' | '↓' | '✎') => {
-                self.marked(line)
+                self.marked(line);
             }
             Some('ℹ') => tap::count(&mut self.node, text.trim_start_matches('ℹ').trim_start()),
             Some('P' | 'F') if JEST_FILE.is_match(line) => {

@@ -1,4 +1,4 @@
-//! JUnit XML, as the many tools that write it do: nested suites, reruns, stray bytes, files of any quality. Bounded.
+//! `JUnit` XML, as the many tools that write it do: nested suites, reruns, stray bytes, files of any quality. Bounded.
 use crate::domain::TestReport;
 use crate::domain::failure::TestOutcome;
 use crate::evidence::report::tally::Counts;

@@ -49,7 +49,7 @@ impl Pytest {
         {
             // With `::` it is a test; a module that could not be collected has none.
             let name = id(rest);
-            if name.contains("::") || (outcome == TestOutcome::Errored && name.ends_with(".py")) {
+            if name.contains("::") || (outcome == TestOutcome::Errored && is_module(name)) {
                 self.names.record(name, outcome);
             }
         } else if line.starts_with('_') {
@@ -74,8 +74,7 @@ impl Pytest {
             let n = number(part).unwrap_or(0);
             match part.trim_start_matches(|ch: char| ch.is_ascii_digit()).trim() {
                 "passed" | "xpassed" => run.passed += n,
-                "failed" => run.failed += n,
-                "error" | "errors" => run.failed += n,
+                "failed" | "error" | "errors" => run.failed += n,
                 "skipped" => run.skipped += n,
                 "xfailed" => run.expected += n,
                 "deselected" => (),
@@ -121,4 +120,9 @@ fn id(text: &str) -> &str {
     };
     let end = text[after_brackets..].find(" - ").map_or(text.len(), |at| after_brackets + at);
     text[..end].trim()
+}
+
+/// Whether a node id is that of a file: pytest names files that it could not collect.
+pub(super) fn is_module(id: &str) -> bool {
+    !id.contains("::") && id.strip_suffix(".py").is_some()
 }

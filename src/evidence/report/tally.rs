@@ -4,7 +4,11 @@ use crate::domain::failure::TestOutcome;
 use std::collections::BTreeMap;
 
 /// Bytes of test names that one runner may keep.
-const MAX_NAME_BYTES: usize = 3 << 20;
+const MAX_NAME_BYTES: usize = 2 << 20;
+/// What a name takes beside its text.
+const NAME_OVERHEAD: usize = 96;
+/// Tests of one name that are told apart.
+const MAX_REPEATS: u32 = 1_000;
 /// Characters of one test name that are kept.
 const MAX_NAME_CHARS: usize = 400;
 
@@ -13,6 +17,8 @@ const MAX_NAME_CHARS: usize = 400;
 pub(super) struct Names {
     tests: BTreeMap<String, TestOutcome>,
     n_bytes: usize,
+    /// How many tests share a name, where it is more than one.
+    repeats: BTreeMap<String, u32>,
 }
 
 impl Names {
@@ -25,7 +31,7 @@ impl Names {
         if let Some(known) = self.tests.get_mut(&name) {
             *known = outcome;
         } else if self.n_bytes < MAX_NAME_BYTES {
-            self.n_bytes += name.len() + 64;
+            self.n_bytes += name.len() + NAME_OVERHEAD;
             self.tests.insert(name, outcome);
         }
     }
@@ -36,11 +42,11 @@ impl Names {
         if !self.tests.contains_key(&name) {
             return self.record(&name, outcome);
         }
-        for n in 2..1_000 {
-            let numbered = format!("{name} #{n}");
-            if !self.tests.contains_key(&numbered) {
-                return self.record(&numbered, outcome);
-            }
+        let n_times = self.repeats.entry(name.clone()).or_insert(1);
+        if *n_times < MAX_REPEATS {
+            *n_times += 1;
+            let numbered = format!("{name} #{n_times}");
+            self.record(&numbered, outcome);
         }
     }
 
