@@ -18,6 +18,12 @@ use syntect::parsing::SyntaxSet;
 /// Characters above which a line is left plain: grammars take a second for some long lines.
 const MAX_CHARS: usize = 2_000;
 
+/// Characters above which a line costs effort: grammars need time by the square of a line's length.
+const SHORT_CHARS: usize = 200;
+
+/// Effort per document, two of the longest lines' worth. Long lines beyond it are plain, so that nobody can stop the console with them.
+const MAX_EFFORT: usize = 2 * MAX_CHARS * MAX_CHARS;
+
 /// Lines from the last parsed one to the asked one above which the parser starts anew near the asked one.
 const MAX_GAP: usize = 400;
 
@@ -49,6 +55,8 @@ pub struct Highlighter {
 #[derive(Default)]
 struct Memory {
     streams: HashMap<StreamId, Stream>,
+    /// By document.
+    effort: HashMap<u64, usize>,
     n_remembered: usize,
     n_parsed: u64,
 }
@@ -81,8 +89,10 @@ impl Highlighter {
         }
         if memory.n_remembered > MAX_REMEMBERED {
             memory.streams.clear();
+            memory.effort.clear();
             memory.n_remembered = 0;
         }
+        let mut effort = memory.effort.get(&id.document).copied().unwrap_or_default();
         let stream = memory.streams.entry(id).or_default();
         let (first, mut state, mut scopes) = match stream.at.take() {
             Some(at) if at.0 <= idx && idx - at.0 <= MAX_GAP => at,
@@ -92,10 +102,16 @@ impl Highlighter {
         let mut asked = Inks::default();
         let mut n_new = 0;
         for at in first..=idx {
-            asked = parse(line_at(at), &mut state, &mut scopes, self.syntaxes);
+            let line = line_at(at);
+            asked = if is_affordable(line, &mut effort) {
+                parse(line, &mut state, &mut scopes, self.syntaxes)
+            } else {
+                Inks::default()
+            };
             n_new += usize::from(stream.lines.insert(at, Arc::clone(&asked)).is_none());
         }
         stream.at = Some((idx + 1, state, scopes));
+        memory.effort.insert(id.document, effort);
         memory.n_remembered += n_new;
         memory.n_parsed += (idx + 1 - first) as u64;
         asked
@@ -123,11 +139,20 @@ impl fmt::Debug for Highlighter {
     }
 }
 
-/// Parses one line; a line that is too long, or that the grammar fails on, is plain and leaves the state as it was.
-fn parse(line: &str, state: &mut ParseState, scopes: &mut ScopeStack, syntaxes: &SyntaxSet) -> Inks {
-    if line.len() > MAX_CHARS && line.chars().nth(MAX_CHARS).is_some() {
-        return Inks::default();
+/// Whether a line may be parsed; adds what it costs.
+fn is_affordable(line: &str, effort: &mut usize) -> bool {
+    let n_chars = line.chars().take(MAX_CHARS + 1).count();
+    if n_chars > MAX_CHARS {
+        return false;
     }
+    if n_chars > SHORT_CHARS {
+        *effort += n_chars * n_chars;
+    }
+    n_chars <= SHORT_CHARS || *effort <= MAX_EFFORT
+}
+
+/// Parses one line; a line that the grammar fails on is plain and leaves the state as it was.
+fn parse(line: &str, state: &mut ParseState, scopes: &mut ScopeStack, syntaxes: &SyntaxSet) -> Inks {
     let mut parsed = state.clone();
     let Ok(ops) = parsed.parse_line(&format!("{line}\n"), syntaxes) else { return Inks::default() };
     *state = parsed;
@@ -211,12 +236,12 @@ mod tests {
 
     #[test]
     fn scopes_become_inks() {
-        let python = inked("src/retry.py", r#"    def take(self, n=4):  # why "#);
+        let python = inked("src/retry.py", "    def take(self, n=4):  # why ");
         assert!(python.contains(&("def".into(), Ink::Keyword)), "{python:?}");
         assert!(python.contains(&("take".into(), Ink::Function)), "{python:?}");
         assert!(python.contains(&("4".into(), Ink::Number)), "{python:?}");
         assert!(python.iter().any(|it| it.0.starts_with("# why") && it.1 == Ink::Comment), "{python:?}");
-        let rust = inked("a.rs", r#"struct Budget { name: &'static str } // "#);
+        let rust = inked("a.rs", "struct Budget { name: &'static str } // ");
         assert!(rust.contains(&("Budget".into(), Ink::Type)), "{rust:?}");
         let toml = inked("Cargo.toml", r#"version = "1""#);
         assert!(toml.contains(&("\"1\"".into(), Ink::Text)), "{toml:?}");
@@ -252,14 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn a_document_of_long_lines_runs_out_of_effort_but_not_of_colour() {
+        let long = "x = 1;".repeat(330);
+        let lines = [long.as_str(), &long, &long, "var y = 2;"];
+        let highlighter = Highlighter::load();
+        let is_coloured = |idx| !highlighter.inks(ID, "a.js", idx, |at| lines[at]).is_empty();
+        assert_eq!([0, 1, 2, 3].map(is_coloured), [true, true, false, true]);
+    }
+
+    #[test]
     fn no_grammar_panics_on_odd_text() {
         let lines = ["((([[[{{{ \"'`<?php <% ${", "\u{fffd}\t\\ - *a: &b !c | > end end }"];
         let highlighter = Highlighter::load();
-        for (hunk, syntax) in highlighter.syntaxes.syntaxes().iter().enumerate() {
-            let Some(extension) = syntax.file_extensions.first() else { continue };
+        let paths = "py rs js ts go c cpp java rb sh yml toml json md html css sql php kt xml Makefile Dockerfile";
+        for (hunk, path) in paths.split(' ').enumerate() {
             let id = StreamId { hunk, ..ID };
             for idx in 0..lines.len() {
-                highlighter.inks(id, extension, idx, |at| lines[at]);
+                highlighter.inks(id, path, idx, |at| lines[at]);
             }
         }
     }

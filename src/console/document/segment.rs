@@ -1,6 +1,6 @@
 //! The plain data that a view draws: rows of segments, each with its meaning.
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 /// What a piece of text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -74,7 +74,7 @@ impl Segment {
 
     /// Counts terminal columns.
     pub fn width(&self) -> usize {
-        self.text.graphemes(true).map(|it| it.width()).sum()
+        self.text.graphemes(true).map(UnicodeWidthStr::width).sum()
     }
 }
 

@@ -13,11 +13,13 @@ use crate::console::document::paint::Style;
 use crate::console::document::paint::is_harmless;
 use crate::console::document::paint::paint;
 use crate::console::document::paint::paint_plain;
+use crate::console::document::paint::shown;
 use crate::console::document::segment::Ground;
 use crate::console::document::segment::Ink;
 use crate::console::document::segment::Row;
 use crate::console::document::segment::Segment;
 use crate::console::document::words;
+use crate::evidence::text::MAX_LINE_CHARS;
 use crate::evidence::text::has_deceptive;
 use std::ops::Range;
 
@@ -34,6 +36,11 @@ impl DiffDocument {
             Line::Binary(n) => self.indented(vec![Segment::new(format!("binary content, {n} lines"), Ink::Dim)]),
             Line::More(n) => Row::of(vec![Segment::new(format!("… {n} more lines"), Ink::Warning)]),
         }
+    }
+
+    /// Returns a line of code as clean text.
+    pub(super) fn text(&self, code: &Code) -> String {
+        shown(self.raw(&code.text))
     }
 
     /// Whether a line has characters that are shown by number, or would be if the line were shown whole.
@@ -106,7 +113,9 @@ impl DiffDocument {
         if code.sign != Sign::Context && text.len() < code.text.len() {
             segments.push(Segment::new("␍", Ink::Dim).on(style_at(text.len()).ground));
         }
-        Row { segments, gutter: 2, ground: look.ground, ..Row::default() }
+        let n_cut = if text.len() > MAX_LINE_CHARS { text.chars().skip(MAX_LINE_CHARS).count() } else { 0 };
+        let tail = (n_cut > 0).then(|| Segment::new(format!("… {n_cut} more characters"), Ink::Warning));
+        Row { segments, gutter: 2, tail: tail.into_iter().collect(), ground: look.ground }
     }
 
     fn inks(&self, line: usize, code: &Code, highlighter: &Highlighter) -> Inks {

@@ -165,7 +165,10 @@ impl DiffDocument {
 
     /// Returns a row's text without numbers and sign.
     pub fn text_of(&self, row: usize) -> String {
-        self.row(row, None).content()
+        match self.line_at(row) {
+            Some(Line::Code(code)) => self.text(code),
+            _ => self.row(row, None).content(),
+        }
     }
 
     /// Lays out lines and notes.

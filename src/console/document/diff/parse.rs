@@ -133,13 +133,13 @@ impl Parser<'_> {
         let Some(file) = self.out.files.last_mut() else { return false };
         let text = text.trim_end_matches('\r');
         let is = |key: &str| text.strip_prefix(key);
-        if let Some(mode) = is("old mode ").or_else(|| is("deleted file mode ")) {
-            file.mode.get_or_insert_default().0 = shown(mode);
+        if let Some(mode) = is("old mode ").or_else(|| is("deleted file mode ")).filter(|it| is_mode(it)) {
+            mode.clone_into(&mut file.mode.get_or_insert_default().0);
             if text.starts_with("deleted") {
                 file.kind = FileKind::Deleted;
             }
-        } else if let Some(mode) = is("new mode ").or_else(|| is("new file mode ")) {
-            file.mode.get_or_insert_default().1 = shown(mode);
+        } else if let Some(mode) = is("new mode ").or_else(|| is("new file mode ")).filter(|it| is_mode(it)) {
+            mode.clone_into(&mut file.mode.get_or_insert_default().1);
             file.kind = if text.starts_with("new file") { FileKind::Added } else { FileKind::Mode };
         } else if let Some(path) = is("rename from ").or_else(|| is("copy from ")) {
             file.raw_old_path = Some(path::of_rename(path));
@@ -153,12 +153,11 @@ impl Parser<'_> {
             }
         } else if let Some(path) = is("+++ ") {
             self.has_new_name = true;
-            match path::of_side(path) {
-                Some(path) => file.raw_path = path,
-                None => {
-                    file.kind = FileKind::Deleted;
-                    file.raw_path = file.raw_old_path.clone().unwrap_or_else(|| std::mem::take(&mut file.raw_path));
-                }
+            if let Some(path) = path::of_side(path) {
+                file.raw_path = path;
+            } else {
+                file.kind = FileKind::Deleted;
+                file.raw_path = file.raw_old_path.clone().unwrap_or_else(|| std::mem::take(&mut file.raw_path));
             }
         } else if text == "GIT binary patch" {
             file.kind = FileKind::Binary;
@@ -250,14 +249,18 @@ impl Parser<'_> {
         let Some(file) = self.out.files.last_mut() else { return true };
         file.added += usize::from(sign == Sign::Added);
         file.removed += usize::from(sign == Sign::Removed);
-        let hunk = self.out.hunks.last_mut().filter(|_| is_kept);
-        let (old_lines, new_lines) = hunk.map(|it| (&mut it.old_lines, &mut it.new_lines)).unzip();
+        if let Some(hunk) = self.out.hunks.last_mut().filter(|_| is_kept) {
+            if sign != Sign::Added {
+                hunk.old_lines.push(idx);
+            }
+            if sign != Sign::Removed {
+                hunk.new_lines.push(idx);
+            }
+        }
         if sign != Sign::Added {
-            old_lines.into_iter().for_each(|it| it.push(idx));
             (self.old, self.old_left) = (old.saturating_add(1), self.old_left - 1);
         }
         if sign != Sign::Removed {
-            new_lines.into_iter().for_each(|it| it.push(idx));
             (self.new, self.new_left) = (new.saturating_add(1), self.new_left - 1);
         }
         self.out.max_number = self.out.max_number.max(old).max(new);
@@ -275,6 +278,10 @@ impl Parser<'_> {
         }
         self.out
     }
+}
+
+fn is_mode(text: &str) -> bool {
+    text.len() <= 7 && text.bytes().all(|it| (b'0'..=b'7').contains(&it))
 }
 
 /// The numbers in a hunk's header: first line and count, on both sides.

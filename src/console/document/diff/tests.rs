@@ -189,7 +189,7 @@ fn text_that_is_no_patch_stays_in_sight() {
 
 #[test]
 fn a_huge_patch_is_cut_but_counted_and_judged_whole() {
-    let body: String = (0..30_000).map(|n| format!("+line {n}\n")).collect();
+    let body = "+line\n".repeat(30_000);
     let patch = format!("--- a/x\n+++ b/x\n@@ -0,0 +1,30001 @@\n{body}+\u{202e}\n");
     let document = DiffDocument::new(&patch);
     assert_eq!(document.len(), parse::MAX_LINES + 1);
@@ -199,8 +199,16 @@ fn a_huge_patch_is_cut_but_counted_and_judged_whole() {
 }
 
 #[test]
+fn a_cut_line_says_how_much_is_missing() {
+    let document = DiffDocument::new(&format!("--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+{}\n", "é".repeat(5_000)));
+    let clipped = crate::console::document::clip(&document.row(2, None), 0, 80);
+    assert!(clipped.text().ends_with("é … 1000 more characters"), "{}", clipped.text());
+    assert_eq!(clipped.width(), 80);
+}
+
+#[test]
 fn only_asked_rows_are_highlighted() {
-    let body: String = (0..4_000).map(|n| format!("+    value_{n} = {n}\n")).collect();
+    let body = "+    value = 1\n".repeat(4_000);
     let document = DiffDocument::new(&format!("--- a/x.py\n+++ b/x.py\n@@ -0,0 +1,4000 @@\n{body}"));
     let highlighter = Highlighter::load();
     for row in 0..50 {
@@ -260,7 +268,10 @@ proptest! {
         let mut document = DiffDocument::new(&lines.join("\n"));
         document.annotate(&[Finding { file: "a".into(), line: Some(1), rule: "\x1b".into(), reason: lines.concat(), verdict: Verdict::Ok }]);
         for idx in 0..document.len() {
-            prop_assert!(is_clean(&document.row(idx, None)));
+            let row = document.row(idx, None);
+            prop_assert!(is_clean(&row));
+            let is_odd = row.segments.iter().any(|it| it.ink == Ink::Deceptive);
+            prop_assert_eq!(is_odd, document.deceptive_rows().contains(&idx), "{:?}", row);
         }
         let texts = document.files().iter().flat_map(|it| [it.path.clone()].into_iter().chain(it.old_path.clone()));
         prop_assert!(texts.into_iter().all(|it| !has_deceptive(&it)));
