@@ -77,9 +77,7 @@ impl TestCommand {
         };
         let is_module = |module: &String| {
             let stem = module.replace('.', "/");
-            [format!("{stem}.py"), format!("{stem}/__main__.py"), format!("{stem}/__init__.py")]
-                .iter()
-                .any(|it| is_named(it))
+            [format!("{stem}.py"), format!("{stem}/__main__.py"), format!("{stem}/__init__.py")].iter().any(is_named)
         };
         self.files.iter().any(is_named) || self.modules.iter().any(is_module)
     }
@@ -186,7 +184,6 @@ fn simple_commands(command: &str) -> Vec<Vec<String>> {
         match (quote, ch) {
             (Some(mark), ch) if ch == mark => quote = None,
             (Some('"') | None, '\\') => word.get_or_insert_default().extend(chars.next()),
-            (Some(_), ch) => word.get_or_insert_default().push(ch),
             (None, '\'' | '"') => {
                 quote = Some(ch);
                 word.get_or_insert_default();
@@ -196,7 +193,7 @@ fn simple_commands(command: &str) -> Vec<Vec<String>> {
                 finish(&mut commands, &mut word);
                 commands.push(Vec::new());
             }
-            (None, ch) => word.get_or_insert_default().push(ch),
+            (_, ch) => word.get_or_insert_default().push(ch),
         }
     }
     finish(&mut commands, &mut word);

@@ -21,17 +21,17 @@ pub(crate) struct Findings {
 impl Findings {
     /// Objects so that the patch is never run.
     pub(crate) fn violation(&mut self, file: &str, line: Option<u32>, rule: &str, reason: impl Into<String>) {
-        self.push(file, line, rule, reason.into(), Verdict::Violation);
+        self.push(file, line, rule, &reason.into(), Verdict::Violation);
     }
 
     /// Objects so that two people must approve.
     pub(crate) fn two_keys(&mut self, file: &str, line: Option<u32>, rule: &str, reason: impl Into<String>) {
-        self.push(file, line, rule, reason.into(), Verdict::NeedsTwoKeys);
+        self.push(file, line, rule, &reason.into(), Verdict::NeedsTwoKeys);
     }
 
-    fn push(&mut self, file: &str, line: Option<u32>, rule: &str, reason: String, verdict: Verdict) {
+    fn push(&mut self, file: &str, line: Option<u32>, rule: &str, reason: &str, verdict: Verdict) {
         let finding =
-            Finding { file: clean_line(file), line, rule: rule.to_owned(), reason: clean_line(&reason), verdict };
+            Finding { file: clean_line(file), line, rule: rule.to_owned(), reason: clean_line(reason), verdict };
         let is_known = |it: &Finding| (&it.file, it.line, &it.rule) == (&finding.file, finding.line, &finding.rule);
         // Only the neighbourhood is compared: a hostile patch with many findings must not cost their square.
         if !self.list.iter().rev().take(MAX_FINDINGS).any(is_known) {

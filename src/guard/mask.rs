@@ -31,10 +31,17 @@ struct Quote {
     end: String,
     has_escapes: bool,
     is_multiline: bool,
-    /// The text is kept: it is code in part (`f"…"`), or commands.
-    is_kept: bool,
-    /// `${` inside returns to code.
-    is_template: bool,
+    inside: Inside,
+}
+
+/// What becomes of the text inside a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Blanked,
+    /// It is code in part (`f"…"`), or commands.
+    Kept,
+    /// `${` returns to code.
+    Template,
 }
 
 /// Blanks strings and comments of all lines.
@@ -160,7 +167,7 @@ impl Lexer {
             self.state = State::Code;
             return quote.end.chars().count();
         }
-        if quote.is_template && starts(chars, at, "${") {
+        if quote.inside == Inside::Template && starts(chars, at, "${") {
             self.templates.push((quote, 0));
             self.state = State::Code;
             return blank(out, 2);
@@ -169,7 +176,7 @@ impl Lexer {
     }
 
     fn stay_quoted(&mut self, quote: Quote, chars: &[char], out: &mut String) -> usize {
-        if quote.is_kept {
+        if quote.inside == Inside::Kept {
             out.extend(chars);
         } else {
             blank(out, chars.len());
@@ -211,22 +218,23 @@ impl Lexer {
     fn opening(&self, chars: &[char], at: usize) -> Option<(Quote, usize)> {
         let ch = chars[at];
         let is_triple = |mark: char| (0..3).all(|idx| chars.get(at + idx) == Some(&mark));
-        let quote = |end: &str| Quote {
-            end: end.to_owned(),
-            has_escapes: true,
-            is_multiline: false,
-            is_kept: false,
-            is_template: false,
-        };
+        let quote =
+            |end: &str| Quote { end: end.to_owned(), has_escapes: true, is_multiline: false, inside: Inside::Blanked };
         match (self.lang, ch) {
             (Lang::Python, '"' | '\'') => {
-                let is_kept = prefix_of(chars, at).contains(['f', 'F', 't', 'T']);
+                let is_format = prefix_of(chars, at).contains(['f', 'F', 't', 'T']);
+                let inside = if is_format { Inside::Kept } else { Inside::Blanked };
                 let n_chars = if is_triple(ch) { 3 } else { 1 };
                 let end = ch.to_string().repeat(n_chars);
-                Some((Quote { is_multiline: n_chars == 3, is_kept, ..quote(&end) }, n_chars))
+                Some((Quote { is_multiline: n_chars == 3, inside, ..quote(&end) }, n_chars))
             }
             (Lang::Toml, '"' | '\'') if is_triple(ch) => Some((
-                Quote { is_multiline: true, is_kept: true, has_escapes: ch == '"', ..quote(&ch.to_string().repeat(3)) },
+                Quote {
+                    is_multiline: true,
+                    inside: Inside::Kept,
+                    has_escapes: ch == '"',
+                    ..quote(&ch.to_string().repeat(3))
+                },
                 3,
             )),
             (Lang::Jvm | Lang::Swift | Lang::CSharp, '"') if is_triple('"') => {
@@ -241,14 +249,15 @@ impl Lexer {
                 Some((Quote { is_multiline: true, has_escapes: false, ..quote("\"") }, 1))
             }
             (Lang::Go, '`') => Some((Quote { is_multiline: true, has_escapes: false, ..quote("`") }, 1)),
-            (Lang::JavaScript, '`') => Some((Quote { is_multiline: true, is_template: true, ..quote("`") }, 1)),
+            (Lang::JavaScript, '`') => Some((Quote { is_multiline: true, inside: Inside::Template, ..quote("`") }, 1)),
             (Lang::JavaScript | Lang::Ruby, '"' | '\'') => Some((quote(&ch.to_string()), 1)),
             (Lang::Php, '"' | '\'') => Some((Quote { is_multiline: true, ..quote(&ch.to_string()) }, 1)),
             (Lang::Go | Lang::Jvm | Lang::CSharp | Lang::C | Lang::Swift, '"') => Some((quote("\""), 1)),
             (Lang::Shell | Lang::Make | Lang::Yaml | Lang::Docker | Lang::Toml, '"' | '\'') => {
                 // An apostrophe inside a word opens nothing.
                 let is_word = at > 0 && chars[at - 1].is_alphanumeric();
-                (!is_word).then(|| (Quote { is_kept: true, has_escapes: ch == '"', ..quote(&ch.to_string()) }, 1))
+                (!is_word)
+                    .then(|| (Quote { inside: Inside::Kept, has_escapes: ch == '"', ..quote(&ch.to_string()) }, 1))
             }
             _ => None,
         }

@@ -190,10 +190,10 @@ impl Policy {
             max_files: source.check_max(raw.max_files, "max_files", DEFAULT_MAX_FILES, MAX_FILES_CEILING)?,
             max_lines: source.check_max(raw.max_lines, "max_lines", DEFAULT_MAX_LINES, u64::from(u32::MAX))?,
             canary,
-            uncounted: compile(source.place_or(raw.uncounted, DEFAULT_UNCOUNTED), Case::Sensitive)?,
-            protected: compile(protected, Case::Insensitive)?,
-            ci: compile(source.place_or(raw.ci, DEFAULT_CI), Case::Insensitive)?,
-            tests: compile(source.place_or(raw.tests, DEFAULT_TESTS), Case::Insensitive)?,
+            uncounted: compile(&source.place_or(raw.uncounted, DEFAULT_UNCOUNTED), Case::Sensitive)?,
+            protected: compile(&protected, Case::Insensitive)?,
+            ci: compile(&source.place_or(raw.ci, DEFAULT_CI), Case::Insensitive)?,
+            tests: compile(&source.place_or(raw.tests, DEFAULT_TESTS), Case::Insensitive)?,
         })
     }
 
@@ -218,8 +218,8 @@ impl Policy {
     }
 }
 
-fn compile(globs: Vec<Placed>, case: Case) -> Result<Globs, PolicyError> {
-    Globs::new(&globs, case).map_err(|(idx, message)| {
+fn compile(globs: &[Placed], case: Case) -> Result<Globs, PolicyError> {
+    Globs::new(globs, case).map_err(|(idx, message)| {
         let (file, line) = globs.get(idx).map_or((String::new(), 1), |it| (it.file.clone(), it.line));
         PolicyError { file, line, message }
     })
@@ -239,7 +239,7 @@ struct Source<'a> {
 impl Source<'_> {
     fn line(self, offset: usize) -> u32 {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
-        u32::try_from(before.iter().filter(|it| **it == b'\n').count() + 1).unwrap_or(u32::MAX)
+        u32::try_from(before.split(|it| *it == b'\n').count()).unwrap_or(u32::MAX)
     }
 
     fn error(self, offset: usize, message: String) -> PolicyError {

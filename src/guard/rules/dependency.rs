@@ -57,7 +57,7 @@ static LOCK_URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?:git\+)?[a-z]+:
 /// Lines of a lock file that say where a package comes from; others link to sponsors and home pages.
 static LOCK_SOURCE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)\bresolved\b|\bsource\b|\burl\s*=|\btarball\b|\bremote:|\bregistry\b|\brevision\b|\brepo(?:sitory)?\s*[:=]"#,
+        r"(?i)\bresolved\b|\bsource\b|\burl\s*=|\btarball\b|\bremote:|\bregistry\b|\brevision\b|\brepo(?:sitory)?\s*[:=]",
     )
 });
 const REGISTRIES: &[&str] = &[
@@ -83,7 +83,8 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
 
 fn is_requirements(name: &str) -> bool {
     let name = name.to_lowercase();
-    (name.contains("requirements") || name.contains("constraints")) && (name.ends_with(".txt") || name.ends_with(".in"))
+    let is_list = [".txt", ".in"].iter().any(|it| name.ends_with(it));
+    is_list && (name.contains("requirements") || name.contains("constraints"))
 }
 
 fn check_sources(file: &FileView<'_>, name: &str, findings: &mut Findings) {

@@ -104,9 +104,12 @@ const CARGO_FREE: &[&str] = &[
 /// Sections of a `setup.cfg` that say nothing about running tests or linters.
 const SETUP_FREE: &[&str] = &["metadata", "options", "build_ext", "bdist_wheel", "sdist", "egg_info"];
 
+/// Reads a manifest as data.
+type Parse = fn(&str) -> Option<Value>;
+
 pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
     let name = file.path.rsplit('/').next().unwrap_or_default();
-    let (free, parse): (&[&str], fn(&str) -> Option<Value>) = match name {
+    let (free, parse): (&[&str], Parse) = match name {
         "package.json" => (NPM_FREE, |text| serde_json::from_str(text).ok()),
         "pyproject.toml" => (PYTHON_FREE, |text| toml::from_str(text).ok()),
         "Cargo.toml" => (CARGO_FREE, |text| toml::from_str(text).ok()),
@@ -121,16 +124,13 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     let text = |side: &[Stretch<'_>]| side.first().filter(|_| file.is_whole).map(|it| it.raw.join("\n"));
     let before = text(&file.before).and_then(|it| if it.trim().is_empty() { Some(Value::Null) } else { parse(&it) });
     let after = text(&file.after).and_then(|it| parse(&it));
-    let changed = match (&before, &after) {
-        (Some(before), Some(after)) => changed_paths(before, after),
-        _ => {
-            // A manifest that cannot be read is itself a failure worth healing, but not without eyes on it.
-            let reason = "the manifest cannot be compared as data before and after: two people must approve";
-            findings.two_keys(file.path, None, "unreadable-manifest", reason);
-            return check_lines(file, free, findings);
-        }
+    let (Some(before), Some(after)) = (before, after) else {
+        // A manifest that cannot be read is itself a failure worth healing, but not without eyes on it.
+        let reason = "the manifest cannot be compared as data before and after: two people must approve";
+        findings.two_keys(file.path, None, "unreadable-manifest", reason);
+        return check_lines(file, findings);
     };
-    for path in changed {
+    for path in changed_paths(&before, &after) {
         let is_free =
             free.iter().any(|it| path == *it || path.strip_prefix(it).is_some_and(|rest| rest.starts_with('.')));
         if !is_free || is_hook(&path) {
@@ -149,11 +149,11 @@ fn is_hook(path: &str) -> bool {
         || path.ends_with(".harness")
         || path.starts_with("tool.poetry.plugins")
         || path.starts_with("tool.poetry.scripts.test")
-        || path.ends_with(".test")
+        || path.rsplit('.').next() == Some("test")
 }
 
 /// Without data, names of sections in changed lines must do.
-fn check_lines(file: &FileView<'_>, free: &[&str], findings: &mut Findings) {
+fn check_lines(file: &FileView<'_>, findings: &mut Findings) {
     let mentions = [
         "pytest",
         "coverage",
@@ -170,7 +170,7 @@ fn check_lines(file: &FileView<'_>, free: &[&str], findings: &mut Findings) {
         "autotests",
     ];
     for line in file.added().chain(file.removed()) {
-        if mentions.iter().any(|it| line.raw.contains(it)) && !free.is_empty() {
+        if mentions.iter().any(|it| line.raw.contains(it)) {
             let reason = "seems to change how tests or linters run, in a manifest that cannot be read";
             findings.violation(file.path, Some(line.number), "runner-config", reason);
         }
@@ -224,7 +224,7 @@ fn read_ini(text: &str) -> Value {
     for line in text.lines().map(str::trim_end) {
         let is_comment = line.trim_start().starts_with(['#', ';']);
         if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-            section = name.split('.').next().unwrap_or_default().to_owned();
+            name.split('.').next().unwrap_or_default().clone_into(&mut section);
         } else if !line.is_empty() && !is_comment {
             let lines = sections.entry(section.clone()).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(lines) = lines {

@@ -15,48 +15,13 @@ use std::sync::LazyLock;
 const MAX_TIMEOUT_MINUTES: u32 = 360;
 
 /// What other programs obey when they open the repository: agents, editors, hooks, git, owners.
-const AGENT_CONFIG: &[&str] = &[
-    "AGENTS.md",
-    "AGENTS.override.md",
-    "AGENT.md",
-    "CLAUDE.md",
-    "CLAUDE.local.md",
-    "GEMINI.md",
-    "CONVENTIONS.md",
-    ".claude*",
-    ".cursor*",
-    ".windsurf*",
-    ".clinerules*",
-    ".roo*",
-    ".kilocode*",
-    ".continue*",
-    ".codex*",
-    ".gemini*",
-    ".aider*",
-    ".opencode*",
-    ".goose*",
-    ".junie*",
-    ".amazonq*",
-    ".kiro*",
-    ".mcp*",
-    "mcp.json",
-    ".github/",
-    ".husky/",
-    ".githooks/",
-    "lefthook.*",
-    ".lefthook*",
-    ".pre-commit-*",
-    ".git*",
-    "CODEOWNERS",
-    ".vscode/",
-    ".idea/",
-    ".devcontainer*",
-    ".ripgreprc",
-    ".envrc",
-    "copilot-instructions.md",
-];
+const AGENT_CONFIG: &str = "\
+    AGENTS.md AGENTS.override.md AGENT.md CLAUDE.md CLAUDE.local.md GEMINI.md CONVENTIONS.md .claude* .cursor* \
+    .windsurf* .clinerules* .roo* .kilocode* .continue* .codex* .gemini* .aider* .opencode* .goose* .junie* \
+    .amazonq* .kiro* .mcp* mcp.json .github/ .husky/ .githooks/ lefthook.* .lefthook* .pre-commit-* .git* CODEOWNERS \
+    .vscode/ .idea/ .devcontainer* .ripgreprc .envrc copilot-instructions.md";
 
-static AGENT_GLOBS: LazyLock<Globs> = LazyLock::new(|| constant(AGENT_CONFIG));
+static AGENT_GLOBS: LazyLock<Globs> = LazyLock::new(|| constant(&words(AGENT_CONFIG)));
 static POLICY_GLOBS: LazyLock<Globs> = LazyLock::new(|| {
     let paths: Vec<String> = POLICY_PATHS.iter().chain(PROTECTED_PATHS).map(|it| format!("/{it}")).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).chain(["/.paramedic/"]).collect();
@@ -73,6 +38,11 @@ static CI_DANGER: LazyLock<Regex> = LazyLock::new(|| {
 static CI_WORK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(?:run|uses|script|command|entrypoint|image|if|needs|on|permissions)\s*:|^\s*-\s")
 });
+
+/// Splits a table that is written as words.
+pub(crate) fn words(table: &str) -> Vec<&str> {
+    table.split_ascii_whitespace().collect()
+}
 
 /// Compiles globs that are part of the program.
 #[expect(clippy::expect_used, reason = "the globs are constants, and every list is compiled by a test")]

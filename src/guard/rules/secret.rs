@@ -56,7 +56,7 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     let name = file.path.rsplit('/').next().unwrap_or_default().to_lowercase();
     let is_key_file = name.starts_with("id_rsa") || name.starts_with("id_ed25519") || name.starts_with("id_ecdsa");
     let is_key_store = [".p12", ".pfx", ".jks", ".keystore"].iter().any(|it| name.ends_with(it));
-    if file.change.kind != ChangeKind::Deleted && (is_key_file || is_key_store) && !name.ends_with(".pub") {
+    if file.change.kind != ChangeKind::Deleted && (is_key_file || is_key_store) && !name.contains(".pub") {
         findings.violation(file.path, None, "secret", "adds or changes a file that holds keys");
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
 /// What lies among tests without deciding what they prove.
 fn is_free(file: &FileView<'_>) -> bool {
     let name = file.path.rsplit('/').next().unwrap_or_default();
-    let is_requirements = name.contains("requirements") && name.ends_with(".txt") && file.removed().next().is_none();
+    let is_requirements = name.contains("requirements") && name.contains(".txt") && file.removed().next().is_none();
     let is_prose = file.lang == Lang::Prose && !name.to_lowercase().ends_with(".txt");
     let is_in_place = file.change.old_path == file.change.new_path;
     file.change.is_exec_bit_only() || (is_in_place && (is_requirements || is_prose))
