@@ -97,7 +97,7 @@ fn abort_from_another_shell_kills_what_runs() {
     let repo = world.repo();
     let args = ["heal", "--json", "--repo", repo.to_str().unwrap(), "--test", "trap '' TERM; sleep 3131; exit 1"];
     let heal = world.spawn(&args);
-    eventually("the test sleeps", || world.strays().iter().any(|it| it.contains("sleep 3131")).then_some(()));
+    eventually("the test sleeps", || world.strays().iter().any(|it| it.starts_with("sleep 3131")).then_some(()));
     let abort = world.run(&["abort", "latest", "--note", "wrong repository"]);
     assert_eq!(abort.code, 0, "{abort:#?}");
     let ended = heal.wait_with_output().unwrap();

@@ -14,6 +14,11 @@ use crate::workspace::git::tree;
 use std::fs::File;
 use std::io::Write as _;
 
+/// A hunk without context after its change belongs to the end of the file, one without context before it to the beginning.
+const ANCHORED: &[&str] = &[];
+/// A person may have left out the context; what context there is must still match exactly.
+const UNANCHORED: &[&str] = &["--unidiff-zero"];
+
 /// Applies the first reading of `patch` that fits the tree; complains about the exact one.
 pub(super) async fn to_tree(workspace: &GitWorkspace, tree: &Tree, patch: &Patch) -> Result<(), WorkspaceError> {
     if patch.is_empty() {
@@ -25,10 +30,12 @@ pub(super) async fn to_tree(workspace: &GitWorkspace, tree: &Tree, patch: &Patch
     let git = bench.git(&workspace.launcher, &tree.root);
     let exists = |path: &str| tree.root.join(path.trim_start_matches('/')).symlink_metadata().is_ok();
     let mut complaint = None;
-    for reading in mend::readings(patch.text(), &exists) {
-        match apply(&git, &reading).await? {
-            None => return note_paths(&git, tree, &reading).await,
-            Some(said) => complaint = complaint.or(Some(said)),
+    for anchoring in [ANCHORED, UNANCHORED] {
+        for reading in mend::readings(patch.text(), &exists) {
+            match apply(&git, &reading, anchoring).await? {
+                None => return note_paths(&git, tree, &reading).await,
+                Some(said) => complaint = complaint.or(Some(said)),
+            }
         }
     }
     Err(WorkspaceError::DoesNotApply(complaint.unwrap_or_default()))
@@ -43,8 +50,9 @@ pub(super) fn check_size(patch: &Patch) -> Result<(), WorkspaceError> {
 }
 
 /// Returns what git has against it, if anything.
-async fn apply(git: &Git, reading: &Reading<'_>) -> Result<Option<String>, WorkspaceError> {
-    let output = git.output(&args(reading, &["--whitespace=nowarn"]), Some(reading.text.as_bytes())).await?;
+async fn apply(git: &Git, reading: &Reading<'_>, anchoring: &[&str]) -> Result<Option<String>, WorkspaceError> {
+    let more: Vec<&str> = ["--whitespace=nowarn"].iter().chain(anchoring).copied().collect();
+    let output = git.output(&args(reading, &more), Some(reading.text.as_bytes())).await?;
     Ok((output.code != Some(0)).then(|| complaint(&output)))
 }
 

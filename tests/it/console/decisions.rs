@@ -175,7 +175,8 @@ fn what_the_run_does_not_allow_is_said_before_a_dialog_opens() {
     for (n_down, keys, why) in [
         (4, "A", "cannot approve a run that is running"),
         (4, "D", "cannot deny a run that is running"),
-        (5, "R", "abort it first"),
+        (4, "R", "abort it first"),
+        (5, "R", "already in the queue"),
         (6, "X", "that is final"),
         (2, "A", "there is no proved patch"),
         (7, "X", "already aborted"),
