@@ -1,4 +1,5 @@
 //! What a test command names: the files it runs and the make targets it asks for. Never run, only read.
+use crate::guard::Base;
 use std::collections::BTreeSet;
 
 /// Programs that run the file they are given.
@@ -56,6 +57,8 @@ pub(crate) struct TestCommand {
     /// Make targets asked for; empty with `uses_make` means the default target.
     pub(crate) make_targets: BTreeSet<String>,
     pub(crate) uses_make: bool,
+    /// Package scripts asked for.
+    scripts: BTreeSet<String>,
     pub(crate) uses_doctest: bool,
     /// The command changes directory, so its names may be relative to another one.
     moves: bool,
@@ -68,6 +71,45 @@ impl TestCommand {
             parsed.take(&words);
         }
         parsed
+    }
+
+    /// Follows the command one or two steps: what its make targets, package scripts and shell scripts run in turn. Of those only
+    /// files that are called like checks count; a script may well run the program under test.
+    pub(crate) fn follow(&mut self, base: &dyn Base, recipes: &dyn Fn(&str, &Self) -> String) {
+        const MAX_STEPS: usize = 16;
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<String> = self.texts(base, recipes);
+        while let Some(text) = open.pop().filter(|_| seen.len() < MAX_STEPS) {
+            if !seen.insert(text.clone()) {
+                continue;
+            }
+            for line in text.lines().take(2_000) {
+                let step = Self::parse(line.trim_start().trim_start_matches(['@', '-', '+']));
+                open.extend(step.texts(base, recipes));
+                self.files.extend(step.files.into_iter().filter(|it| is_called_check(it)));
+                self.modules.extend(step.modules.into_iter().filter(|it| is_called_check(it)));
+                self.make_targets.extend(step.make_targets);
+                self.uses_make |= step.uses_make;
+                self.scripts.extend(step.scripts);
+            }
+        }
+    }
+
+    /// The texts of what this command runs, as far as the base commit tells.
+    fn texts(&self, base: &dyn Base, recipes: &dyn Fn(&str, &Self) -> String) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        if self.uses_make {
+            let files = ["GNUmakefile", "makefile", "Makefile"];
+            texts.extend(files.iter().find_map(|it| base.file(it)).map(|it| recipes(&it, self)));
+        }
+        if !self.scripts.is_empty() {
+            let manifest = base.file("package.json").and_then(|it| serde_json::from_str::<serde_json::Value>(&it).ok());
+            let script = |name: &String| Some(manifest.as_ref()?.get("scripts")?.get(name)?.as_str()?.to_owned());
+            texts.extend(self.scripts.iter().filter_map(script));
+        }
+        let is_shell = |path: &&String| [".sh", ".bash"].iter().any(|it| path.ends_with(it)) || !path.contains('.');
+        texts.extend(self.files.iter().filter(is_shell).filter_map(|it| base.file(it)));
+        texts
     }
 
     /// Whether the command runs this file.
@@ -94,6 +136,7 @@ impl TestCommand {
         let name = program.rsplit('/').next().unwrap_or_default();
         match name {
             "cd" | "pushd" => self.moves = true,
+            "npm" | "pnpm" | "yarn" | "bun" => self.take_script(args),
             "make" | "gmake" | "bmake" | "just" | "task" => self.take_make(args),
             _ if READERS.contains(&program.as_str()) || (name != "test" && READERS.contains(&name)) => {}
             _ => {
@@ -124,6 +167,13 @@ impl TestCommand {
                 it => drop(self.make_targets.insert(it.to_owned())),
             }
         }
+    }
+
+    /// `npm test`, `npm run check`, `yarn check`: scripts of the package, with what runs before and after them.
+    fn take_script(&mut self, args: &[String]) {
+        let name = args.iter().find(|it| !it.starts_with('-') && !matches!(it.as_str(), "run" | "run-script" | "exec"));
+        let name = name.map_or("test", |it| if it == "t" { "test" } else { it });
+        self.scripts.extend(["", "pre", "post"].map(|it| format!("{it}{name}")));
     }
 
     fn take_args(&mut self, program: &str, args: &[String]) {
@@ -167,6 +217,11 @@ impl TestCommand {
             self.files.insert(path.to_owned());
         }
     }
+}
+
+fn is_called_check(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["test", "check", "verify", "spec", "suite", "assert", "validate", "lint"].iter().any(|it| name.contains(it))
 }
 
 fn is_assignment(word: &str) -> bool {

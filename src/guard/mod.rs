@@ -74,7 +74,12 @@ impl FromIterator<(String, String)> for BaseFiles {
 /// Returns the files of the base commit that judging a patch needs; none where the patch cannot be read.
 pub fn wanted_files(patch: &Patch) -> Vec<String> {
     let changes = diff::parse(patch.text()).unwrap_or_default();
-    let wanted: BTreeSet<&str> = changes.iter().flat_map(FileChange::paths).collect();
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    // These say what the test command runs in turn.
+    let entries = ["package.json", "Makefile", "makefile", "GNUmakefile"];
+    let wanted: BTreeSet<&str> = changes.iter().flat_map(FileChange::paths).chain(entries).collect();
     wanted.into_iter().map(str::to_owned).collect()
 }
 
@@ -116,7 +121,8 @@ fn judge_changes(changes: &[FileChange<'_>], context: &Context<'_>, findings: &m
             }
         }
     }
-    let command = context.test_command.map(TestCommand::parse).unwrap_or_default();
+    let mut command = context.test_command.map(TestCommand::parse).unwrap_or_default();
+    command.follow(context.base, &rules::recipes);
     rules::run(&Scene { context, command, files }, findings);
 }
 

@@ -48,6 +48,12 @@ impl<'v> Line<'v> {
 }
 
 impl<'a> Stretch<'a> {
+    /// A text that no change touches.
+    pub(crate) fn unchanged(text: &'a str, lang: Lang) -> Self {
+        let raw = lines_of(text);
+        Self { first: 1, runs: vec![None; raw.len()], raw, ..Self::default() }.mask(lang)
+    }
+
     fn push(&mut self, raw: &'a str, run: Option<usize>) {
         self.raw.push(raw);
         self.runs.push(run);

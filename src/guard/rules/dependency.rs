@@ -47,8 +47,12 @@ const MANIFESTS: &[&str] = &[
 
 static FOREIGN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)\bgit\+|\b(?:git|ssh)://|git@|\bgit\s*[:=]|\bgithub\s*[:=]|"(?:github|gitlab|bitbucket|gist|file|link|portal):|\b(?:url|registry|path)\s*=\s*["']?(?:https?:|/|\.\.)|(?:^|[\s@"'=])(?:https?|file)://\S+\.(?:whl|zip|tgz|tar|git|gz|bz2|egg)|@\s*(?:https?|file)://|^\s*(?:-e|--editable)\s|^\s*(?:-i|-f|--(?:extra-)?index-url|--find-links|--trusted-host)\b|^\s*replace\b|=>\s*\S+/|\.\./"#,
+        r#"(?i)\bgit\+|\b(?:git|ssh)://|git@|\bgit\s*[:=]|\bgithub\s*[:=]|"(?:github|gitlab|bitbucket|gist|file|link|portal):|\b(?:url|registry|path)\s*=\s*["']?(?:https?:|/|\.\.)|(?:^|[\s@"'=])(?:https?|file)://\S+\.(?:whl|zip|tgz|tar|git|gz|bz2|egg)|@\s*(?:https?|file)://|^\s*(?:-e|--editable)\s+(?:[^.\s]|\.\.)|^\s*(?:-i|-f|--(?:extra-)?index-url|--find-links|--trusted-host)\b|^\s*replace\b|=>\s*\S+/|\.\./"#,
     )
+});
+/// A dependency on a folder, and nothing else.
+static LOCAL_PATH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"^\s*[\w-]+\s*=\s*\{\s*(?:version\s*=\s*"[^"]*"\s*,\s*)?path\s*=\s*"([^"/][^"]*)"[^{}]*\}\s*$"#)
 });
 /// `"name": "owner/repository"` in a `package.json`.
 static NPM_SHORTHAND: LazyLock<Regex> = LazyLock::new(|| pattern(r#""\s*:\s*"[\w.-]+/[\w.#-]+"\s*,?\s*$"#));
@@ -102,11 +106,21 @@ fn check_sources(file: &FileView<'_>, name: &str, findings: &mut Findings) {
         );
         foreign.extend(file.fresh(&NPM_URL, Of::Raw).into_iter().filter(|(line, _)| !is_meta(line.raw)));
     }
+    foreign.retain(|(line, _)| !is_inside(file.path, line.raw));
     for (line, _) in foreign {
         let reason =
             format!("takes a dependency from outside the registry: {}; name a released version", excerpt(line.raw));
         findings.violation(file.path, Some(line.number), "dependency-source", reason);
     }
+}
+
+/// Whether a line names nothing but a folder of the same tree.
+fn is_inside(manifest: &str, raw: &str) -> bool {
+    let depth = manifest.matches('/').count();
+    let Some(target) = LOCAL_PATH.captures(raw).filter(|_| !raw.contains("git")) else { return false };
+    let below = target[1].trim_start_matches("../");
+    let n_up = (target[1].len() - below.len()) / 3;
+    n_up <= depth && !below.split('/').any(|it| it == "..")
 }
 
 fn check_lock(scene: &Scene<'_>, file: &FileView<'_>, manifests: &[&str], findings: &mut Findings) {

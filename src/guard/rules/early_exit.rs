@@ -13,12 +13,13 @@ static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?x)
         \b_exit\b
-        | \bexit\s*\(\s*(?:0|None|False|''|\x22\x22|code\s*=\s*0|status\s*=\s*0|returncode\s*=\s*0)?\s*\)
+        | (?:^|[^.\w]|\b(?:sys|os|site|builtins)\s*\.\s*)exit\s*\(\s*(?:0|None|False|''|\x22\x22|code\s*=\s*0|status\s*=\s*0|returncode\s*=\s*0)?\s*\)
         | \bpytest\.exit\s*\(
         | (?:^|[^.\w])quit\s*\(\s*(?:0|None)?\s*\)
         | \braise\s+SystemExit\s*(?:\(\s*(?:0|None|False)?\s*\))?\s*(?:$|\x23|;|from\b|if\b)
         | \bos\.exec[lv]p?e?\s*\( | \bos\.(?:kill|killpg)\s*\(\s*os\.getp | \batexit\.register\b
         | \bsys\.(?:settrace|setprofile|excepthook|unraisablehook)\s*[=(] | \bfrom\s+(?:sys|os)\s+import\s+.*\bexit\s+as\b
+        | \bimport\s+(?:.*,\s*)?(?:sys|os)\s+as\b
         ",
     )
 });
@@ -106,7 +107,8 @@ mod tests {
             "pytest.exit('x')",
             "from sys import exit as leave",
             "os.kill(os.getpid(), 9)",
-            "s.exit( None )",
+            "import sys as s",
+            "sys.exit( None )",
             "os.execvp('true', [])",
             "atexit.register(f)",
         ] {
@@ -119,6 +121,10 @@ mod tests {
             "exit_code = 0",
             "raise SystemExit(2)",
             "return exits(0)",
+            "ctx.exit()",
+            "parser.exit(0)",
+            "ctx.exit()",
+            "parser.exit(0)",
             "raise SystemExit(main())",
             "__exit__(self)",
         ] {

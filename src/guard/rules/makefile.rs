@@ -1,4 +1,5 @@
 //! Make files: the way from the test command to the tests is not for a fix to change.
+use crate::guard::command::TestCommand;
 use crate::guard::findings::Findings;
 use crate::guard::findings::excerpt;
 use crate::guard::lang::Lang;
@@ -55,7 +56,7 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
     }
     for stretch in file.before.iter().chain(&file.after) {
         let makefile = Makefile::read(stretch);
-        let guarded = makefile.guarded(scene);
+        let guarded = makefile.guarded(&scene.command);
         let variables = makefile.variables_of(&guarded);
         for (idx, part) in makefile.parts.iter().enumerate().filter(|(idx, _)| stretch.runs[*idx].is_some()) {
             let is_guarded = match part {
@@ -70,6 +71,14 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
             }
         }
     }
+}
+
+/// Returns what a command makes of a make file: the recipes through which the tests are run.
+pub(crate) fn recipes(text: &str, command: &TestCommand) -> String {
+    let makefile = Makefile::read(&Stretch::unchanged(text, Lang::Make));
+    let guarded = makefile.guarded(command);
+    let wanted: Vec<&str> = guarded.iter().filter_map(|it| makefile.recipes.get(it)).map(String::as_str).collect();
+    wanted.join("\n")
 }
 
 impl Makefile {
@@ -127,10 +136,10 @@ impl Makefile {
     }
 
     /// The targets through which the tests are run: those asked for, and what they need, up to rules that build a file.
-    fn guarded(&self, scene: &Scene<'_>) -> BTreeSet<String> {
+    fn guarded(&self, command: &TestCommand) -> BTreeSet<String> {
         let mut open: Vec<String> = TEST_TARGETS.iter().map(|it| (*it).to_owned()).collect();
-        open.extend(scene.command.make_targets.iter().cloned());
-        if scene.command.uses_make && scene.command.make_targets.is_empty() {
+        open.extend(command.make_targets.iter().cloned());
+        if command.uses_make && command.make_targets.is_empty() {
             open.extend(self.first_target.clone());
         }
         let mut guarded: BTreeSet<String> = [".PHONY".to_owned()].into();

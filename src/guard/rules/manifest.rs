@@ -1,121 +1,60 @@
 //! Project manifests: dependencies may change, how tests and linters are run may not. Compared as data, not as lines.
 use crate::guard::diff::ChangeKind;
 use crate::guard::findings::Findings;
+use crate::guard::rules::paths::words;
 use crate::guard::scene::Scene;
+use crate::guard::scene::pattern;
 use crate::guard::view::FileView;
 use crate::guard::view::Stretch;
+use regex::Regex;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Top-level keys of a `package.json` that say nothing about running tests.
-const NPM_FREE: &[&str] = &[
-    "name",
-    "version",
-    "description",
-    "keywords",
-    "author",
-    "contributors",
-    "license",
-    "repository",
-    "homepage",
-    "bugs",
-    "funding",
-    "dependencies",
-    "devDependencies",
-    "peerDependencies",
-    "peerDependenciesMeta",
-    "optionalDependencies",
-    "bundledDependencies",
-    "main",
-    "module",
-    "browser",
-    "types",
-    "typings",
-    "type",
-    "exports",
-    "imports",
-    "files",
-    "engines",
-    "sideEffects",
-    "private",
-    "bin",
-];
+const NPM_FREE: &str = "\
+    name version description keywords author contributors license repository homepage bugs funding dependencies \
+    devDependencies peerDependencies peerDependenciesMeta optionalDependencies bundledDependencies main module \
+    browser types typings type exports imports files engines sideEffects private bin";
 /// Tables of a `pyproject.toml` that say nothing about running tests or linters.
-const PYTHON_FREE: &[&str] = &[
-    "project.name",
-    "project.version",
-    "project.description",
-    "project.readme",
-    "project.license",
-    "project.authors",
-    "project.urls",
-    "project.keywords",
-    "project.classifiers",
-    "project.dependencies",
-    "project.optional-dependencies",
-    "project.requires-python",
-    "project.scripts",
-    "project.gui-scripts",
-    "project.maintainers",
-    "project.dynamic",
-    "project.license-files",
-    "build-system",
-    "dependency-groups",
-    "tool.poetry",
-    "tool.uv",
-    "tool.pdm.dev-dependencies",
-    "tool.setuptools",
-    "tool.hatch.build",
-    "tool.hatch.version",
-    "tool.hatch.metadata",
-    "tool.flit",
-    "tool.setuptools_scm",
-];
+const PYTHON_FREE: &str = "\
+    project.name project.version project.description project.readme project.license project.authors project.urls \
+    project.keywords project.classifiers project.dependencies project.optional-dependencies project.requires-python \
+    project.scripts project.gui-scripts project.maintainers project.dynamic project.license-files build-system \
+    dependency-groups tool.poetry tool.uv tool.pdm.dev-dependencies tool.setuptools tool.hatch.build \
+    tool.hatch.version tool.hatch.metadata tool.flit tool.setuptools_scm";
 /// Tables of a `Cargo.toml` that say nothing about running tests or linters.
-const CARGO_FREE: &[&str] = &[
-    "package.name",
-    "package.version",
-    "package.edition",
-    "package.description",
-    "package.license",
-    "package.authors",
-    "package.repository",
-    "package.readme",
-    "package.keywords",
-    "package.categories",
-    "package.homepage",
-    "package.documentation",
-    "package.rust-version",
-    "package.publish",
-    "package.exclude",
-    "package.include",
-    "package.default-run",
-    "dependencies",
-    "dev-dependencies",
-    "build-dependencies",
-    "features",
-    "target",
-    "bin",
-    "workspace.dependencies",
-    "workspace.package",
-    "workspace.members",
-    "profile.release",
-    "profile.dev",
-];
+const CARGO_FREE: &str = "\
+    package.name package.version package.edition package.description package.license package.authors \
+    package.repository package.readme package.keywords package.categories package.homepage package.documentation \
+    package.rust-version package.publish package.exclude package.include package.default-run dependencies \
+    dev-dependencies build-dependencies features target workspace.dependencies workspace.package profile.release \
+    profile.dev";
 /// Sections of a `setup.cfg` that say nothing about running tests or linters.
-const SETUP_FREE: &[&str] = &["metadata", "options", "build_ext", "bdist_wheel", "sdist", "egg_info"];
+const SETUP_FREE: &str = "\
+    metadata options build_ext bdist_wheel sdist egg_info";
+
+/// Build files that are programs or XML, where lines must do.
+const BUILD_FILES: &str = "pom.xml build.gradle build.gradle.kts settings.gradle settings.gradle.kts build.sbt CMakeLists.txt \
+    meson.build composer.json mix.exs setup.py Package.swift Directory.Build.props BUILD BUILD.bazel WORKSPACE";
+static BUILD_TESTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)surefire|failsafe|<testExclud|<(?:ex|in)clude>[^<]*test|\b(?:ex|in)clude(?:Test\w*|Groups|Categories|Tags)\b|\btest\s*\{|\btasks?\b.*\btest\b|useJUnit|useTestNG|\badd_test\b|enable_testing|set_tests_properties|\bctest\b|IsTestProject|\x22scripts\x22|\btest_suite\b|\bcmdclass\b|pytest11|\btestTarget\b|\b\w+_test\s*\(|\btest_paths\b|test_pattern",
+    )
+});
 
 /// Reads a manifest as data.
 type Parse = fn(&str) -> Option<Value>;
 
 pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
     let name = file.path.rsplit('/').next().unwrap_or_default();
-    let (free, parse): (&[&str], Parse) = match name {
+    let (free, parse): (&str, Parse) = match name {
         "package.json" => (NPM_FREE, |text| serde_json::from_str(text).ok()),
         "pyproject.toml" => (PYTHON_FREE, |text| toml::from_str(text).ok()),
         "Cargo.toml" => (CARGO_FREE, |text| toml::from_str(text).ok()),
         "setup.cfg" => (SETUP_FREE, |text| Some(read_ini(text))),
-        _ => return,
+        _ => return check_build(file, findings),
     };
+    let free = words(free);
     if matches!(file.change.kind, ChangeKind::Deleted | ChangeKind::Renamed) {
         let reason = "the manifest says how the project is tested; it cannot go";
         findings.violation(file.path, None, "runner-config", reason);
@@ -141,6 +80,17 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     }
 }
 
+fn check_build(file: &FileView<'_>, findings: &mut Findings) {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if !words(BUILD_FILES).contains(&name) {
+        return;
+    }
+    for line in file.added().chain(file.removed()).filter(|it| BUILD_TESTS.is_match(it.raw)) {
+        let reason = "changes which tests the build runs; fix the code under test instead";
+        findings.violation(file.path, Some(line.number), "runner-config", reason);
+    }
+}
+
 /// Free tables with a corner that is not: plugins that runners load, build backends from the tree.
 fn is_hook(path: &str) -> bool {
     path.contains("entry-points")
@@ -149,7 +99,6 @@ fn is_hook(path: &str) -> bool {
         || path.ends_with(".harness")
         || path.starts_with("tool.poetry.plugins")
         || path.starts_with("tool.poetry.scripts.test")
-        || path.rsplit('.').next() == Some("test")
 }
 
 /// Without data, names of sections in changed lines must do.

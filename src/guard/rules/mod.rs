@@ -17,6 +17,7 @@ use crate::guard::findings::Findings;
 use crate::guard::scene::Rule;
 use crate::guard::scene::Scene;
 
+pub(crate) use makefile::recipes;
 pub use size::is_size_rule;
 pub(crate) use tests::holds_tests;
 

@@ -1,4 +1,5 @@
 //! Secrets, and characters that make text look like something it is not, in added lines.
+use crate::evidence::text::MAX_LINE_CHARS;
 use crate::guard::diff::ChangeKind;
 use crate::guard::findings::Findings;
 use crate::guard::scene::Scene;
@@ -41,12 +42,18 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)example|placeholder|changeme|your[_-]|dummy|fake|xxxx|\*\*\*|<|\$\{|\{\{|%\(|^(?:/|\./|https?:)")
 });
 
-pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
+pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
     for line in file.added() {
         if let Some(name) = secret_in(line.raw) {
             let reason =
                 format!("adds what looks like {name}; secrets belong into the environment, never into the tree");
             findings.violation(file.path, Some(line.number), "secret", reason);
+        }
+        let is_reviewed = !scene.context.policy.is_uncounted(file.path);
+        if is_reviewed && line.raw.len() > MAX_LINE_CHARS && line.raw.chars().count() > MAX_LINE_CHARS {
+            let reason =
+                format!("adds a line of more than {MAX_LINE_CHARS} characters, whose end nobody would see; break it");
+            findings.violation(file.path, Some(line.number), "hidden-text", reason);
         }
         if line.raw.chars().any(is_hidden) {
             let reason = "adds characters that cannot be seen or that reorder text; write them as escapes";

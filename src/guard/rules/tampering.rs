@@ -37,7 +37,7 @@ static PATCHES_PYTHON: LazyLock<Regex> = LazyLock::new(|| {
         r"(?x)
         (?:^|[\s;(])(?:unittest|_?pytest|_pytest|doctest|builtins|__builtins__|sys\.modules|sys\.meta_path|sys\.path_hooks|sys\.path|importlib)\b[\w.]*(?:\[[^\]]*\])?[\w.]*\s*=[^=]
         | \bTestCase\.\w+\s*= | \bTest(?:Result|Loader|Runner|Suite|Program)\.\w+\s*=[^=]
-        | \bsetattr\s*\(\s*(?:unittest|_?pytest|builtins|sys|os|importlib|__builtins__)\b | \bsetattr\s*\(\s*\w*Test\w*\b
+        | (?:^|[^.\w])setattr\s*\(\s*(?:unittest|_?pytest|builtins|sys|os|importlib|__builtins__|\w*Test\w*)\b
         | \bdef\s+pytest_\w+\s*\( | \bpytest_plugins\b | \bdef\s+load_tests\s*\( | \b(?:sys|os)\.(?:_?exit|abort)\s*=[^=] | \bsys\.(?:meta_path|path_hooks)\.(?:insert|append)
         | \bgc\.get_(?:objects|referrers) | __globals__ | __code__\s*= | \.__dict__\s*(?:\[|\.update) | \bpatch(?:\.\w+)?\s*\([^)]*\)\s*\.start\s*\( | \bglobals\(\)\s*\[ | \bmonkeypatch_all\b
         ",
@@ -81,7 +81,7 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     if !file.lang.is_code() {
         return;
     }
-    if !file.is_test {
+    if !file.is_test && !matches!(file.lang, Lang::Other | Lang::Docker | Lang::Make) {
         check_special_casing(file, findings);
     }
     check_patching(file, findings);
@@ -130,6 +130,9 @@ fn assignments_to_imports<'v>(file: &'v FileView<'_>) -> Vec<(Line<'v>, &'v str)
         }
     }
     let is_import = |code: &str| {
+        if code.trim_start().starts_with("os.environ[") {
+            return None;
+        }
         let found = ASSIGNS_PART.captures(code)?;
         let is_bare_call = found.get(1).is_some() && !found[0].contains('=') && !found[0].contains("del");
         let name = found.get(1).or(found.get(2)).filter(|_| !is_bare_call)?;

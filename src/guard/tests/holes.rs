@@ -230,6 +230,33 @@ fn what_the_test_command_runs_stays() {
 }
 
 #[test]
+fn what_the_test_command_runs_in_turn_stays_if_it_is_a_check() {
+    let npm = "{\"scripts\": {\"test\": \"node scripts/check.js\", \"pretest\": \"make verify\"}}\n";
+    let make = "verify: prog\n\t@sh tools/verify.sh\n\tpython3 main.py | diff - expected\n";
+    let base = || case().command("npm test").base("package.json", npm).base("Makefile", make);
+    base().file("scripts/check.js", "run();\n", "done();\n").violates("runner-changed");
+    base().file("tools/verify.sh", "run\n", "done\n").violates("runner-changed");
+    base().file("main.py", "x = 1\n", "x = 2\n").is_ok();
+    base().file("scripts/other.js", "run();\n", "done();\n").is_ok();
+    case()
+        .command("sh go.sh")
+        .base("go.sh", "sh tools/verify.sh\n")
+        .file("tools/verify.sh", "run\n", "done\n")
+        .violates("runner-changed");
+}
+
+#[test]
+fn the_build_keeps_its_tests() {
+    case()
+        .file("CMakeLists.txt", "add_executable(a a.c)\nadd_test(a a)\n", "add_executable(a a.c)\n")
+        .violates("runner-config");
+    case()
+        .file("pom.xml", "<x>\n", "<x>\n<excludes><exclude>**/CalcTest.java</exclude></excludes>\n")
+        .violates("runner-config");
+    case().file("pom.xml", "<version>1</version>\n", "<version>2</version>\n").is_ok();
+}
+
+#[test]
 fn leaving_early_is_refused() {
     for (path, line) in [
         ("calc.py", "import os; os._exit(0)"),
@@ -333,6 +360,7 @@ fn secrets_are_refused_even_from_people() {
     case().human().file("a.py", "x = 1\n", &format!("x = 1\n{key}")).violates("secret");
     case().file("a.py", &format!("x = 1\n{key}"), "x = 1\n").is_ok();
     case().file("a.py", "x = 1\n", "x = 2 # \u{202e}\n").violates("hidden-text");
+    case().file("a.py", "x = 1\n", &format!("x = 2{};evil()\n", " ".repeat(5_000))).violates("hidden-text");
 }
 
 #[test]
@@ -358,6 +386,16 @@ fn dependencies_come_from_the_registry() {
     }
     case().file("requirements.txt", "a==1\n", "a==1\nrequests>=2\n").is_ok();
     case().file("requirements/base.txt", "a==1\n", "a==2\n").is_ok();
+    let member = |path: &str| {
+        case().file(
+            "crates/a/Cargo.toml",
+            "[dependencies]\n",
+            &format!("[dependencies]\nb = {{ path = \"{path}\" }}\n"),
+        )
+    };
+    member("../b").is_ok();
+    member("../../../b").violates("dependency-source");
+    member("../x/../../../b").violates("dependency-source");
     case().file("uv.lock", "a\n", "b\n").needs_two_keys("lockfile-alone");
     let (cargo, lock) = (
         "[dependencies]\na = \"1\"\n",

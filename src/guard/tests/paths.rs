@@ -119,7 +119,10 @@ fn the_files_judging_needs_are_told() {
         super::diff("a b.py", "x\n", "y\n")
             + "diff --git a/o.py b/n.py\nsimilarity index 100%\nrename from o.py\nrename to n.py\n",
     );
-    assert_eq!(super::super::wanted_files(&patch), ["a b.py", "n.py", "o.py"]);
+    assert_eq!(
+        super::super::wanted_files(&patch),
+        ["GNUmakefile", "Makefile", "a b.py", "makefile", "n.py", "o.py", "package.json"]
+    );
     assert!(super::super::wanted_files(&Patch("nonsense".to_owned())).is_empty());
     assert!(diff::parse("").unwrap().is_empty());
 }

@@ -64,7 +64,7 @@ fn touching(name: &str, style: usize, kind: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_path_out_of_the_tree_is_never_ok(name in outside(), style in 0_usize..3, kind in 0_usize..8, is_human: bool) {

@@ -135,6 +135,9 @@ fn suites_in_javascript() {
     check("    expect(", "    return;\n    expect(").violates("test-changed");
     check("describe(", "jest.mock('../calc', () => ({ add: () => 3 }));\n\ndescribe(").violates("test-changed");
     check("  it('adds'", "  beforeEach(() => { add = () => 3; });\n\n  it('adds'").violates("test-changed");
+    check("\n\ndescribe(", "\nconst { sub } = require('../calc');\n\ndescribe(").is_ok();
+    check("\n\ndescribe(", "\nvar add = require('../fake').add;\n\ndescribe(").violates("test-changed");
+    check("\n\ndescribe(", "\nimport '../fake';\n\ndescribe(").violates("test-changed");
     check("  });\n});\n", "  });\n\n  it('adds more', () => {\n    expect(add(2, 2)).toBe(4);\n  });\n});\n").is_ok();
     check("});\n", "});\n\ntest('more', () => {\n  expect(add(2, 2)).toBe(4);\n});\n").is_ok();
     case().file("test/calc.test.js", suite, &format!("{suite}\ndescribe('more', () => {{\n  it('adds', () => {{\n    expect(add(2, 2)).toBe(4);\n  }});\n}});\n")).is_ok();

@@ -5,8 +5,15 @@ use crate::guard::view::Stretch;
 use regex::Regex;
 use std::sync::LazyLock;
 
-static SCRIPT_HEAD: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^\s*(?:it|test|describe|context|suite)\b[.\w]*\s*\(|^\s*import\s"));
+static SCRIPT_HEAD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^\s*(?:it|test|describe|context|suite)\b[.\w]*\s*\(|^\s*import\s|^\s*(?:const|let|var)\s.*=\s*require\s*\(",
+    )
+});
+/// What a JavaScript import binds.
+static SCRIPT_IMPORT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:import\s+(?:type\s+)?(.*?)\s+from\b|(?:const|let|var)\s+(.*?)\s*=\s*require\b)"));
+static SCRIPT_DECLARES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:import|const|let|var)\b"));
 static SCRIPT_AROUND: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(?:describe|context|suite)\b"));
 static RUST_HEAD: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*#\[|^\s*(?:async\s+)?fn\s+(\w+)|^\s*use\s|^\s*mod\s+(\w+)\s*\{"));
@@ -69,9 +76,20 @@ pub(super) fn is_new_tests(lang: Lang, before: &Stretch<'_>, after: &Stretch<'_>
     let is_allowed = |text: &&String| {
         let Some(found) = head.captures(text) else { return false };
         let name = found.iter().skip(1).flatten().next();
-        !REACHING.is_match(text) && name.is_none_or(|it| is_new_name(it.as_str()))
+        let is_new_import = lang != Lang::JavaScript
+            || !SCRIPT_DECLARES.is_match(text)
+            || imported(text).is_some_and(|it| it.iter().all(|it| is_new_name(it)));
+        !REACHING.is_match(text) && is_new_import && name.is_none_or(|it| is_new_name(it.as_str()))
     };
     heads.iter().all(is_allowed) && heads.last().is_some_and(|it| !is_attribute(it.trim()))
+}
+
+/// The words an import binds; none where it binds nothing, and so is there for what it does.
+fn imported(text: &str) -> Option<Vec<&str>> {
+    let found = SCRIPT_IMPORT.captures(text)?;
+    let names = found.get(1).or(found.get(2))?.as_str();
+    let words = names.split(|ch: char| !ch.is_alphanumeric() && !matches!(ch, '_' | '$'));
+    Some(words.filter(|it| !it.is_empty() && *it != "as").collect())
 }
 
 fn is_attribute(line: &str) -> bool {

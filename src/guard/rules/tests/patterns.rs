@@ -69,9 +69,7 @@ static SCRIPT_SKIP: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static RUST_SKIP: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"#!?\[\s*(?:cfg_attr\s*\([^\]]*)?ignore\b|#!?\[\s*cfg\s*\(\s*(?:any\s*\(\s*\)|FALSE|false)|#\[\s*should_panic\b",
-    )
+    pattern(r"#!?\[\s*(?:cfg_attr\s*\([^\]]*)?ignore\b|#!?\[\s*cfg\s*\(\s*(?:any\s*\(\s*\)|FALSE|false)")
 });
 static GO_SKIP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[tbf]\.Skip(?:Now|f)?\s*\(|\btesting\.Short\s*\("));
 static JVM_SKIP: LazyLock<Regex> = LazyLock::new(|| {
