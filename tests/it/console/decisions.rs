@@ -3,7 +3,7 @@ use super::fixture;
 use super::harness::Console;
 use super::harness::opening;
 use paramedic::backlog::{ActionKind, HandMade};
-use paramedic::console::action::{Action, Command, Refusal, RefusalKind};
+use paramedic::console::action::{Action, Answer, Command, Refusal, RefusalKind};
 use paramedic::console::effect::{Draft, DraftKind};
 use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
@@ -225,14 +225,13 @@ fn the_review_decides_only_on_the_patch_it_shows() {
 fn a_newer_patch_is_announced_and_never_swapped_in() {
     let mut console = Console::new();
     console.press("d j j j");
-    let mut third = fixture::attempt(3, "human:mara", Some(fixture::EARLIER_PATCH), None);
-    third.attempt_no = 3;
+    let third = fixture::attempt(3, "human:mara", Some(fixture::EARLIER_PATCH), None);
     console.runs[0].attempts.push(third);
     console.runs[0].run.version = 9;
     console.apply(Action::Changed(50));
     let review = console.model.review.as_ref().unwrap();
     assert_eq!((review.attempt_no, review.cursor), (2, 3));
-    assert!(console.screen().contains("attempt 3 brought a newer patch"));
+    assert!(console.screen().contains("the candidate is attempt 3"));
     console.press("A");
     assert!(console.model.dialog.is_none());
     console.press("r");
@@ -347,4 +346,39 @@ fn a_done_dialog_says_what_a_repeat_and_a_first_key_are() {
     let Stage::Done(outcome) = &mut dialog.stage else { panic!("{:?}", dialog.stage) };
     outcome.needs_second_key = true;
     assert!(console.screen().contains("FIRST KEY KEPT"));
+}
+
+#[test]
+fn a_fix_refused_because_the_run_moved_on_can_be_sent_after_a_look() {
+    let mut console = Console::new();
+    console.press("F enter").write("x").press("ctrl-s").wait(500);
+    console.runs[0].run.version = 8;
+    console.refusal = Some(Refusal { kind: RefusalKind::Precondition, text: "version 8, not 7".to_owned() });
+    console.press("y r");
+    assert!(console.model.notice.as_ref().unwrap().text.contains("version 8"));
+    console.press("ctrl-s").wait(500).press("y");
+    assert_eq!(console.sent.iter().map(|it| it.1.version.unwrap()).collect::<Vec<_>>(), [7, 8]);
+}
+
+#[test]
+fn approving_a_patch_unseen_is_said() {
+    let mut console = Console::new();
+    console.press("A");
+    assert!(console.screen().contains("you have not looked at this patch"));
+    console.wait(500).press("esc d A");
+    assert!(!console.screen().contains("you have not looked"));
+}
+
+#[test]
+fn a_draft_that_could_not_be_saved_is_saved_again() {
+    let mut console = Console::new();
+    console.press("F enter").write("x");
+    console.is_slow = true;
+    console.wait(3_000);
+    let (request, _) = console.held.pop().unwrap();
+    let refusal = Answer::Refused(Refusal::failed("no space left on device"));
+    console.apply(Action::Answered { request, answer: Box::new(refusal) });
+    assert!(console.screen().contains("NOT saved: no space left"));
+    console.deliver().wait(3_000);
+    assert!(console.drafts[&draft()].starts_with('x'));
 }
