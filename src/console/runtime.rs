@@ -194,6 +194,9 @@ impl Session {
         self.execute(effects, surface).await?;
         while !self.is_over {
             if self.is_dirty && next_frame <= Instant::now() {
+                if surface.size()? != (self.model.columns, self.model.rows) {
+                    self.resized(surface).await?;
+                }
                 surface.draw(&self.model, &self.theme)?;
                 self.is_dirty = false;
                 next_frame = Instant::now() + FRAME;

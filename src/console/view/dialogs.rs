@@ -104,15 +104,12 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
 }
 
 fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>) {
-    if dialog.needs_note {
-        lines.push(Line::Field("reason (goes to the next attempt):", Spot::Note, &dialog.note));
-    } else {
-        lines.push(Line::Field("note:", Spot::Note, &dialog.note));
-    }
     if let Some(challenge) = &dialog.challenge {
         lines.push(Line::Fact("", challenge.why.clone(), Role::Warning));
         lines.push(Line::Field("type it:", Spot::Challenge, &challenge.field));
     }
+    let label = if dialog.needs_note { "reason (goes to the next attempt):" } else { "note (may stay empty):" };
+    lines.push(Line::Field(label, Spot::Note, &dialog.note));
     lines.push(Line::Blank);
     if let Some(hint) = &dialog.hint {
         lines.push(Line::Fact("", format!("⚠ {hint}"), Role::Warning));

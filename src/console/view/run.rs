@@ -111,7 +111,7 @@ fn paragraph(pen: &mut Pen<'_>, area: Rect, text: &str, role: Role) {
 
 fn timeline(model: &Model, pen: &mut Pen<'_>, area: Rect, detail: &RunDetail) {
     let n = detail.events.len();
-    let foot = format!("{n} events");
+    let foot = format!("{n} {}", if n == 1 { "event" } else { "events" });
     let inside = pen.frame(area, &[piece("Timeline", Role::Title)], &foot, model.run.pane == Pane::Timeline);
     let rows = usize::from(inside.height);
     let last = n.saturating_sub(model.run.timeline_back.min(n.saturating_sub(rows)));

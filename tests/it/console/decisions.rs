@@ -8,7 +8,7 @@ use paramedic::console::effect::{Draft, DraftKind};
 use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
 use paramedic::console::model::dialog::Stage;
-use paramedic::domain::Patch;
+use paramedic::domain::{Digest, Patch};
 
 /// A console with the approve dialog of the first run open, and old enough to listen.
 fn asked() -> Console {
@@ -134,9 +134,9 @@ fn abort_needs_the_runs_id() {
     let mut console = Console::new();
     console.press("X").wait(500).press("y");
     assert!(console.sent.is_empty());
-    console.press("tab tab").write("2b6d3c0a").press("enter y");
+    console.press("tab").write("2b6d3c0a").press("enter y");
     assert!(console.sent.is_empty(), "another run's id does not count");
-    console.press("shift-tab ctrl-u").write("1b6d3c0a").press("esc y");
+    console.press("tab ctrl-u").write("1b6d3c0a").press("esc y");
     let (id, request) = console.sent.pop().unwrap();
     assert_eq!((id, request.kind, request.rev), (fixture::id(1), ActionKind::Abort, None));
 }
@@ -152,7 +152,7 @@ fn a_patch_with_hidden_characters_asks_for_a_word() {
     assert!(console.screen().contains("⟨U+202E⟩"), "{}", console.screen());
     console.press("A").wait(500).press("y");
     assert!(console.sent.is_empty());
-    console.press("tab tab").write("hidden").press("enter y");
+    console.press("tab").write("hidden").press("enter y");
     assert_eq!(console.sent.len(), 1);
 }
 
@@ -381,4 +381,79 @@ fn a_draft_that_could_not_be_saved_is_saved_again() {
     assert!(console.screen().contains("NOT saved: no space left"));
     console.deliver().wait(3_000);
     assert!(console.drafts[&draft()].starts_with('x'));
+}
+
+/// Keys that a sleepy, hasty or malicious hand may press.
+const KEYS: &[&str] = &[
+    "A",
+    "D",
+    "X",
+    "F",
+    "R",
+    "y",
+    "y",
+    "y",
+    "enter",
+    "esc",
+    "tab",
+    "shift-tab",
+    "q",
+    "d",
+    "l",
+    "j",
+    "k",
+    "r",
+    "e",
+    "i",
+    "space",
+    "?",
+    ":",
+    "/",
+    "n",
+    "]",
+    "[",
+    "}",
+    "1",
+    "b",
+    "6",
+    "h",
+    "ctrl-s",
+    "ctrl-u",
+    "backspace",
+    "ctrl-l",
+    "G",
+    "w",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 60, ..Default::default() })]
+
+    /// Whatever is pressed, a decision leaves only by `y`, from a dialog that was open for half a second, with what was frozen in it.
+    #[test]
+    fn no_sequence_of_keys_decides_by_accident(
+        read_only: bool,
+        steps in proptest::collection::vec((0..KEYS.len(), proptest::sample::select(vec![0_i64, 50, 499, 600, 3_000])), 1..120),
+    ) {
+        let mut console = Console::with(&Opening { read_only, ..opening() }, fixture::backlog());
+        for (key, ms) in steps {
+            console.wait(ms);
+            let before = console.model.dialog.clone();
+            let n_sent = console.sent.len();
+            console.press(KEYS[key]);
+            if console.has_quit {
+                break;
+            }
+            let Some((id, request)) = console.sent.get(n_sent) else { continue };
+            proptest::prop_assert!(!read_only);
+            proptest::prop_assert_eq!(KEYS[key], "y");
+            let dialog = before.expect("a decision comes from a dialog");
+            proptest::prop_assert_eq!(&dialog.stage, &Stage::Asking);
+            proptest::prop_assert!(!dialog.is_deaf(console.model.now) && !dialog.is_typing());
+            proptest::prop_assert_eq!((id, request.kind), (&dialog.seen.run, dialog.kind));
+            proptest::prop_assert_eq!(request.version, Some(dialog.seen.version));
+            proptest::prop_assert_eq!(request.rev.as_deref(), dialog.seen.digest.as_ref().map(Digest::as_str));
+            proptest::prop_assert_eq!(request.kind == ActionKind::Deny && request.note.is_none(), false);
+        }
+        console.screen();
+    }
 }

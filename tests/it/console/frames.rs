@@ -9,6 +9,9 @@ use paramedic::console::picture::contrast;
 use paramedic::console::recorder::frame;
 use paramedic::console::theme::Role;
 use paramedic::console::theme::Theme;
+use paramedic::console::view::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
 /// The screens, with the keys that lead there.
@@ -124,4 +127,12 @@ fn text_can_be_read_on_its_ground() {
             }
         }
     }
+}
+
+#[test]
+fn a_window_that_changed_before_it_was_told_is_left_blank() {
+    let console = Console::new();
+    let mut terminal = Terminal::new(TestBackend::new(40, 10)).unwrap();
+    terminal.draw(|frame| view(&console.model, &Theme::named("dark").unwrap(), frame)).unwrap();
+    assert!(text(terminal.backend().buffer()).trim().is_empty());
 }
