@@ -105,6 +105,8 @@ pub enum Action {
     Changed(u64),
     /// The backlog cannot be read.
     Unreadable(String),
+    /// Something of this machine failed; said, and nothing else.
+    Failed(String),
     /// The terminal is gone or the process is told to end.
     Hangup,
 }

@@ -124,6 +124,11 @@ pub fn rows(area: Rect, header: u16) -> usize {
     usize::from(inner(area).height.saturating_sub(header)).max(1)
 }
 
+/// Returns how many columns of text a document has in `area`, beside its border and the cursor's sign.
+pub const fn text_columns(area: Rect) -> u16 {
+    inner(area).width.saturating_sub(1)
+}
+
 /// Returns the offset that keeps `cursor` among `rows` visible rows with the least movement.
 pub const fn keep_visible(offset: usize, cursor: usize, rows: usize) -> usize {
     if cursor < offset {
@@ -133,6 +138,18 @@ pub const fn keep_visible(offset: usize, cursor: usize, rows: usize) -> usize {
     } else {
         offset
     }
+}
+
+/// Returns the smallest offset from which wrapped rows up to `cursor` fit into `rows` lines.
+pub fn wrapped_offset(cursor: usize, rows: usize, height_of: impl Fn(usize) -> usize) -> usize {
+    let mut used = 0;
+    for idx in (0..=cursor).rev() {
+        used += height_of(idx);
+        if rows < used {
+            return (idx + 1).min(cursor);
+        }
+    }
+    0
 }
 
 /// Returns a centred area of at most the given size.
@@ -167,6 +184,13 @@ mod tests {
             }
             assert_eq!(chrome.status.intersection(all), chrome.status);
         }
+    }
+
+    #[test]
+    fn wrapped_rows_leave_room_for_the_cursor() {
+        assert_eq!(wrapped_offset(5, 10, |_| 1), 0);
+        assert_eq!(wrapped_offset(5, 10, |_| 3), 3);
+        assert_eq!(wrapped_offset(5, 10, |_| 30), 5);
     }
 
     #[test]

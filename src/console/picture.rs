@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 
 const CELL_WIDTH: f32 = 8.4;
-const CELL_HEIGHT: f32 = 17.0;
+const CELL_HEIGHT: f32 = 16.0;
 const MARGIN: f32 = 12.0;
 
 /// The colours a terminal gives to "default".

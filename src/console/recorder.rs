@@ -28,7 +28,10 @@ pub struct Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recorder").field("opening", &self.opening).field("actions", &self.actions.len()).finish()
+        f.debug_struct("Recorder")
+            .field("opening", &self.opening)
+            .field("actions", &self.actions.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -194,6 +194,9 @@ impl Session {
         self.execute(effects, surface).await?;
         while !self.is_over {
             if self.is_dirty && next_frame <= Instant::now() {
+                if surface.size()? != (self.model.columns, self.model.rows) {
+                    self.resized(surface).await?;
+                }
                 surface.draw(&self.model, &self.theme)?;
                 self.is_dirty = false;
                 next_frame = Instant::now() + FRAME;
@@ -274,7 +277,7 @@ impl Session {
             match effect {
                 Effect::Ask { request, ask } => self.ask(request, ask, surface).await?,
                 Effect::Redraw => surface.clear()?,
-                Effect::Suspend => self.suspend(surface).await?,
+                Effect::Suspend => self.suspend(surface)?,
                 Effect::Quit => self.is_over = true,
             }
         }
@@ -329,7 +332,7 @@ impl Session {
     async fn obey(&mut self, told: Told, surface: &mut dyn Surface) -> Result<(), ConsoleError> {
         match told {
             Told::End => self.apply(Action::Hangup, surface).await,
-            Told::Stop => self.suspend(surface).await,
+            Told::Stop => self.suspend(surface),
             Told::Continue => {
                 surface.enter()?;
                 self.resized(surface).await
@@ -338,12 +341,12 @@ impl Session {
     }
 
     /// Stops this process until the shell continues it.
-    async fn suspend(&mut self, surface: &mut dyn Surface) -> Result<(), ConsoleError> {
+    fn suspend(&mut self, surface: &mut dyn Surface) -> Result<(), ConsoleError> {
         surface.leave()?;
         let stopped = (self.options.stop_process)();
         surface.enter()?;
         if let Err(error) = stopped {
-            self.ready.push_back(Action::Unreadable(format!("cannot suspend: {error}")));
+            self.ready.push_back(Action::Failed(format!("cannot suspend: {error}")));
         }
         self.is_dirty = true;
         Ok(())

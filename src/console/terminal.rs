@@ -22,6 +22,7 @@ use futures::Stream;
 use futures::StreamExt as _;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use std::io;
 use std::io::Stdout;
 use std::pin::Pin;
@@ -117,7 +118,9 @@ impl Surface for RealTerminal {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` asks the terminal where the cursor is, and the answer would get lost among the keys.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     fn copy(&mut self, text: &str) -> io::Result<usize> {
@@ -133,7 +136,7 @@ impl Surface for RealTerminal {
         crossterm::terminal::enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
         self.terminal.hide_cursor()?;
-        self.terminal.clear()
+        self.clear()
     }
 
     fn leave(&mut self) -> io::Result<()> {

@@ -127,6 +127,7 @@ struct Raw {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 struct RawStyle {
     fg: Option<String>,
     bg: Option<String>,
@@ -210,9 +211,8 @@ impl RawStyle {
                 .copied()
                 .ok_or_else(|| ThemeError::Invalid(format!("`{name}` is not in [palette]")))
         };
-        let mut style = Style::default();
-        style.fg = self.fg.as_ref().map(color).transpose()?;
-        style.bg = self.bg.as_ref().map(color).transpose()?;
+        let (fg, bg) = (self.fg.as_ref().map(color).transpose()?, self.bg.as_ref().map(color).transpose()?);
+        let mut style = Style { fg, bg, ..Style::default() };
         for (is_set, modifier) in [
             (self.bold, Modifier::BOLD),
             (self.dim, Modifier::DIM),

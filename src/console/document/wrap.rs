@@ -23,7 +23,8 @@ pub fn clip(row: &Row, skip_columns: usize, width: u16) -> Row {
     for (segment, grapheme, columns) in graphemes(frame.content) {
         let (from, to) = (column, column + columns);
         column = to;
-        if from >= end && columns > 0 {
+        // Behind a wide character that was cut, even one without width is out of sight.
+        if from > end || (from == end && columns > 0) {
             break;
         }
         if to <= skip_columns && (columns > 0 || skip_columns > 0) {
@@ -166,6 +167,8 @@ mod tests {
         assert_eq!(clip(&row, 0, 2).text(), "a ");
         assert_eq!(clip(&row, 2, 4).text(), " b界");
         assert_eq!(clip(&row, 3, 2).text(), "b ");
+        let marked = Row::of(vec![Segment::new("a界", Ink::Plain), Segment::new("\u{301}", Ink::Plain)]);
+        assert_eq!(clip(&marked, 0, 2).text(), "a ", "a mark of its own segment behind the cut goes too");
     }
 
     #[test]

@@ -97,13 +97,12 @@ impl Dialog {
         }
     }
 
-    /// Returns the spots that `tab` walks.
+    /// Returns the spots that `tab` walks: what must be typed comes before what may be.
     pub fn spots(&self) -> Vec<Spot> {
-        let mut spots = vec![Spot::Question, Spot::Note];
-        if self.challenge.is_some() {
-            spots.push(Spot::Challenge);
+        match self.challenge {
+            Some(_) => vec![Spot::Question, Spot::Challenge, Spot::Note],
+            None => vec![Spot::Question, Spot::Note],
         }
-        spots
     }
 
     /// Returns what is still missing before `y` counts.

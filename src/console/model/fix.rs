@@ -27,6 +27,7 @@ pub enum Stage {
 
 /// A draft and where it is kept.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers another question about the draft")]
 pub struct Fix {
     pub run: RunId,
     /// The version that was on the screen when the fix was begun.
@@ -45,6 +46,8 @@ pub struct Fix {
     pub is_resumed: bool,
     /// Whether to go on to the person's editor once the draft is read.
     pub wants_editor: bool,
+    /// Whether the person asked to look at the run again, so that the fix is bound to what they see next.
+    pub is_following: bool,
     /// Whether a draft was read or written, so that there is something to send.
     pub has_draft: bool,
 }

@@ -27,10 +27,12 @@ use crate::console::model::queue::Queue;
 use crate::console::model::requests::Requests;
 use crate::console::model::review::Review;
 use crate::console::model::run::RunPage;
+use crate::domain::Digest;
 use crate::domain::RunId;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What a session starts with; the first line of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +117,8 @@ pub struct Model {
     pub focus: Option<Focus>,
     pub run: RunPage,
     pub review: Option<Review>,
+    /// Patches that were open in the review.
+    pub looked_at: BTreeSet<Digest>,
     pub log: Option<Log>,
     pub fix: Option<Fix>,
     pub help: HelpPage,
@@ -149,6 +153,7 @@ impl Model {
             focus: opening.run.map(Focus::new),
             run: RunPage::default(),
             review: None,
+            looked_at: BTreeSet::new(),
             log: None,
             fix: None,
             help: HelpPage::default(),

@@ -1,4 +1,5 @@
 //! The run screen: attempts, timeline, output.
+use crate::console::model::Model;
 use crate::console::model::focus::Focus;
 use crate::domain::Attempt;
 
@@ -13,6 +14,7 @@ pub enum Pane {
 
 impl Pane {
     /// Returns the pane after this one.
+    #[must_use]
     pub const fn next(self) -> Self {
         match self {
             Self::Attempts => Self::Timeline,
@@ -22,6 +24,7 @@ impl Pane {
     }
 
     /// Returns the pane before this one.
+    #[must_use]
     pub const fn previous(self) -> Self {
         self.next().next()
     }
@@ -46,4 +49,13 @@ impl RunPage {
         let chosen = self.attempt.and_then(|no| attempts.iter().find(|it| it.attempt_no == no));
         chosen.or_else(|| attempts.last().filter(|it| it.proposed_fix.is_none())).or_else(|| focus.candidate())
     }
+}
+
+/// Returns what the output pane shows: what is being printed now, else the end of the selected attempt's proof.
+pub fn output_text(model: &Model) -> &str {
+    let Some(focus) = &model.focus else { return "" };
+    if let Some(live) = &focus.live {
+        return &live.tail;
+    }
+    model.run.selected(focus).map_or("", |it| it.validation_log.as_str())
 }

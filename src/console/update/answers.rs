@@ -100,6 +100,7 @@ fn run_read(model: &mut Model, detail: RunDetail) -> Vec<Effect> {
     focus.refusal = None;
     focus.detail = Some(detail);
     review::run_read(model);
+    fix::run_read(model);
     log::run_read(model)
 }
 
@@ -140,7 +141,7 @@ fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
         }
         Slot::Outputs | Slot::Output => log::refused(model, &refusal.text),
         Slot::LoadDraft | Slot::Edit => fix::refused(model, &refusal.text),
-        Slot::SaveDraft => model.say(Tone::Bad, format!("the draft was NOT saved: {}", refusal.text)),
+        Slot::SaveDraft => fix::not_saved(model, &refusal.text),
         Slot::Copy => model.say(Tone::Bad, refusal.text),
         // The pane simply stays as it was; the next second asks again.
         Slot::Live => {}

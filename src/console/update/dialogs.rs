@@ -74,16 +74,12 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
 fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, String> {
     let candidate = detail.candidate().and_then(|it| it.patch_digest.clone());
     let review = model.review.as_ref().filter(|it| model.screen() == Screen::Review && it.run == detail.run.id);
-    if let Some(review) = review.filter(|_| matches!(kind, ActionKind::Approve | ActionKind::Deny)) {
-        if Some(&review.digest) != candidate.as_ref() {
-            let now = candidate.as_ref().map_or("none", |it| it.short());
-            return Err(format!(
-                "the patch on screen is {}, the candidate is {now}; r shows the candidate",
-                review.digest.short()
-            ));
-        }
-    }
     let needs_digest = matches!(kind, ActionKind::Approve | ActionKind::Deny);
+    if let Some(review) = review.filter(|it| needs_digest && Some(&it.digest) != candidate.as_ref()) {
+        let now = candidate.as_ref().map_or("none", |it| it.short());
+        let shown = review.digest.short();
+        return Err(format!("the patch on screen is {shown}, the candidate is {now}; r shows the candidate"));
+    }
     Ok(Seen { run: detail.run.id, version: detail.run.version, digest: candidate.filter(|_| needs_digest) })
 }
 
@@ -103,6 +99,9 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
     dialog.facts = facts(detail, kind);
     dialog.needs_note = kind == ActionKind::Deny;
     if kind == ActionKind::Approve {
+        if dialog.seen.digest.as_ref().is_some_and(|it| !model.looked_at.contains(it)) {
+            dialog.warnings.push("you have not looked at this patch in this session; d shows it".to_owned());
+        }
         warn_of_patch(&mut dialog, attempt);
     }
     if kind == ActionKind::Abort {
@@ -283,6 +282,9 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
 /// Closes a refused dialog and reads the run again.
 fn reload(model: &mut Model) -> Vec<Effect> {
     let Some(dialog) = model.dialog.take() else { return Vec::new() };
+    if let Some(fix) = model.fix.as_mut().filter(|it| it.run == dialog.seen.run) {
+        fix.is_following = true;
+    }
     model.say(Tone::Info, "reading the run again; look before you decide");
     vec![model.ask(Ask::Queue), model.ask(Ask::Run(dialog.seen.run))]
 }

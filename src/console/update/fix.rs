@@ -67,6 +67,7 @@ fn begin(model: &mut Model) -> Result<(), String> {
             changed_at: model.now,
             is_resumed: false,
             wants_editor: false,
+            is_following: false,
             has_draft: false,
         });
     }
@@ -153,6 +154,26 @@ pub fn edited(model: &mut Model, text: &str) {
 pub fn saved(model: &mut Model, path: PathBuf) {
     if let Some(fix) = &mut model.fix {
         fix.path = Some(path);
+    }
+}
+
+/// Keeps the text marked as unsaved, so that it is saved again, and says so.
+pub fn not_saved(model: &mut Model, why: &str) {
+    let now = model.now;
+    if let Some(fix) = &mut model.fix {
+        (fix.is_dirty, fix.changed_at) = (true, now);
+    }
+    model.say(Tone::Bad, format!("the draft was NOT saved: {why}"));
+}
+
+/// Binds the fix to the version that the person asked to see.
+pub fn run_read(model: &mut Model) {
+    let run = model.focus.as_ref().and_then(|it| it.detail.as_ref()).map(|it| &it.run);
+    let fix = model.fix.as_mut().filter(|it| it.is_following);
+    if let Some((fix, run)) = fix.zip(run).filter(|(fix, run)| fix.run == run.id) {
+        (fix.version, fix.is_following) = (run.version, false);
+        let text = format!("the run is {} now, version {}; your draft is kept", run.status, run.version);
+        model.say(Tone::Info, text);
     }
 }
 

@@ -3,6 +3,7 @@ use crate::console::action::Command;
 use crate::console::action::StoredOutput;
 use crate::console::document::LogDocument;
 use crate::console::document::Timestamps;
+use crate::console::document::wrap;
 use crate::console::effect::Ask;
 use crate::console::effect::Effect;
 use crate::console::layout;
@@ -80,7 +81,8 @@ pub fn outputs_read(model: &mut Model, outputs: Vec<(String, u64)>) -> Vec<Effec
     load(model)
 }
 
-fn load(model: &mut Model) -> Vec<Effect> {
+/// Reads the current output, again if it is on screen.
+pub fn load(model: &mut Model) -> Vec<Effect> {
     let Some(log) = &mut model.log else { return Vec::new() };
     (log.document, log.refusal) = (None, None);
     let Some(name) = log.name().map(str::to_owned) else { return Vec::new() };
@@ -141,7 +143,6 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         _ => motion(command, at, document.len(), page),
     };
     match (found, command) {
-        (Some(row), Command::Toggle) => log.cursor = row,
         (Some(row), Command::Next | Command::Previous | Command::NextMatch | Command::PreviousMatch) => {
             log.cursor = row;
             log.offset = row.saturating_sub(page / 3);
@@ -230,8 +231,13 @@ fn page(model: &Model) -> usize {
 /// Scrolls so that the cursor is on the screen.
 pub fn keep_visible(model: &mut Model) {
     let rows = page(model);
+    let width = layout::text_columns(layout::chrome(model.columns, model.rows).body);
     let Some(log) = &mut model.log else { return };
     let len = log.document.as_ref().map_or(0, LogDocument::len);
     log.cursor = log.cursor.min(len.saturating_sub(1));
     log.offset = layout::keep_visible(log.offset.min(len.saturating_sub(rows)), log.cursor, rows);
+    if let Some(document) = log.document.as_ref().filter(|_| log.wraps) {
+        let height = |idx| wrap(&document.row(idx), width).len();
+        log.offset = log.offset.max(layout::wrapped_offset(log.cursor, rows, height));
+    }
 }

@@ -29,6 +29,8 @@ use jiff::Timestamp;
 
 const TWICE_WITHIN: SignedDuration = SignedDuration::from_secs(2);
 const LIVE_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// How long the backlog may take to list its runs.
+const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(15);
 const NOTICE_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// How much of a paste is taken.
 pub const MAX_PASTE_BYTES: usize = 64 * 1024;
@@ -63,10 +65,15 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
             answers::unreadable(model, &why);
             Vec::new()
         }
+        Action::Failed(why) => {
+            model.say(Tone::Bad, why);
+            Vec::new()
+        }
         Action::Hangup => quit(model),
     };
     effects.extend(follow_selection(model));
     keep_cursors_visible(model);
+    review::note_look(model);
     effects
 }
 
@@ -81,6 +88,10 @@ fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         model.notice = None;
     }
     let mut effects = fix::tick(model);
+    if model.requests.since(Slot::Queue).is_some_and(|since| ANSWER_WITHIN < now.duration_since(since)) {
+        model.requests.forget(Slot::Queue);
+        answers::unreadable(model, &format!("no answer for {} s", ANSWER_WITHIN.as_secs()));
+    }
     if model.outage.as_ref().is_some_and(|it| it.retry_at <= now) && !model.requests.is_waiting(Slot::Queue) {
         effects.push(model.ask(Ask::Queue));
     }
@@ -181,8 +192,10 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
     if let Some(id) = model.focus.as_ref().map(|it| it.id) {
         effects.push(model.ask(Ask::Run(id)));
     }
-    if model.screen() == Screen::Review {
-        review::reload(model);
+    match model.screen() {
+        Screen::Review => review::reload(model),
+        Screen::Log => effects.extend(log::load(model)),
+        _ => {}
     }
     model.say(Tone::Info, "reading the backlog again");
     effects
@@ -280,7 +293,7 @@ pub fn focus_on(model: &mut Model, id: RunId) -> Effect {
     model.ask(Ask::Run(id))
 }
 
-/// Leaves the editor's text area as it is and says where the draft is.
+/// Whether the person types into the text area.
 pub fn is_editing(model: &Model) -> bool {
     model.screen() == Screen::Fix && model.fix.as_ref().is_some_and(|it| it.stage == Stage::Editing)
 }

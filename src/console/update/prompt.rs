@@ -45,13 +45,13 @@ pub fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
 fn apply(model: &mut Model, kind: PromptKind, text: &str, is_accepted: bool) {
     match kind {
         PromptKind::Filter => {
-            model.queue.filter = text.to_owned();
+            text.clone_into(&mut model.queue.filter);
             if model.queue.position().is_none() {
                 model.queue.select(0);
             }
         }
         PromptKind::SearchHelp => {
-            model.help.filter = text.to_owned();
+            text.clone_into(&mut model.help.filter);
             model.help.offset = 0;
         }
         PromptKind::SearchReview if is_accepted => review::search(model, text),

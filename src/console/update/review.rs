@@ -1,6 +1,7 @@
 //! The review: moving through a patch by line, hunk, file and match.
 use crate::console::action::Command;
 use crate::console::document::DiffDocument;
+use crate::console::document::wrap;
 use crate::console::effect::Ask;
 use crate::console::effect::Effect;
 use crate::console::layout;
@@ -42,6 +43,15 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
     }
     model.go(Screen::Review);
     Vec::new()
+}
+
+/// Notes that the patch on screen was looked at.
+pub fn note_look(model: &mut Model) {
+    if let Some(review) = model.review.as_ref().filter(|_| model.screen() == Screen::Review)
+        && !model.looked_at.contains(&review.digest)
+    {
+        model.looked_at.insert(review.digest.clone());
+    }
 }
 
 fn pin(run: RunId, attempt: &Attempt) -> Option<Review> {
@@ -178,9 +188,15 @@ fn page(model: &Model) -> usize {
 /// Scrolls so that the cursor is on the screen.
 pub fn keep_visible(model: &mut Model) {
     let rows = page(model);
+    let shows_why = model.review.as_ref().is_some_and(|it| it.shows_why);
+    let width = layout::text_columns(layout::review(layout::chrome(model.columns, model.rows).body, shows_why).diff);
     if let Some(review) = &mut model.review {
         review.cursor = review.cursor.min(review.document.len().saturating_sub(1));
         let last = review.document.len().saturating_sub(rows);
         review.offset = layout::keep_visible(review.offset.min(last), review.cursor, rows);
+        if review.wraps {
+            let height = |idx| wrap(&review.document.row(idx, None), width).len();
+            review.offset = review.offset.max(layout::wrapped_offset(review.cursor, rows, height));
+        }
     }
 }

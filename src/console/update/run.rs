@@ -4,6 +4,7 @@ use crate::console::effect::Effect;
 use crate::console::layout;
 use crate::console::model::Model;
 use crate::console::model::run::Pane;
+use crate::console::model::run::output_text;
 use crate::console::update::log;
 use crate::console::update::motion;
 use crate::console::update::queue;
@@ -59,13 +60,4 @@ fn scroll_back(back: usize, command: Command, len: usize, page: usize) -> usize 
         Some(from_top) => max - from_top.min(max),
         None => back.min(max),
     }
-}
-
-/// Returns what the output pane shows: what is being printed now, else the end of the selected attempt's proof.
-pub fn output_text(model: &Model) -> &str {
-    let Some(focus) = &model.focus else { return "" };
-    if let Some(live) = &focus.live {
-        return &live.tail;
-    }
-    model.run.selected(focus).map_or("", |it| it.validation_log.as_str())
 }

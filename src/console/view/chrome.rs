@@ -12,9 +12,15 @@ use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::Piece;
 use crate::console::view::paint::columns;
+use crate::console::view::paint::height_of;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
+use crate::console::view::paint::wrap_words;
 use crate::console::view::words;
 use ratatui::layout::Rect;
+
+/// Lines that a text at the foot may take.
+const FOOT_LINES: usize = 3;
 
 /// Says the one fact that matters when there is no room for more.
 pub fn too_small(model: &Model, pen: &mut Pen<'_>) {
@@ -160,14 +166,13 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
             Tone::Good => ("✓", Role::NoticeGood),
             Tone::Bad => ("✗", Role::NoticeBad),
         };
-        pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &format!("{sign} {}", notice.text), role);
+        foot(pen, line, &format!("{sign} {}", notice.text), role);
         return;
     }
     if let Some(outage) = &model.outage {
         let read = model.read_at.map_or("never read".to_owned(), |it| format!("data of {}Z", words::clock(it)));
-        let text =
-            format!("✗ no backlog since {}Z, {read}: {}", words::clock(outage.since), outage.why);
-        pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &text, Role::NoticeBad);
+        let text = format!("✗ no backlog since {}Z, {read}: {}", words::clock(outage.since), outage.why);
+        foot(pen, line, &text, Role::NoticeBad);
         return;
     }
     let freshness = match model.read_at {
@@ -177,6 +182,19 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
     let waiting = if model.requests.is_waiting(Slot::Act) { " · a decision is on its way…" } else { "" };
     let text = format!("{freshness} · {}{waiting}", model.operator);
     pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &text, Role::Dim);
+}
+
+/// Draws a text at the foot; a long one grows upwards over the hints, because half a reason is none.
+fn foot(pen: &mut Pen<'_>, line: Rect, text: &str, role: Role) {
+    let width = line.width.saturating_sub(2);
+    let mut lines = wrap_words(text, usize::from(width));
+    lines.truncate(FOOT_LINES);
+    let y = line.y.saturating_sub(height_of(lines.len()).saturating_sub(1));
+    for (idx, text) in lines.iter().enumerate() {
+        let row = line_at(Rect { y, ..line }, idx);
+        pen.fill(row, Role::Text);
+        pen.put(row.x + 1, row.y, width, text, role);
+    }
 }
 
 /// Draws a line being typed, with its cursor; the end stays visible.

@@ -11,6 +11,8 @@ use crate::console::model::dialog::Stage;
 use crate::console::theme::Role;
 use crate::console::view::chrome::field;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::height_of;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use ratatui::layout::Rect;
@@ -30,7 +32,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let Some(dialog) = &model.dialog else { return };
     let width = WIDTH.min(body.width.saturating_sub(2));
     let lines = lines(model, dialog, usize::from(width.saturating_sub(4 + LABEL)));
-    let area = layout::centred(body, width, lines.len() as u16 + 2);
+    let area = layout::centred(body, width, height_of(lines.len() + 2));
     pen.fill(area, Role::DialogText);
     let is_danger = matches!(dialog.kind, ActionKind::Abort | ActionKind::Deny);
     let role = if is_danger { Role::DialogDanger } else { Role::DialogBorder };
@@ -41,7 +43,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let n_facts = lines.iter().take_while(|it| matches!(it, Line::Fact(label, ..) if !label.is_empty())).count();
     let kept = lines.iter().enumerate().filter(|(idx, _)| *idx >= n_facts || *idx + hidden < n_facts).map(|(_, it)| it);
     for (idx, line) in kept.take(usize::from(inside.height)).enumerate() {
-        let row = Rect { y: inside.y + idx as u16, height: 1, ..inside };
+        let row = line_at(inside, idx);
         draw(pen, row, line, dialog);
     }
 }
@@ -102,15 +104,12 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
 }
 
 fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>) {
-    if dialog.needs_note {
-        lines.push(Line::Field("reason (goes to the next attempt):", Spot::Note, &dialog.note));
-    } else {
-        lines.push(Line::Field("note:", Spot::Note, &dialog.note));
-    }
     if let Some(challenge) = &dialog.challenge {
         lines.push(Line::Fact("", challenge.why.clone(), Role::Warning));
         lines.push(Line::Field("type it:", Spot::Challenge, &challenge.field));
     }
+    let label = if dialog.needs_note { "reason (goes to the next attempt):" } else { "note (may stay empty):" };
+    lines.push(Line::Field(label, Spot::Note, &dialog.note));
     lines.push(Line::Blank);
     if let Some(hint) = &dialog.hint {
         lines.push(Line::Fact("", format!("⚠ {hint}"), Role::Warning));

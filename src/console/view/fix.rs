@@ -1,12 +1,13 @@
 //! A fix by hand: the choice, the text area, what happens next.
 use crate::console::effect::DraftKind;
-use crate::console::layout;
 use crate::console::model::Model;
 use crate::console::model::fix::CHOICES;
 use crate::console::model::fix::Fix;
 use crate::console::model::fix::Stage;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::height_of;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use crate::domain::Patch;
@@ -28,10 +29,10 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
 }
 
 fn choose(model: &Model, pen: &mut Pen<'_>, body: Rect, fix: &Fix) {
-    let upper = Rect { height: (CHOICES.len() as u16 * 2 + 3).min(body.height), ..body };
+    let upper = Rect { height: height_of(CHOICES.len() * 2 + 3).min(body.height), ..body };
     let inside = pen.frame(upper, &[piece("How do you want to give the fix?", Role::Title)], "", true);
     for (idx, (name, _, about)) in CHOICES.iter().enumerate() {
-        let line = Rect { y: inside.y + 1 + idx as u16 * 2, height: 1, ..inside };
+        let line = line_at(inside, idx * 2 + 1);
         if idx == fix.choice {
             pen.tint(line, Role::Selection);
             pen.put(line.x + 1, line.y, 1, "▌", Role::BorderFocused);
@@ -107,7 +108,6 @@ fn edit(pen: &mut Pen<'_>, body: Rect, fix: &Fix) {
     area.set_line_number_style(theme.style(Role::LineNumber));
     (&area).render(inside, pen.buffer());
     tint(pen, inside);
-    let _ = layout::inner(body);
 }
 
 /// Gives the lines of a patch the colours of a diff, as far as they can be told by their first sign.

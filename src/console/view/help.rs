@@ -4,6 +4,7 @@ use crate::console::model::overlay::HelpLine;
 use crate::console::model::overlay::help_lines;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use ratatui::layout::Rect;
 
@@ -26,7 +27,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let shown = lines.iter().skip(model.help.offset).take(rows * usize::from(n_columns));
     for (idx, line) in shown.enumerate() {
         let column = u16::try_from(idx / rows).unwrap_or(0);
-        let area = Rect { x: inside.x + column * width, y: inside.y + (idx % rows) as u16, width, height: 1 };
+        let area = Rect { x: inside.x + column * width, width, ..line_at(inside, idx % rows) };
         draw(pen, area, line);
     }
 }

@@ -32,7 +32,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
         let row = (idx < document.len()).then(|| document.row(idx))?;
         Some(if idx == log.cursor { row.current().on(Ground::Selected) } else { row })
     };
-    pen.rows(inside, log.offset, (!log.wraps).then_some(log.left), row_at);
+    pen.rows(inside, log.offset, log.cursor, (!log.wraps).then_some(log.left), row_at);
 }
 
 /// Returns the names of the outputs, the one on screen marked.

@@ -21,6 +21,11 @@ use ratatui::Frame;
 
 /// Draws the whole screen.
 pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
+    // The window may be a moment ahead of the model; nothing is better than something beside it.
+    let area = frame.area();
+    if (area.width, area.height) != (model.columns, model.rows) {
+        return;
+    }
     let mut pen = Pen::new(frame.buffer_mut(), theme);
     pen.fill(pen.area(), Role::Text);
     if layout::is_too_small(model.columns, model.rows) {

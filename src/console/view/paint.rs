@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 /// A piece of text with its meaning.
 pub type Piece = (String, Role);
@@ -107,18 +107,29 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Puts a document's rows from `offset` on: wrapped, or clipped behind the column `left`.
-    pub fn rows(&mut self, area: Rect, offset: usize, left: Option<usize>, row_at: impl Fn(usize) -> Option<Row>) {
+    /// Puts a document's rows from `offset` on, wrapped, or clipped behind the column `left`; a sign in the first column shows the cursor.
+    pub fn rows(
+        &mut self,
+        area: Rect,
+        offset: usize,
+        cursor: usize,
+        left: Option<usize>,
+        row_at: impl Fn(usize) -> Option<Row>,
+    ) {
+        let text = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(1), ..area };
         let mut y = area.y;
         for idx in offset.. {
             let Some(row) = row_at(idx).filter(|_| y < area.bottom()) else { return };
             let lines = match left {
-                Some(left) => vec![clip(&row, left, area.width)],
-                None => wrap(&row, area.width),
+                Some(left) => vec![clip(&row, left, text.width)],
+                None => wrap(&row, text.width),
             };
             for line in lines {
                 if y < area.bottom() {
-                    self.row(Rect { y, height: 1, ..area }, &line);
+                    self.row(Rect { y, height: 1, ..text }, &line);
+                    if idx == cursor {
+                        self.put(area.x, y, 1, "▌", Role::Title);
+                    }
                     y += 1;
                 }
             }
@@ -211,10 +222,8 @@ impl<'a> Pen<'a> {
             let symbol = cell.symbol();
             if symbol.chars().any(is_deceptive) {
                 cell.set_symbol("?").set_style(deceptive);
-            } else if self.theme.is_ascii && !symbol.is_ascii() {
-                if let Some(plain) = ascii_of(symbol) {
-                    cell.set_symbol(plain);
-                }
+            } else if let Some(plain) = ascii_of(symbol).filter(|_| self.theme.is_ascii) {
+                cell.set_symbol(plain);
             }
         }
     }
@@ -222,31 +231,37 @@ impl<'a> Pen<'a> {
 
 fn ascii_of(symbol: &str) -> Option<&'static str> {
     Some(match symbol {
-        "⚑" => "!",
+        "⚑" | "⚠" => "!",
         "●" => "*",
         "✗" => "x",
-        "✓" => "+",
         "○" => "o",
         "⊘" => "/",
-        "⚠" => "!",
         "│" | "┃" => "|",
         "─" | "━" | "−" => "-",
-        "┌" | "┐" | "└" | "┘" | "┏" | "┓" | "┗" | "┛" => "+",
-        "▌" | "›" | "▸" => ">",
-        "▾" => "v",
+        "✓" | "┌" | "┐" | "└" | "┘" | "┏" | "┓" | "┗" | "┛" => "+",
+        "▌" | "›" | "▸" | "→" => ">",
         "…" => "~",
         "·" => ".",
-        "→" => ">",
         "←" => "<",
         "↑" => "^",
-        "↓" => "v",
+        "▾" | "↓" => "v",
         _ => return None,
     })
 }
 
+/// Returns the `idx`th line of an area, also when it lies below it.
+pub fn line_at(area: Rect, idx: usize) -> Rect {
+    Rect { y: area.y.saturating_add(u16::try_from(idx).unwrap_or(u16::MAX)), height: 1, ..area }
+}
+
+/// Returns a number of lines as a height.
+pub fn height_of(n_lines: usize) -> u16 {
+    u16::try_from(n_lines).unwrap_or(u16::MAX)
+}
+
 /// Returns how many columns a text takes.
 pub fn columns(text: &str) -> u16 {
-    u16::try_from(text.graphemes(true).map(|it| it.width()).sum::<usize>()).unwrap_or(u16::MAX)
+    u16::try_from(text.graphemes(true).map(UnicodeWidthStr::width).sum::<usize>()).unwrap_or(u16::MAX)
 }
 
 /// Cuts a text to `width` columns, with `…` where something is missing.
@@ -283,6 +298,9 @@ pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
             }
             while usize::from(columns(&word)) > width {
                 let head = take_columns(&word, width);
+                if head.len() == word.len() {
+                    break;
+                }
                 word = word[head.len()..].to_owned();
                 lines.push(head);
             }
@@ -298,17 +316,15 @@ pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
 
 fn take_columns(text: &str, width: usize) -> String {
     let mut used = 0;
-    let mut taken: String = text
+    let taken: String = text
         .graphemes(true)
         .take_while(|it| {
             used += it.width();
             used <= width
         })
         .collect();
-    if taken.is_empty() {
-        taken = text.graphemes(true).next().unwrap_or_default().to_owned();
-    }
-    taken
+    // A character wider than the whole line is taken nevertheless, or the line would never end.
+    if taken.is_empty() { text.graphemes(true).next().unwrap_or_default().to_owned() } else { taken }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::console::model::overlay::palette_commands;
 use crate::console::theme::Role;
 use crate::console::view::chrome::field;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use ratatui::layout::Rect;
 
@@ -21,7 +22,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let rows = usize::from(inside.height.saturating_sub(1));
     let offset = layout::keep_visible(0, palette.selected, rows);
     for (idx, binding) in commands.iter().enumerate().skip(offset).take(rows) {
-        let line = Rect { y: inside.y + 1 + (idx - offset) as u16, height: 1, ..inside };
+        let line = line_at(inside, idx - offset + 1);
         if idx == palette.selected {
             pen.tint(line, Role::Selection);
             pen.put(line.x, line.y, 1, "▌", Role::BorderFocused);

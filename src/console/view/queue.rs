@@ -7,6 +7,7 @@ use crate::console::model::queue::age;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::columns as cell_width;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use crate::console::view::words;
@@ -65,13 +66,13 @@ fn list(model: &Model, pen: &mut Pen<'_>, area: Rect) {
             (true, false) => "No run matches the filter; esc clears it.",
         };
         for (idx, line) in wrap_words(text, usize::from(inside.width.saturating_sub(4))).iter().enumerate() {
-            pen.put(inside.x + 2, inside.y + 2 + idx as u16, inside.width.saturating_sub(4), line, Role::Dim);
+            pen.put(inside.x + 2, line_at(inside, idx + 2).y, inside.width.saturating_sub(4), line, Role::Dim);
         }
         return;
     }
     let rows = usize::from(inside.height.saturating_sub(1));
     for (idx, run) in visible.iter().skip(queue.offset).take(rows).enumerate() {
-        let line = Rect { y: inside.y + 1 + idx as u16, height: 1, ..inside };
+        let line = line_at(inside, idx + 1);
         let is_selected = queue.selected == Some(run.id);
         row(model, pen, line, columns, run, is_selected);
     }

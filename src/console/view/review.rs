@@ -6,6 +6,7 @@ use crate::console::model::Model;
 use crate::console::model::review::Review;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use crate::console::view::words;
@@ -49,24 +50,25 @@ fn diff(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt
         }
         Some(if idx == review.cursor { row.current().on(Ground::Selected) } else { row })
     };
-    pen.rows(inside, review.offset, (!review.wraps).then_some(review.left), row_at);
+    pen.rows(inside, review.offset, review.cursor, (!review.wraps).then_some(review.left), row_at);
 }
 
 fn foot(review: &Review) -> String {
     let document = &review.document;
-    let mut foot = format!("line {} of {}", review.cursor + 1, document.len());
+    let mut parts = Vec::new();
     if let Some((at, n)) = document.hunk_at(review.cursor) {
-        foot = format!("hunk {at}/{n}   {foot}");
+        parts.push(format!("hunk {at}/{n}"));
     }
+    parts.push(format!("line {} of {}", review.cursor + 1, document.len()));
     if let Some((at, n)) = review.match_position() {
-        foot.push_str(&format!("   /{} match {at}/{n}", review.needle));
+        parts.push(format!("/{} match {at}/{n}", review.needle));
     } else if !review.needle.is_empty() {
-        foot.push_str(&format!("   /{} {} matches", review.needle, review.hits.len()));
+        parts.push(format!("/{} {} matches", review.needle, review.hits.len()));
     }
     if review.left > 0 {
-        foot.push_str(&format!("   from column {}", review.left + 1));
+        parts.push(format!("from column {}", review.left + 1));
     }
-    foot
+    parts.join("   ")
 }
 
 fn why(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt>) {
@@ -75,7 +77,7 @@ fn why(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt>
     let mut lines: Vec<(String, Role)> = Vec::new();
     let mut add = |text: &str, role: Role| lines.extend(wrap_words(text, width).into_iter().map(|it| (it, role)));
     if let Some((no, digest)) = &review.newer {
-        add(&format!("⚑ attempt {no} brought a newer patch {}: r shows it", digest.short()), Role::StatusNeedsYou);
+        add(&format!("⚑ the candidate is attempt {no}, patch {}: r shows it", digest.short()), Role::StatusNeedsYou);
     }
     if review.document.has_deceptive() {
         add("⚠ hidden or text-reordering characters, shown as ⟨U+…⟩; approve asks for a word", Role::Warning);
@@ -97,6 +99,6 @@ fn why(pen: &mut Pen<'_>, area: Rect, review: &Review, attempt: Option<&Attempt>
         add(attempt.diagnosis.trim(), Role::Text);
     }
     for (idx, (text, role)) in lines.iter().take(usize::from(inside.height)).enumerate() {
-        pen.put(inside.x + 1, inside.y + idx as u16, inside.width.saturating_sub(2), text, *role);
+        pen.put(inside.x + 1, line_at(inside, idx).y, inside.width.saturating_sub(2), text, *role);
     }
 }

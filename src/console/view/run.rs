@@ -4,10 +4,11 @@ use crate::console::model::Model;
 use crate::console::model::focus::Focus;
 use crate::console::model::queue::age;
 use crate::console::model::run::Pane;
+use crate::console::model::run::output_text;
 use crate::console::theme::Role;
-use crate::console::update::run::output_text;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::columns;
+use crate::console::view::paint::line_at;
 use crate::console::view::paint::piece;
 use crate::console::view::paint::wrap_words;
 use crate::console::view::words;
@@ -97,26 +98,26 @@ fn about(pen: &mut Pen<'_>, area: Rect, attempt: &Attempt, situation: &str) {
     }
     add(situation.to_owned(), Role::Dim);
     for (idx, (text, role)) in lines.iter().take(usize::from(area.height)).enumerate() {
-        pen.put(area.x + 1, area.y + idx as u16, area.width.saturating_sub(2), text, *role);
+        pen.put(area.x + 1, line_at(area, idx).y, area.width.saturating_sub(2), text, *role);
     }
 }
 
 fn paragraph(pen: &mut Pen<'_>, area: Rect, text: &str, role: Role) {
     let lines = wrap_words(text, usize::from(area.width.saturating_sub(2)));
     for (idx, line) in lines.iter().take(usize::from(area.height)).enumerate() {
-        pen.put(area.x + 1, area.y + idx as u16, area.width.saturating_sub(2), line, role);
+        pen.put(area.x + 1, line_at(area, idx).y, area.width.saturating_sub(2), line, role);
     }
 }
 
 fn timeline(model: &Model, pen: &mut Pen<'_>, area: Rect, detail: &RunDetail) {
     let n = detail.events.len();
-    let foot = format!("{n} events");
+    let foot = format!("{n} {}", if n == 1 { "event" } else { "events" });
     let inside = pen.frame(area, &[piece("Timeline", Role::Title)], &foot, model.run.pane == Pane::Timeline);
     let rows = usize::from(inside.height);
     let last = n.saturating_sub(model.run.timeline_back.min(n.saturating_sub(rows)));
     let first = last.saturating_sub(rows);
     for (idx, event) in detail.events[first..last].iter().enumerate() {
-        let y = inside.y + idx as u16;
+        let y = line_at(inside, idx).y;
         let at = pen.put(inside.x + 1, y, 9, &words::clock(event.created_at), Role::Dim) + 1;
         let at = pen.put(at, y, 2, sign(event), event_role(event)) + 1;
         let width = inside.right().saturating_sub(at + 1);
@@ -175,6 +176,6 @@ fn output(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus) {
     let last = lines.len() - model.run.output_back.min(lines.len().saturating_sub(rows));
     let first = last.saturating_sub(rows);
     for (idx, line) in lines[first..last].iter().enumerate() {
-        pen.put(inside.x + 1, inside.y + idx as u16, inside.width.saturating_sub(2), line, Role::Text);
+        pen.put(inside.x + 1, line_at(inside, idx).y, inside.width.saturating_sub(2), line, Role::Text);
     }
 }

@@ -3,12 +3,12 @@ use super::fixture;
 use super::harness::Console;
 use super::harness::opening;
 use paramedic::backlog::{ActionKind, HandMade};
-use paramedic::console::action::{Action, Command, Refusal, RefusalKind};
+use paramedic::console::action::{Action, Answer, Command, Refusal, RefusalKind};
 use paramedic::console::effect::{Draft, DraftKind};
 use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
 use paramedic::console::model::dialog::Stage;
-use paramedic::domain::Patch;
+use paramedic::domain::{Digest, Patch};
 
 /// A console with the approve dialog of the first run open, and old enough to listen.
 fn asked() -> Console {
@@ -134,9 +134,9 @@ fn abort_needs_the_runs_id() {
     let mut console = Console::new();
     console.press("X").wait(500).press("y");
     assert!(console.sent.is_empty());
-    console.press("tab tab").write("2b6d3c0a").press("enter y");
+    console.press("tab").write("2b6d3c0a").press("enter y");
     assert!(console.sent.is_empty(), "another run's id does not count");
-    console.press("shift-tab ctrl-u").write("1b6d3c0a").press("esc y");
+    console.press("tab ctrl-u").write("1b6d3c0a").press("esc y");
     let (id, request) = console.sent.pop().unwrap();
     assert_eq!((id, request.kind, request.rev), (fixture::id(1), ActionKind::Abort, None));
 }
@@ -152,7 +152,7 @@ fn a_patch_with_hidden_characters_asks_for_a_word() {
     assert!(console.screen().contains("⟨U+202E⟩"), "{}", console.screen());
     console.press("A").wait(500).press("y");
     assert!(console.sent.is_empty());
-    console.press("tab tab").write("hidden").press("enter y");
+    console.press("tab").write("hidden").press("enter y");
     assert_eq!(console.sent.len(), 1);
 }
 
@@ -226,14 +226,13 @@ fn the_review_decides_only_on_the_patch_it_shows() {
 fn a_newer_patch_is_announced_and_never_swapped_in() {
     let mut console = Console::new();
     console.press("d j j j");
-    let mut third = fixture::attempt(3, "human:mara", Some(fixture::EARLIER_PATCH), None);
-    third.attempt_no = 3;
+    let third = fixture::attempt(3, "human:mara", Some(fixture::EARLIER_PATCH), None);
     console.runs[0].attempts.push(third);
     console.runs[0].run.version = 9;
     console.apply(Action::Changed(50));
     let review = console.model.review.as_ref().unwrap();
     assert_eq!((review.attempt_no, review.cursor), (2, 3));
-    assert!(console.screen().contains("attempt 3 brought a newer patch"));
+    assert!(console.screen().contains("the candidate is attempt 3"));
     console.press("A");
     assert!(console.model.dialog.is_none());
     console.press("r");
@@ -348,4 +347,114 @@ fn a_done_dialog_says_what_a_repeat_and_a_first_key_are() {
     let Stage::Done(outcome) = &mut dialog.stage else { panic!("{:?}", dialog.stage) };
     outcome.needs_second_key = true;
     assert!(console.screen().contains("FIRST KEY KEPT"));
+}
+
+#[test]
+fn a_fix_refused_because_the_run_moved_on_can_be_sent_after_a_look() {
+    let mut console = Console::new();
+    console.press("F enter").write("x").press("ctrl-s").wait(500);
+    console.runs[0].run.version = 8;
+    console.refusal = Some(Refusal { kind: RefusalKind::Precondition, text: "version 8, not 7".to_owned() });
+    console.press("y r");
+    assert!(console.model.notice.as_ref().unwrap().text.contains("version 8"));
+    console.press("ctrl-s").wait(500).press("y");
+    assert_eq!(console.sent.iter().map(|it| it.1.version.unwrap()).collect::<Vec<_>>(), [7, 8]);
+}
+
+#[test]
+fn approving_a_patch_unseen_is_said() {
+    let mut console = Console::new();
+    console.press("A");
+    assert!(console.screen().contains("you have not looked at this patch"));
+    console.wait(500).press("esc d A");
+    assert!(!console.screen().contains("you have not looked"));
+}
+
+#[test]
+fn a_draft_that_could_not_be_saved_is_saved_again() {
+    let mut console = Console::new();
+    console.press("F enter").write("x");
+    console.is_slow = true;
+    console.wait(3_000);
+    let (request, _) = console.held.pop().unwrap();
+    let refusal = Answer::Refused(Refusal::failed("no space left on device"));
+    console.apply(Action::Answered { request, answer: Box::new(refusal) });
+    assert!(console.screen().contains("NOT saved: no space left"));
+    console.deliver().wait(3_000);
+    assert!(console.drafts[&draft()].starts_with('x'));
+}
+
+/// Keys that a sleepy, hasty or malicious hand may press.
+const KEYS: &[&str] = &[
+    "A",
+    "D",
+    "X",
+    "F",
+    "R",
+    "y",
+    "y",
+    "y",
+    "enter",
+    "esc",
+    "tab",
+    "shift-tab",
+    "q",
+    "d",
+    "l",
+    "j",
+    "k",
+    "r",
+    "e",
+    "i",
+    "space",
+    "?",
+    ":",
+    "/",
+    "n",
+    "]",
+    "[",
+    "}",
+    "1",
+    "b",
+    "6",
+    "h",
+    "ctrl-s",
+    "ctrl-u",
+    "backspace",
+    "ctrl-l",
+    "G",
+    "w",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 60, ..Default::default() })]
+
+    /// Whatever is pressed, a decision leaves only by `y`, from a dialog that was open for half a second, with what was frozen in it.
+    #[test]
+    fn no_sequence_of_keys_decides_by_accident(
+        read_only: bool,
+        steps in proptest::collection::vec((0..KEYS.len(), proptest::sample::select(vec![0_i64, 50, 499, 600, 3_000])), 1..120),
+    ) {
+        let mut console = Console::with(&Opening { read_only, ..opening() }, fixture::backlog());
+        for (key, ms) in steps {
+            console.wait(ms);
+            let before = console.model.dialog.clone();
+            let n_sent = console.sent.len();
+            console.press(KEYS[key]);
+            if console.has_quit {
+                break;
+            }
+            let Some((id, request)) = console.sent.get(n_sent) else { continue };
+            proptest::prop_assert!(!read_only);
+            proptest::prop_assert_eq!(KEYS[key], "y");
+            let dialog = before.expect("a decision comes from a dialog");
+            proptest::prop_assert_eq!(&dialog.stage, &Stage::Asking);
+            proptest::prop_assert!(!dialog.is_deaf(console.model.now) && !dialog.is_typing());
+            proptest::prop_assert_eq!((id, request.kind), (&dialog.seen.run, dialog.kind));
+            proptest::prop_assert_eq!(request.version, Some(dialog.seen.version));
+            proptest::prop_assert_eq!(request.rev.as_deref(), dialog.seen.digest.as_ref().map(Digest::as_str));
+            proptest::prop_assert_eq!(request.kind == ActionKind::Deny && request.note.is_none(), false);
+        }
+        console.screen();
+    }
 }

@@ -175,26 +175,27 @@ pub(super) fn attempt(no: u32, author: &str, patch: Option<&str>, failed: Option
     attempt.patch_digest = attempt.proposed_fix.as_ref().map(Patch::digest);
     attempt.guard = patch.map(|_| Judgement::from_findings(Vec::new()));
     attempt.duration_ms = 34_000 + u64::from(no) * 11_000;
-    attempt.diagnosis = "The caller decremented the budget, and only after a failure, so the fourth retry never ran. \
-                         The decrement moves under the lock in take()."
-        .to_owned();
-    attempt.validation_log = "tests/test_retry.py .......\n\n417 passed in 40.12s".to_owned();
+    attempt.diagnosis.push_str(
+        "The caller decremented the budget, and only after a failure, so the fourth retry never ran. \
+         The decrement moves under the lock in take().",
+    );
+    attempt.validation_log.push_str("tests/test_retry.py .......\n\n417 passed in 40.12s");
     attempt
 }
 
 pub(super) fn events(run: &Run, facts: &[(EventType, &str, &str)]) -> Vec<Event> {
     let mut prev = Event::genesis();
     let mut events = Vec::new();
-    for (idx, (kind, actor, message)) in facts.iter().enumerate() {
+    for (seq, (kind, actor, message)) in (1_u32..).zip(facts) {
         let mut event = Event {
-            seq: idx as u64 + 1,
+            seq: u64::from(seq),
             run_id: run.id,
-            run_version: idx as u64 + 1,
+            run_version: u64::from(seq),
             kind: *kind,
             actor: (*actor).to_owned(),
             message: (*message).to_owned(),
             payload: serde_json::Value::Null,
-            created_at: before(900 - idx as i64 * 20),
+            created_at: before(920 - i64::from(seq) * 20),
             prev: prev.clone(),
             digest: Event::genesis(),
         };

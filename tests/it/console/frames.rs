@@ -9,6 +9,9 @@ use paramedic::console::picture::contrast;
 use paramedic::console::recorder::frame;
 use paramedic::console::theme::Role;
 use paramedic::console::theme::Theme;
+use paramedic::console::view::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
 /// The screens, with the keys that lead there.
@@ -39,7 +42,12 @@ fn every_screen_in_every_size() {
 
 #[test]
 fn other_runs_look_right_too() {
-    for (name, keys) in [("escalated", "j j enter"), ("running", "j j j j enter"), ("recorded", "j enter d"), ("queued", "j j j j j enter")] {
+    for (name, keys) in [
+        ("escalated", "j j enter"),
+        ("running", "j j j j enter"),
+        ("recorded", "j enter d"),
+        ("queued", "j j j j j enter"),
+    ] {
         let mut console = Console::new();
         console.press(keys).wait(1_000);
         insta::assert_snapshot!(format!("{name}_80x24"), console.screen());
@@ -57,7 +65,10 @@ fn a_window_that_is_too_small_says_the_one_fact_that_matters() {
     for (columns, rows) in [(59, 16), (60, 15), (20, 3), (1, 1)] {
         let mut console = Console::new();
         let screen = console.screen_at(columns, rows);
-        assert!(screen.starts_with(&"⚑ 4 need you".chars().take(usize::from(columns).min(12)).collect::<String>()) || columns == 1);
+        assert!(
+            screen.starts_with(&"⚑ 4 need you".chars().take(usize::from(columns).min(12)).collect::<String>())
+                || columns == 1
+        );
     }
 }
 
@@ -66,7 +77,9 @@ fn any_size_can_be_drawn_on_any_screen() {
     for (_, keys) in SCREENS {
         let mut console = Console::new();
         console.press(keys).wait(600);
-        for (columns, rows) in [(60, 16), (61, 17), (79, 23), (119, 16), (120, 16), (200, 17), (60, 90), (400, 120), (2, 2)] {
+        for (columns, rows) in
+            [(60, 16), (61, 17), (79, 23), (119, 16), (120, 16), (200, 17), (60, 90), (400, 120), (2, 2)]
+        {
             console.screen_at(columns, rows);
         }
     }
@@ -114,4 +127,12 @@ fn text_can_be_read_on_its_ground() {
             }
         }
     }
+}
+
+#[test]
+fn a_window_that_changed_before_it_was_told_is_left_blank() {
+    let console = Console::new();
+    let mut terminal = Terminal::new(TestBackend::new(40, 10)).unwrap();
+    terminal.draw(|frame| view(&console.model, &Theme::named("dark").unwrap(), frame)).unwrap();
+    assert!(text(terminal.backend().buffer()).trim().is_empty());
 }

@@ -241,3 +241,28 @@ fn help_is_about_the_screen_below_and_can_be_searched() {
     console.press("esc");
     assert_eq!(console.model.screen(), Screen::Review);
 }
+
+#[test]
+fn a_backlog_that_does_not_answer_is_said_and_asked_again() {
+    let mut console = Console::new();
+    console.is_slow = true;
+    console.press("r").wait(16_000);
+    assert!(console.screen().contains("no answer for 15 s"), "{}", console.screen());
+    console.held.clear();
+    console.wait(2_000);
+    assert!(console.held.iter().any(|(_, ask)| matches!(ask, Ask::Queue)));
+    console.deliver();
+    assert!(console.model.outage.is_none());
+}
+
+#[test]
+fn the_cursor_stays_on_screen_when_long_lines_wrap() {
+    let mut console = Console::new();
+    let lines: Vec<String> = (0..200).map(|n| format!("line {n} {}", "word ".repeat(60))).collect();
+    console.outputs = vec![("base.log".to_owned(), lines.join("\n"))];
+    console.press("l g w");
+    for n in 0..50 {
+        console.press("j");
+        assert!(console.screen().contains(&format!("line {} word", n + 1)), "after {n}\n{}", console.screen());
+    }
+}

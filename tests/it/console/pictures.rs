@@ -13,8 +13,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The pictures, with the keys that were pressed for them.
-const PICTURES: &[(&str, &str)] =
-    &[("queue", ""), ("run", "enter"), ("review", "enter d ] j j j j"), ("log", "enter l"), ("fix", "enter F enter"), ("help", "enter d ?")];
+const PICTURES: &[(&str, &str)] = &[
+    ("queue", ""),
+    ("run", "enter"),
+    ("review", "enter d ] j j j j"),
+    ("log", "enter l"),
+    ("fix", "enter F enter"),
+    ("help", "enter d ?"),
+];
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -26,6 +32,7 @@ fn recording(keys: &str) -> String {
     console.recorder.dump().unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment to draw anew")]
 fn is_updating() -> bool {
     std::env::var_os("UPDATE_SCREENSHOTS").is_some()
 }

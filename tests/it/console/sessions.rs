@@ -43,8 +43,11 @@ impl Backlog for Shared {
         }
         self.reads.fetch_add(1, Ordering::SeqCst);
         let runs = self.runs.lock().unwrap();
-        let found: Vec<Run> =
-            runs.iter().map(|it| it.run.clone()).filter(|it| query.status.is_none_or(|status| it.status == status)).collect();
+        let found: Vec<Run> = runs
+            .iter()
+            .map(|it| it.run.clone())
+            .filter(|it| query.status.is_none_or(|status| it.status == status))
+            .collect();
         Ok((found.clone(), found.len() as u64))
     }
 
@@ -154,9 +157,12 @@ impl Surface for Paper {
 
     fn inputs(&mut self) -> Inputs {
         let slot = Arc::clone(&self.inputs);
-        Box::pin(futures::stream::poll_fn(move |context| {
-            slot.lock().unwrap().as_mut().map_or(std::task::Poll::Ready(None), |it| it.poll_recv(context))
-        }).fuse())
+        Box::pin(
+            futures::stream::poll_fn(move |context| {
+                slot.lock().unwrap().as_mut().map_or(std::task::Poll::Ready(None), |it| it.poll_recv(context))
+            })
+            .fuse(),
+        )
     }
 }
 
