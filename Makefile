@@ -13,7 +13,7 @@ check: ## The quick part: format and lints
 	cargo clippy --locked --all-targets -- --deny warnings
 
 screenshots: ## Draw screenshots/*.svg from the recorded sessions, through the real view
-	UPDATE_SCREENSHOTS=1 cargo test --locked --test it screenshots
+	UPDATE_SCREENSHOTS=1 cargo test --locked --test it pictures
 
 demo: ## Make broken repositories, heal them, open the console on them
 	cargo run --release --locked -- demo

@@ -12,8 +12,8 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
-use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::process::Tool;
+use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::engine::intake::LocalOrder;
-pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::engine::{StoreError, WorkspaceError};
+pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::workspace::Workspace;
 
 /// The program put together for one data directory.
@@ -129,13 +129,13 @@ impl Agents for ConfiguredAgents {
                     let script = order.script.as_deref().ok_or("the agent `scripted` needs a script")?;
                     Ok(Arc::new(Scripted::new(script).map_err(|it| it.to_string())?))
                 }
-                other => match self.agents.get(other) {
-                    Some(settings) => Ok(self.program(name, settings)),
-                    None => {
+                other => {
+                    let settings = self.agents.get(other).ok_or_else(|| {
                         let known: Vec<&str> = self.agents.keys().map(String::as_str).collect();
-                        Err(format!("no agent is called `{other}`; there are playbook, command, {}", known.join(", ")))
-                    }
-                },
+                        format!("no agent is called `{other}`; there are playbook, command, {}", known.join(", "))
+                    })?;
+                    Ok(self.program(name, settings))
+                }
             }
         };
         order.agents.iter().map(named).collect()

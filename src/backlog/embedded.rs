@@ -104,8 +104,7 @@ impl Backlog for Embedded {
                 return Err(BacklogError::Invalid("a human fix needs a patch, a worktree or a hint".to_owned()));
             }
         };
-        let operator =
-            Operator { name: request.by, note: request.note, rev: request.rev, version: request.version };
+        let operator = Operator { name: request.by, note: request.note, rev: request.rev, version: request.version };
         let (run, message, is_repeat, needs_second_key) =
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
@@ -128,6 +127,7 @@ impl Backlog for Embedded {
 }
 
 /// Sorts an error by what the person can do about it.
+#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 fn error(error: EngineError) -> BacklogError {
     use crate::engine::StoreError;
     use crate::engine::WorkspaceError;

@@ -20,7 +20,7 @@ pub(super) struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Folder of the database, drafts and logs [env: PARAMEDIC_DATA_DIR]
+    /// Folder of the database, drafts and logs [env: `PARAMEDIC_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Settings file, read after /etc and the user's own
@@ -32,10 +32,10 @@ pub(super) struct Global {
     /// Look only: decisions are refused
     #[arg(long, global = true)]
     pub(super) read_only: bool,
-    /// Name of the person who decides [env: PARAMEDIC_OPERATOR] [default: the login name]
+    /// Name of the person who decides [env: `PARAMEDIC_OPERATOR`] [default: the login name]
     #[arg(long = "as", global = true, value_name = "NAME")]
     pub(super) operator: Option<String>,
-    /// Theme of the console: auto, dark, light, ansi16, mono, or a file [env: PARAMEDIC_THEME]
+    /// Theme of the console: auto, dark, light, ansi16, mono, or a file [env: `PARAMEDIC_THEME`]
     #[arg(long, global = true, value_name = "THEME")]
     pub(super) theme: Option<String>,
 }

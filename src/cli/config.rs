@@ -6,7 +6,7 @@ use crate::cli::out;
 use crate::config::Environment;
 use crate::config::checked::{Flags, places, shown};
 
-pub(super) fn path(environment: &Environment, flags: &Flags, is_json: bool) -> Ended {
+pub(super) fn path(environment: &Environment, flags: &Flags, is_json: bool) -> u8 {
     let places: Vec<(String, bool)> =
         places(environment, flags).into_iter().map(|(path, _)| (shown(&path), path.exists())).collect();
     if is_json {
@@ -18,7 +18,7 @@ pub(super) fn path(environment: &Environment, flags: &Flags, is_json: bool) -> E
             out::line(&format!("{path}{}", if exists { "" } else { "  (not there)" }));
         }
     }
-    Ok(OK)
+    OK
 }
 
 pub(super) fn run(context: &Context, command: &ConfigCommand) -> Ended {

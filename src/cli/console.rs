@@ -25,19 +25,19 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Ended {
     let shutdown = CancellationToken::new();
     let worker = app.worker();
     let working = async {
-        match context.config.read_only {
-            true => Ok(shutdown.cancelled().await),
-            false => worker.run(&shutdown).await,
+        if context.config.read_only {
+            return Ok(());
         }
+        worker.run(&shutdown).await
     };
     let showing = async {
         let ended = crate::console::run(app.backlog.clone(), options).await;
         shutdown.cancel();
         ended
     };
-    let (worked, shown) = tokio::join!(working, showing);
-    shown.map_err(|it| CliError::failed(it.to_string()))?;
-    worked?;
+    let (work, show) = tokio::join!(working, showing);
+    show.map_err(|it| CliError::failed(it.to_string()))?;
+    work?;
     Ok(OK)
 }
 

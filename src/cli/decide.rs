@@ -1,5 +1,5 @@
 //! `paramedic approve · deny · abort · retry · human-fix`: the operator's actions.
-use crate::backlog::{ActionKind, ActionRequest, Acted, HandMade};
+use crate::backlog::{Acted, ActionKind, ActionRequest, HandMade};
 use crate::cli::Context;
 use crate::cli::arguments::{Decide, Fix};
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
@@ -67,7 +67,7 @@ async fn heal_again(context: &Context, kind: ActionKind, decide: Decide, fix: Op
         return Ok(code_of(&detail.run));
     }
     in_foreground(context, &app, id).await?;
-    finish(context, &app.backlog.run(id).await?)
+    Ok(finish(context, &app.backlog.run(id).await?))
 }
 
 async fn act(

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, is_headless: bool, dir: Option<&Path>
             continue;
         }
         out::note(&format!("[{}/{total} {}] {}", idx + 1, story.name, story.about));
-        let told = tell(&app, story, &place.path, config.max_attempts).await?;
+        let told = Box::pin(tell(&app, story, &place.path, config.max_attempts)).await?;
         let mark = if told.as_expected { "as told" } else { "NOT as told" };
         out::note(&format!("[{}/{total} {}] {} {mark}", idx + 1, story.name, outcome(&told.run)));
         report.stories.push(told);
@@ -62,13 +62,8 @@ pub(super) async fn run(context: &Context, is_headless: bool, dir: Option<&Path>
         out::line(summary(&report).trim_end());
     }
     if !is_headless && out::is_terminal() && !context.is_json {
-        let demo = Context {
-            config,
-            environment: context.environment.clone(),
-            is_json: false,
-            color: context.color,
-        };
-        crate::cli::console::run(&demo, None).await?;
+        let demo = Context { config, environment: context.environment.clone(), is_json: false, color: context.color };
+        Box::pin(crate::cli::console::run(&demo, None)).await?;
     }
     if dir.is_some() {
         out::note(&format!("kept in {0}; look again with: paramedic --data-dir {0}/state", place.path.display()));

@@ -82,9 +82,8 @@ impl<'a> Progress<'a> {
 
     async fn wait(&mut self) -> Result<(), crate::backlog::BacklogError> {
         let patience = std::time::Duration::from_millis(150);
-        match tokio::time::timeout(patience, self.backlog.newest(self.newest)).await {
-            Ok(newest) => self.newest = newest?,
-            Err(_) => {}
+        if let Ok(newest) = tokio::time::timeout(patience, self.backlog.newest(self.newest)).await {
+            self.newest = newest?;
         }
         Ok(())
     }
@@ -100,17 +99,17 @@ pub(super) async fn watch(context: &Context, run: &str) -> Ended {
     let id = app.backlog.resolve(run).await?;
     Progress::new(app.backlog.as_ref(), id).until_rest().await?;
     let detail = app.backlog.run(id).await?;
-    finish(context, &detail)
+    Ok(finish(context, &detail))
 }
 
 /// Prints a run that a command ends with, and returns the exit code that belongs to its state.
-pub(super) fn finish(context: &Context, detail: &RunDetail) -> Ended {
+pub(super) fn finish(context: &Context, detail: &RunDetail) -> u8 {
     if context.is_json {
         out::json(detail);
     } else {
         out::line(crate::cli::show::verdict(detail).trim_end());
     }
-    Ok(code_of(&detail.run))
+    code_of(&detail.run)
 }
 
 /// Returns the exit code of a run's state: 0 fixed or resolved, 1 escalated or aborted, 8 still pending.

@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
     if detail.run.escalation_reason == Some(Reason::AgentFailed) {
         out::note("give it an agent: --agent-command 'CMD' (any program that edits files in place), or --agent claude");
     }
-    finish(context, &detail)
+    Ok(finish(context, &detail))
 }
 
 /// Works on a run in this process until it comes to rest, showing its timeline. Ctrl-C aborts it; a lost terminal gives it back.

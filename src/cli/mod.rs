@@ -94,15 +94,15 @@ async fn run(arguments: Arguments) -> Ended {
             return Ok(OK);
         }
         Some(Command::Config { command: ConfigCommand::Path }) => {
-            return config::path(&environment, &flags, global.json);
+            return Ok(config::path(&environment, &flags, global.json));
         }
         _ => {}
     }
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
     match arguments.command {
-        None => console::run(&context, None).await,
-        Some(Command::Console { run }) => console::run(&context, run.as_deref()).await,
+        None => Box::pin(console::run(&context, None)).await,
+        Some(Command::Console { run }) => Box::pin(console::run(&context, run.as_deref())).await,
         Some(Command::Demo { headless, dir }) => demo::run(&context, headless, dir.as_deref()).await,
         Some(Command::Heal(heal)) => heal::run(&context, &heal).await,
         Some(Command::Runs { status, repository, limit }) => {

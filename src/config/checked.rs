@@ -56,7 +56,6 @@ pub struct Config {
     pub editor: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
@@ -69,8 +68,8 @@ impl Config {
         for (path, must_exist) in places(environment, flags) {
             match fs::read_to_string(&path) {
                 Ok(text) => {
-                    let over = RawConfig::parse(&text)
-                        .map_err(|it| ConfigError(format!("{}: {it}", path.display())))?;
+                    let over =
+                        RawConfig::parse(&text).map_err(|it| ConfigError(format!("{}: {it}", path.display())))?;
                     raw = raw.overlaid_by(over);
                     files.push(path);
                 }

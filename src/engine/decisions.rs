@@ -63,7 +63,7 @@ impl Engine {
                 Action::Abort => run.abort(&attempts, &decision)?,
                 Action::Retry => run.retry(&decision)?,
                 Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => {
-                    self.check_fixable(&run, &decision)?;
+                    check_fixable(&run, &decision)?;
                     run.human_fix(self.pending(&run, action, operator).await?, &decision)?
                 }
             };
@@ -73,10 +73,8 @@ impl Engine {
                 Decided::FirstKey(transition) => (transition, true),
             };
             let is_final_approve = *action == Action::Approve && !is_first_key;
-            let branch = match is_final_approve {
-                true => Some(self.commit_branch(&run, &attempts, &mut transition).await?),
-                false => None,
-            };
+            let branch =
+                if is_final_approve { Some(self.commit_branch(&run, &attempts, &mut transition).await?) } else { None };
             match self.store.commit(&transition, None).await {
                 Ok(()) => return Ok(done(transition, action, is_first_key)),
                 Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
@@ -84,12 +82,6 @@ impl Engine {
             }
         }
         Err(EngineError::Store(StoreError::Conflict))
-    }
-
-    /// Refuses before any work is done what the state would refuse afterwards.
-    fn check_fixable(&self, run: &Run, decision: &Decision<'_>) -> Result<(), Illegal> {
-        let probe = Pending::Hint { by: decision.by.to_owned(), text: String::new() };
-        run.human_fix(probe, decision).map(|_| ())
     }
 
     async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {
@@ -137,9 +129,11 @@ impl Engine {
         transition: &mut Transition,
     ) -> Result<(String, String), EngineError> {
         let attempt = candidate(attempts).ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
-        let patch = attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
+        let patch =
+            attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
         let message = commit_message(run, attempt, &transition.run.approved_by);
-        let branch = format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
+        let branch =
+            format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
         let repo = Path::new(&run.order.repo_path);
         let mut commit = BranchCommit {
             base: &run.commit_sha,
@@ -178,6 +172,12 @@ impl Engine {
     }
 }
 
+/// Refuses before any work is done what the state would refuse afterwards.
+fn check_fixable(run: &Run, decision: &Decision<'_>) -> Result<(), Illegal> {
+    let probe = Pending::Hint { by: decision.by.to_owned(), text: String::new() };
+    run.human_fix(probe, decision).map(|_| ())
+}
+
 fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Done {
     let message = transition.events.first().map(|it| it.message.clone()).unwrap_or_default();
     let run = transition.run;
@@ -206,7 +206,8 @@ fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> Strin
     let summary: String = run.error_summary.chars().take(300).collect();
     let author = &attempt.author;
     let n = attempt.attempt_no;
-    let approvers: String = approved_by.iter().map(|it| format!("Approved-by: {it}\n")).collect();
+    let approvers: Vec<String> = approved_by.iter().map(|it| format!("Approved-by: {it}\n")).collect();
+    let approvers = approvers.concat();
     let id = run.id;
     let short = run.commit_sha.get(..8).unwrap_or_default();
     format!(

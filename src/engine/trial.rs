@@ -66,10 +66,8 @@ impl Session<'_> {
         let command = self.run.order.test_command.clone().unwrap_or_default();
         let mut notes = Vec::new();
         let wants_preparation = !self.run.order.is_offline && !self.cannot_prepare;
-        let preparation = match wants_preparation {
-            true => self.engine.workspace.find_preparation(&tree, &command).await?,
-            false => None,
-        };
+        let preparation =
+            if wants_preparation { self.engine.workspace.find_preparation(&tree, &command).await? } else { None };
         if let Some(preparation) = preparation {
             let phase = format!("{phase}: fetching dependencies");
             let prepared = self.run_in(&tree, &preparation.command, &phase, true).await?;
@@ -113,7 +111,7 @@ impl Session<'_> {
             masker: engine.masker.clone(),
             budget_tokens: engine.settings.log_budget_tokens,
         });
-        let mut tee = Tee { extractor, live };
+        let mut both = Tee { extractor, live };
         let job = Job {
             command,
             cwd: &tree.root,
@@ -124,8 +122,8 @@ impl Session<'_> {
             network,
             timeout: Duration::from_millis(self.run.order.timeout_ms),
         };
-        let outcome = engine.launcher.run(&job, &mut tee, &self.cancel).await?;
-        tee.live.write();
+        let outcome = engine.launcher.run(&job, &mut both, &self.cancel).await?;
+        both.live.write();
         if outcome.exit == Exit::Cancelled || self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
@@ -137,7 +135,7 @@ impl Session<'_> {
             Exit::TimedOut => ExitHint::TimedOut,
             _ => ExitHint::Failed,
         };
-        let failure = tee.extractor.finish(hint);
+        let failure = both.extractor.finish(hint);
         Ok(Trial { exit: outcome.exit, failure, duration: outcome.duration, notes: Vec::new() })
     }
 }

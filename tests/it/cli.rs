@@ -87,11 +87,11 @@ fn secrets_of_the_environment_are_neither_seen_nor_stored() {
     let mut command = world.command(&["heal", "--json", "--repo", repo.to_str().unwrap()]);
     command.env("DEPLOY_TOKEN", "hunter2hunter2").env("GITHUB_TOKEN", "ghp_0123456789abcdefghijklmnopqrstuvwxyz");
     let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let log = world.run(&["log", "latest", "--attempt", "0"]).stdout;
     assert!(log.contains("seen: None None"), "{log}");
     for secret in ["hunter2", "ghp_0123", "ghp_abcdefghij"] {
-        assert!(!text.contains(secret) && !log.contains(secret), "{secret}");
+        assert!(!printed.contains(secret) && !log.contains(secret), "{secret}");
     }
 }
 

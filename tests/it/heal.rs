@@ -140,12 +140,8 @@ fn a_dirty_checkout_is_said_and_left_alone() {
 #[test]
 fn later_attempts_get_the_patches_and_failures_before_them() {
     let world = World::with_repo(BUGGY);
-    let keep = world.dir.path().join("seen");
-    std::fs::create_dir_all(&keep).unwrap();
-    let agent = format!(
-        "cat > /dev/null; cp \"$PARAMEDIC_CONTEXT\" context.json; python3 - <<'END'\nimport json, os\nc = json.load(open('context.json'))\nos.remove('context.json')\nn = int(os.environ['PARAMEDIC_ATTEMPT'])\nif n == 2:\n    e = c['attempts'][0]\n    assert 'a * 7' in e['patch'] and e['failureReason'], e\n    print('saw', e['failureKind'])\nsrc = open('calc.py').read()\nopen('calc.py', 'w').write(src.replace('a - b', 'a * 7' if n == 1 else 'a + b'))\nEND"
-    );
-    let (code, run) = world.heal(&agent, &[]);
+    let agent = "cat > /dev/null; cp \"$PARAMEDIC_CONTEXT\" context.json; python3 - <<'END'\nimport json, os\nc = json.load(open('context.json'))\nos.remove('context.json')\nn = int(os.environ['PARAMEDIC_ATTEMPT'])\nif n == 2:\n    e = c['attempts'][0]\n    assert 'a * 7' in e['patch'] and e['failureReason'], e\n    print('saw', e['failureKind'])\nsrc = open('calc.py').read()\nopen('calc.py', 'w').write(src.replace('a - b', 'a * 7' if n == 1 else 'a + b'))\nEND";
+    let (code, run) = world.heal(agent, &[]);
     assert_eq!((code, &run["attemptCount"]), (0, &2.into()), "{run:#}");
     assert!(run["attempts"][1]["diagnosis"].as_str().unwrap().contains("saw still_red"), "{run:#}");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const PARAMEDIC: &str = env!("CARGO_BIN_EXE_paramedic");
 /// How long a condition may take on a slow machine before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with everything a test needs; gone at the end.
 pub(crate) struct World {
@@ -134,13 +134,6 @@ impl World {
         (ran.code, ran.json())
     }
 
-    /// Writes a program for `--agent-command` and returns the command.
-    pub(crate) fn script(&self, name: &str, text: &str) -> String {
-        let path = self.dir.path().join(name);
-        fs::write(&path, text).unwrap();
-        format!("sh {}", path.display())
-    }
-
     /// Returns content, mode and modification time of every file of the repository, git's own included.
     pub(crate) fn fingerprint(&self) -> BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64)> {
         let mut found = BTreeMap::new();
@@ -201,10 +194,7 @@ fn collect(dir: &Path, found: &mut BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64)>) 
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
         let about = fs::symlink_metadata(&path).unwrap();
-        let content = match about.is_file() {
-            true => fs::read(&path).unwrap(),
-            false => Vec::new(),
-        };
+        let content = if about.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
         found.insert(path.clone(), (content, about.mode(), about.mtime(), about.mtime_nsec()));
         if about.is_dir() {
             collect(&path, found);
