@@ -195,7 +195,8 @@ impl Run {
         Ok(told)
     }
 
-    fn check(&self, attempts: &[Attempt], rev: Option<&str>, version: Option<u64>) -> Result<(), Illegal> {
+    /// Refuses a decision on a patch or a version that is not the one there is now.
+    pub fn check_seen(&self, attempts: &[Attempt], rev: Option<&str>, version: Option<u64>) -> Result<(), Illegal> {
         if let Some(named) = rev {
             let digest = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
             if !digest.is_some_and(|it| it.is_named_by(named)) {
@@ -213,13 +214,13 @@ impl Run {
     pub fn approve(&self, attempts: &[Attempt], decision: &Decision<'_>) -> Result<Decided, Illegal> {
         let by = decision.by;
         if self.status == Status::Resolved && self.approved_by.iter().any(|it| it == by) {
-            self.check(attempts, decision.rev, None)?;
+            self.check_seen(attempts, decision.rev, None)?;
             return Ok(Decided::AlreadyDone(format!("already approved by {by}")));
         }
         if self.status != Status::Fixed {
             return Err(self.illegal("approve"));
         }
-        self.check(attempts, decision.rev, decision.version)?;
+        self.check_seen(attempts, decision.rev, decision.version)?;
         let Some(attempt) = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded) else {
             return Err(self.illegal("approve"));
         };
@@ -263,7 +264,7 @@ impl Run {
         if !matches!(self.status, Status::Fixed | Status::Escalated) {
             return Err(self.illegal("deny"));
         }
-        self.check(attempts, decision.rev, decision.version)?;
+        self.check_seen(attempts, decision.rev, decision.version)?;
         let note = decision.note.unwrap_or("Rejected by human reviewer.");
         let run = Self {
             status: Status::Escalated,
@@ -285,7 +286,7 @@ impl Run {
         if self.status == Status::Resolved {
             return Err(self.illegal("abort"));
         }
-        self.check(&[], None, decision.version)?;
+        self.check_seen(&[], None, decision.version)?;
         let mut run = Self { status: Status::Aborted, pending: None, resolved_by: None, ..self.next(decision.now) };
         run.approved_by.clear();
         let note = decision.note.unwrap_or("Run aborted.");
@@ -306,7 +307,7 @@ impl Run {
         if !matches!(self.status, Status::Fixed | Status::Escalated | Status::Aborted) {
             return Err(self.illegal("retry"));
         }
-        self.check(&[], None, decision.version)?;
+        self.check_seen(&[], None, decision.version)?;
         let note = decision.note.map(|it| format!(": {it}")).unwrap_or_default();
         let run = self.requeued(decision);
         let fact = NewEvent::new(EventType::RunRequeued, decision.actor(), format!("retried{note}"));
@@ -321,7 +322,7 @@ impl Run {
         if !matches!(self.status, Status::Fixed | Status::Escalated) {
             return Err(self.illegal("human-fix"));
         }
-        self.check(&[], None, decision.version)?;
+        self.check_seen(&[], None, decision.version)?;
         let (what, payload) = match &pending {
             Pending::Patch { patch, .. } => ("a patch", json!({ "patchDigest": patch.digest() })),
             Pending::Hint { .. } => ("a hint", json!({})),

@@ -57,6 +57,9 @@ impl Engine {
                 version: operator.version,
                 now: self.clock.now(),
             };
+            if !matches!(action, Action::Approve | Action::Deny) {
+                run.check_seen(&attempts, operator.rev.as_deref(), None)?;
+            }
             let decided = match action {
                 Action::Approve => run.approve(&attempts, &decision)?,
                 Action::Deny => run.deny(&attempts, &decision)?,

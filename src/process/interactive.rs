@@ -47,7 +47,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a; touch evil $(touch evil) 'x");
         std::fs::write(&file, "before").unwrap();
-        edit("printf after >", &file, None).unwrap_err();
+        edit("false", &file, None).unwrap_err();
         edit("sh -c 'printf after > \"$1\"' --", &file, None).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "after");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

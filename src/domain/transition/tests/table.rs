@@ -171,7 +171,7 @@ fn retry() {
     check(
         |run| of_person(run.retry(&by("bob"))),
         [
-            Err("cannot retry a run that is queued; abort it first, or wait until it comes to rest"),
+            Err("already in the queue"),
             Err("cannot retry a run that is running; abort it first, or wait until it comes to rest"),
             Ok((Status::Queued, true)),
             Ok((Status::Queued, true)),
