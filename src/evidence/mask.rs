@@ -117,7 +117,7 @@ impl Masker {
 }
 
 /// Returns the lines of a text, counted from 0, that hold a secret, with the rule that says so. For lines that a patch adds: only shapes that
-/// nothing else has, private keys, and assignments of a literal that looks drawn at random.
+/// nothing else has, private keys, passwords in addresses, and assignments of a literal that looks drawn at random.
 pub fn find_secrets(text: &str) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
     for (idx, line) in text.lines().enumerate() {
@@ -136,7 +136,12 @@ fn is_plain_secret(rule: &Rule, line: &str) -> bool {
         let is_example = |secret: &str| secret.ends_with("EXAMPLE");
         return matches.any(|it| rule.secret(&it).is_some_and(|at| !is_example(&line[at])));
     }
-    rule.name == "assignment" && matches.any(|it| rules::is_literal_secret(&it))
+    match rule.name {
+        "assignment" => matches.any(|it| rules::is_literal_secret(&it)),
+        // `user:pass@` in documentation is short.
+        "url-password" => matches.any(|it| rule.secret(&it).is_some_and(|at| at.len() >= 6)),
+        _ => false,
+    }
 }
 
 fn masked_by(rule: &Rule, text: &str) -> Option<String> {

