@@ -84,8 +84,7 @@ impl Backlog for Embedded {
     }
 
     async fn live(&self, id: RunId) -> Result<Option<Live>, BacklogError> {
-        let live = self.engine.live.read(id);
-        Ok(live.map(|it| Live { phase: it.phase, tail: it.tail, updated_at: it.updated_at }))
+        Ok(self.engine.live.read(id))
     }
 
     async fn act(&self, id: RunId, request: ActionRequest) -> Result<Acted, BacklogError> {

@@ -1,10 +1,11 @@
 //! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process; a later issue adds a remote one).
 pub mod embedded;
 
+pub use crate::engine::live::Live;
+
 use crate::domain::names::named;
 use crate::domain::{Run, RunDetail, RunId, RunQuery, Summary};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -73,17 +74,6 @@ pub struct Output {
     pub name: String,
     pub bytes: Vec<u8>,
     pub dropped_bytes: u64,
-}
-
-/// What a running command has printed most recently.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Live {
-    /// `reproducing`, `attempt 1: playbook`, `attempt 1: proving` …
-    pub phase: String,
-    /// Clean text: the last lines, at most 64 KiB.
-    pub tail: String,
-    pub updated_at: Timestamp,
 }
 
 /// The backlog as a console or a script sees it.

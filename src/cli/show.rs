@@ -3,7 +3,7 @@ use crate::cli::Context;
 use crate::cli::error::{Ended, OK};
 use crate::cli::out;
 use crate::domain::{Attempt, RunDetail, Status};
-use crate::evidence::text::clean_line;
+use crate::evidence::text::{clean_line, shell_quoted};
 use std::fmt::Write as _;
 
 pub(super) async fn run(context: &Context, run: &str) -> Ended {
@@ -114,7 +114,7 @@ pub(super) fn verdict(detail: &RunDetail) -> String {
         }
         Status::Resolved => match &run.heal_branch {
             Some(branch) => {
-                let repo = crate::cli::quoted(&run.order.repo_path);
+                let repo = shell_quoted(&run.order.repo_path);
                 let branch = clean_line(branch);
                 format!("resolved on branch {branch}\n  merge   git -C {repo} merge --no-ff {branch}\n")
             }

@@ -107,7 +107,7 @@ impl Session<'_> {
             let tree = self.fresh_tree(base.as_ref()).await?;
             attempt.author = Author::Agent(agent.name().to_owned());
             let phase = format!("attempt {}: {}", attempt.attempt_no, agent.name());
-            let live = crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
+            let live = crate::engine::live::Live { phase, tail: String::new(), updated_at: self.now() };
             self.engine.live.write(self.run.id, &live);
             let failure = self.run.failure.clone().ok_or(EngineError::Stopped)?;
             let hint = hint_for(attempt, earlier);

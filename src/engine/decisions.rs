@@ -3,6 +3,7 @@ use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
 use crate::domain::{Attempt, Failure, Illegal, Patch, Pending, Run, RunId};
 use crate::engine::{Engine, EngineError};
+use crate::evidence::text::shell_quoted;
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
 use serde_json::json;
@@ -193,12 +194,6 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
         _ => message,
     };
     if is_first_key { Done::FirstKey { run, message } } else { Done::Changed { run, message } }
-}
-
-/// Quotes a path for a command that is shown to a person.
-fn shell_quoted(path: &str) -> String {
-    let is_plain = !path.is_empty() && path.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
-    if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.

@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// The most recent output of a running command. Clean and masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LiveOutput {
+pub struct Live {
     pub phase: String,
     pub tail: String,
     pub updated_at: Timestamp,
@@ -39,12 +39,12 @@ impl LiveFolder {
     }
 
     /// Returns what is known of a run, if a command of it is running.
-    pub fn read(&self, id: RunId) -> Option<LiveOutput> {
+    pub fn read(&self, id: RunId) -> Option<Live> {
         serde_json::from_slice(&fs::read(self.path(id)).ok()?).ok()
     }
 
     /// Replaces what is known of a run. Best effort: a full disk must not stop a heal.
-    pub fn write(&self, id: RunId, live: &LiveOutput) {
+    pub fn write(&self, id: RunId, live: &Live) {
         let write = || -> std::io::Result<()> {
             let file = tempfile::NamedTempFile::new_in(&self.folder)?;
             fs::write(file.path(), serde_json::to_vec(live)?)?;
@@ -108,7 +108,7 @@ impl<'a> LiveTail<'a> {
         let clean = text::clean(whole_lines);
         self.folder.write(
             self.id,
-            &LiveOutput {
+            &Live {
                 phase: self.phase.clone(),
                 tail: self.masker.mask(&clean).into_owned(),
                 updated_at: self.started + self.since.elapsed(),
