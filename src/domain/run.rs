@@ -83,6 +83,51 @@ pub struct Run {
     pub not_before: Option<Timestamp>,
 }
 
+impl Run {
+    /// Returns a run of a local failure that nobody has worked on yet: queued, version 1, with its whole budget.
+    pub fn queued(
+        repository: &str,
+        branch: &str,
+        commit_sha: &str,
+        order: Order,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: RunId::random(),
+            repository: repository.to_owned(),
+            branch: branch.to_owned(),
+            commit_sha: commit_sha.to_owned(),
+            provider: Provider::Local,
+            source: Source::Local,
+            pipeline_url: None,
+            error_hash: String::new(),
+            error_type: None,
+            error_summary: String::new(),
+            status: Status::Queued,
+            attempt_count: 0,
+            max_attempts,
+            escalation_reason: None,
+            escalation_note: None,
+            resolved_by: None,
+            approved_by: Vec::new(),
+            pr_number: None,
+            pr_url: None,
+            pr_state: PrState::None,
+            heal_branch: None,
+            heal_commit: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            order,
+            budget: max_attempts,
+            pending: None,
+            failure: None,
+            not_before: None,
+        }
+    }
+}
+
 /// A run with everything that happened to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

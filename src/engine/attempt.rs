@@ -1,11 +1,11 @@
 //! One attempt, from the agent's turn to the verdict of the tests: propose, guard, prove.
 use crate::agent::{Account, Task, Turn};
 use crate::domain::attempt::AttemptFailure;
-use crate::domain::run::Run;
-use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Reason, Verdict};
+use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Verdict};
 use crate::engine::EngineError;
 use crate::engine::policy::{base_files, policy_at};
 use crate::engine::session::Session;
+use crate::engine::stop::stop_reason;
 use crate::engine::trial::Trial;
 use crate::evidence::{progress, report};
 use crate::guard;
@@ -361,58 +361,4 @@ fn continued_patch(earlier: &[Attempt]) -> Option<&Patch> {
 /// Returns the hint for this attempt: its own, else the latest given before.
 fn hint_for(attempt: &Attempt, earlier: &[Attempt]) -> Option<String> {
     attempt.hint.clone().or_else(|| earlier.iter().rev().find_map(|it| it.hint.clone()))
-}
-
-/// Decides whether the loop stops after a failed attempt, and why.
-fn stop_reason(run: &Run, earlier: &[Attempt], attempt: &Attempt, is_out_of_agents: bool) -> Option<(Reason, String)> {
-    if attempt.author.human().is_some() {
-        return None;
-    }
-    let mut all: Vec<&Attempt> = earlier.iter().collect();
-    all.push(attempt);
-    let why = attempt.failure_reason.clone().unwrap_or_default();
-    let is_without_patch = |it: &&Attempt| it.failure_kind.is_none_or(AttemptFailure::is_without_patch);
-    if is_out_of_agents {
-        let reason = if all.iter().all(is_without_patch) { Reason::AgentFailed } else { Reason::Exhausted };
-        return Some((reason, why));
-    }
-    if attempt.failure_kind == Some(AttemptFailure::RepeatedPatch) {
-        return Some((Reason::Exhausted, format!("stopped early: {why}")));
-    }
-    if has_grown_twice(run, &all) {
-        return Some((Reason::Exhausted, "stopped early: two attempts in a row broke more tests".to_owned()));
-    }
-    if run.budget > 0 {
-        return None;
-    }
-    let all_are = |kind: AttemptFailure| all.iter().all(|it| it.failure_kind == Some(kind));
-    let reason = if all.iter().all(is_without_patch) {
-        Reason::AgentFailed
-    } else if all_are(AttemptFailure::OverLimits) {
-        Reason::OverLimits
-    } else if all
-        .iter()
-        .all(|it| matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits)))
-    {
-        Reason::PolicyViolation
-    } else {
-        Reason::Exhausted
-    };
-    let n = all.len();
-    let noun = if n == 1 { "attempt" } else { "attempts" };
-    Some((reason, format!("{n} {noun} failed; the last: {why}")))
-}
-
-/// Whether the set of failing tests grew in the last two attempts, each time over the one before.
-fn has_grown_twice(run: &Run, all: &[&Attempt]) -> bool {
-    let [.., one, two] = all else { return false };
-    if one.failure_kind != Some(AttemptFailure::StillRed) || two.failure_kind != Some(AttemptFailure::StillRed) {
-        return false;
-    }
-    let base = run.failure.as_ref().and_then(|it| it.report.as_ref()).map_or(0, |it| it.failing().len());
-    let zero = all.len().checked_sub(3).map_or(base, |idx| match all[idx].failing_tests.len() {
-        0 => base,
-        n => n,
-    });
-    zero > 0 && zero < one.failing_tests.len() && one.failing_tests.len() < two.failing_tests.len()
 }

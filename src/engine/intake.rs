@@ -1,6 +1,5 @@
 //! Takes a failure in: a local repository becomes a queued run.
-use crate::domain::run::PrState;
-use crate::domain::{EventType, NewEvent, Order, Provider, Run, RunId, Source, Status, Transition};
+use crate::domain::{EventType, NewEvent, Order, Run, Transition};
 use crate::engine::{Engine, EngineError};
 use std::path::Path;
 
@@ -20,38 +19,7 @@ impl Engine {
         let now = self.clock.now();
         let mut order = local.order.clone();
         order.repo_path = facts.root.to_string_lossy().into_owned();
-        let run = Run {
-            id: RunId::random(),
-            repository: facts.name,
-            branch: facts.branch,
-            commit_sha: facts.head,
-            provider: Provider::Local,
-            source: Source::Local,
-            pipeline_url: None,
-            error_hash: String::new(),
-            error_type: None,
-            error_summary: String::new(),
-            status: Status::Queued,
-            attempt_count: 0,
-            max_attempts: local.max_attempts,
-            escalation_reason: None,
-            escalation_note: None,
-            resolved_by: None,
-            approved_by: Vec::new(),
-            pr_number: None,
-            pr_url: None,
-            pr_state: PrState::None,
-            heal_branch: None,
-            heal_commit: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-            order,
-            budget: local.max_attempts,
-            pending: None,
-            failure: None,
-            not_before: None,
-        };
+        let run = Run::queued(&facts.name, &facts.branch, &facts.head, order, local.max_attempts, now);
         let short = run.commit_sha.get(..8).unwrap_or_default();
         let mut notices = Vec::new();
         let created = format!("taken in: {} {} at {short}", run.repository, run.branch);

@@ -6,6 +6,7 @@ pub mod intake;
 pub mod live;
 pub mod policy;
 pub mod session;
+mod stop;
 pub mod trial;
 pub mod worker;
 

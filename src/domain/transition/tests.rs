@@ -11,15 +11,11 @@ use crate::domain::Judgement;
 use crate::domain::Order;
 use crate::domain::Patch;
 use crate::domain::Pending;
-use crate::domain::Provider;
 use crate::domain::Reason;
 use crate::domain::ResolvedBy;
 use crate::domain::Run;
-use crate::domain::RunId;
-use crate::domain::Source;
 use crate::domain::Status;
 use crate::domain::Verdict;
-use crate::domain::run::PrState;
 use crate::domain::transition::Decided;
 use crate::domain::transition::Decision;
 use crate::domain::transition::Illegal;
@@ -35,36 +31,15 @@ fn run_in(status: Status) -> Run {
     let has_fix = matches!(status, Status::Fixed | Status::Resolved);
     let is_escalated = status == Status::Escalated;
     Run {
-        id: RunId::random(),
-        repository: "acme/shop".to_owned(),
-        branch: "main".to_owned(),
-        commit_sha: "c0ffee".to_owned(),
-        provider: Provider::Local,
-        source: Source::Local,
-        pipeline_url: None,
-        error_hash: String::new(),
-        error_type: None,
-        error_summary: String::new(),
         status,
         attempt_count: 1,
-        max_attempts: 3,
         escalation_reason: is_escalated.then_some(Reason::Exhausted),
         escalation_note: is_escalated.then(|| "no luck".to_owned()),
         resolved_by: has_fix.then_some(ResolvedBy::Ai),
         approved_by: if status == Status::Resolved { vec!["ann".to_owned()] } else { Vec::new() },
-        pr_number: None,
-        pr_url: None,
-        pr_state: PrState::None,
-        heal_branch: None,
-        heal_commit: None,
         version: 7,
-        created_at: at(0),
-        updated_at: at(0),
-        order: Order::default(),
         budget: 2,
-        pending: None,
-        failure: None,
-        not_before: None,
+        ..Run::queued("acme/shop", "main", "c0ffee", Order::default(), 3, at(0))
     }
 }
 

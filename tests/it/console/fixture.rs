@@ -6,10 +6,9 @@ use paramedic::domain::attempt::AttemptStatus;
 use paramedic::domain::failure::Category;
 use paramedic::domain::failure::EvidenceLine;
 use paramedic::domain::failure::TestOutcome;
-use paramedic::domain::run::PrState;
 use paramedic::domain::{
-    Attempt, Author, Digest, Event, EventType, Failure, Finding, Judgement, Order, Patch, Provider, Reason, ResolvedBy,
-    Run, RunDetail, RunId, Source, Status, TestReport, Verdict,
+    Attempt, Author, Digest, Event, EventType, Failure, Finding, Judgement, Order, Patch, Reason, ResolvedBy,
+    Run, RunDetail, RunId, Status, TestReport, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -131,37 +130,18 @@ pub(super) fn failure(summary: &str, test: &str) -> Failure {
 }
 
 pub(super) fn run(n: u8, repository: &str, branch: &str, status: Status, since: i64) -> Run {
+    let commit = format!("{n:x}1b2c3d4e5f60718293a4b5c6d7e8f9012345678");
+    let order = Order { repo_path: format!("/srv/repos/{}", repository.replace('/', "-")), ..Order::default() };
     Run {
         id: id(n),
-        repository: repository.to_owned(),
-        branch: branch.to_owned(),
-        commit_sha: format!("{n:x}1b2c3d4e5f60718293a4b5c6d7e8f9012345678"),
-        provider: Provider::Local,
-        source: Source::Local,
-        pipeline_url: None,
         error_hash: "v1:3f1c9a".to_owned(),
         error_type: Some("AssertionError".to_owned()),
         error_summary: "E AssertionError: assert 3 == 4".to_owned(),
         status,
-        attempt_count: 0,
-        max_attempts: 3,
-        escalation_reason: None,
-        escalation_note: None,
-        resolved_by: None,
-        approved_by: Vec::new(),
-        pr_number: None,
-        pr_url: None,
-        pr_state: PrState::None,
-        heal_branch: None,
-        heal_commit: None,
         version: 7,
         created_at: before(since + 300),
-        updated_at: before(since),
-        order: Order { repo_path: format!("/srv/repos/{}", repository.replace('/', "-")), ..Order::default() },
-        budget: 3,
-        pending: None,
         failure: Some(failure("E AssertionError: assert 3 == 4", "tests/test_retry.py::test_budget")),
-        not_before: None,
+        ..Run::queued(repository, branch, &commit, order, 3, before(since))
     }
 }
 

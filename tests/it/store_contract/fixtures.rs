@@ -18,7 +18,6 @@ use paramedic::domain::Provider;
 use paramedic::domain::Reason;
 use paramedic::domain::ResolvedBy;
 use paramedic::domain::Run;
-use paramedic::domain::RunId;
 use paramedic::domain::Source;
 use paramedic::domain::Status;
 use paramedic::domain::TestReport;
@@ -44,38 +43,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 
 /// Returns a queued run with nothing in it that need not be.
 pub(crate) fn new_run(now: Timestamp) -> Run {
-    Run {
-        id: RunId::random(),
-        repository: "acme/shop".to_owned(),
-        branch: "main".to_owned(),
-        commit_sha: "c0ffee".repeat(6) + "c0ff",
-        provider: Provider::Local,
-        source: Source::Local,
-        pipeline_url: None,
-        error_hash: String::new(),
-        error_type: None,
-        error_summary: String::new(),
-        status: Status::Queued,
-        attempt_count: 0,
-        max_attempts: 3,
-        escalation_reason: None,
-        escalation_note: None,
-        resolved_by: None,
-        approved_by: Vec::new(),
-        pr_number: None,
-        pr_url: None,
-        pr_state: PrState::None,
-        heal_branch: None,
-        heal_commit: None,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-        order: Order::default(),
-        budget: 3,
-        pending: None,
-        failure: None,
-        not_before: None,
-    }
+    Run::queued("acme/shop", "main", &("c0ffee".repeat(6) + "c0ff"), Order::default(), 3, now)
 }
 
 /// Returns a run with something in every field.
