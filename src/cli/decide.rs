@@ -95,7 +95,7 @@ async fn print(context: &Context, app: &App, acted: &Acted) -> Result<(), CliErr
         out::note(&acted.message);
     } else {
         let repeat = if acted.is_repeat { "nothing changed: " } else { "" };
-        out::line(&format!("{} {}: {repeat}{}", acted.run.id.short(), acted.run.status, acted.message));
+        out::line(&format!("{}: {repeat}{}", acted.run.id.short(), acted.message));
     }
     Ok(())
 }

@@ -289,8 +289,8 @@ impl Run {
         self.check_seen(&[], None, decision.version)?;
         let mut run = Self { status: Status::Aborted, pending: None, resolved_by: None, ..self.next(decision.now) };
         run.approved_by.clear();
-        let note = decision.note.unwrap_or("Run aborted.");
-        let fact = NewEvent::new(EventType::RunAborted, decision.actor(), format!("aborted: {note}"));
+        let note = decision.note.map(|it| format!(": {it}")).unwrap_or_default();
+        let fact = NewEvent::new(EventType::RunAborted, decision.actor(), format!("aborted{note}"));
         let attempt = attempts.last().filter(|it| it.status == AttemptStatus::Running).map(|it| Attempt {
             status: AttemptStatus::Failed,
             failure_reason: Some(format!("aborted by {}", decision.by)),
