@@ -53,6 +53,9 @@ pub(super) enum Command {
     Console {
         /// Open this run at once
         run: Option<String>,
+        /// Write everything that happens in the console to a file, for a bug report; it holds log text and what is typed
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
     },
     /// Make small real repositories that are really broken, heal them, and open the console on them
     Demo {

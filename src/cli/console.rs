@@ -8,10 +8,11 @@ use crate::console::{ColorChoice, Options, ThemeChoice};
 use crate::domain::RunId;
 use std::fs;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(context: &Context, run: Option<&str>) -> Ended {
+pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<PathBuf>) -> Ended {
     let is_dumb = context.environment.text("TERM").is_none_or(|it| it == "dumb");
     if context.is_json || is_dumb || !out::is_terminal() || !std::io::stdin().is_terminal() {
         return crate::cli::runs::run(context, None, None, 0).await;
@@ -21,7 +22,7 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Ended {
         Some(text) => Some(app.backlog.resolve(text).await?),
         None => None,
     };
-    let options = options(context, run)?;
+    let options = options(context, run, recording)?;
     let shutdown = CancellationToken::new();
     let worker = app.worker();
     let working = async {
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Ended {
     Ok(OK)
 }
 
-fn options(context: &Context, run: Option<RunId>) -> Result<Options, CliError> {
+fn options(context: &Context, run: Option<RunId>, recording: Option<PathBuf>) -> Result<Options, CliError> {
     let editor = context.config.editor.clone().unwrap_or_else(|| "vi".to_owned());
     let is_utf8 = context.environment.first(&["LC_ALL", "LC_CTYPE", "LANG"]).is_none_or(|it| {
         let it = it.to_ascii_lowercase();
@@ -59,7 +60,7 @@ fn options(context: &Context, run: Option<RunId>) -> Result<Options, CliError> {
         keymap: keymap(context).map_err(CliError::usage)?,
         read_only: context.config.read_only,
         drafts: crate::wiring::drafts(&context.config),
-        recording: None,
+        recording,
         in_tmux: context.environment.text("TMUX").is_some(),
         run,
         now: Arc::new(|| SystemClock.now()),

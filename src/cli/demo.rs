@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, is_headless: bool, dir: Option<&Path>
     }
     if !is_headless && out::is_terminal() && !context.is_json {
         let demo = Context { config, environment: context.environment.clone(), is_json: false, color: context.color };
-        Box::pin(crate::cli::console::run(&demo, None)).await?;
+        Box::pin(crate::cli::console::run(&demo, None, None)).await?;
     }
     if dir.is_some() {
         out::note(&format!("kept in {0}; look again with: paramedic --data-dir {0}/state", place.path.display()));

@@ -101,8 +101,8 @@ async fn run(arguments: Arguments) -> Ended {
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
     match arguments.command {
-        None => Box::pin(console::run(&context, None)).await,
-        Some(Command::Console { run }) => Box::pin(console::run(&context, run.as_deref())).await,
+        None => Box::pin(console::run(&context, None, None)).await,
+        Some(Command::Console { run, record }) => Box::pin(console::run(&context, run.as_deref(), record)).await,
         Some(Command::Demo { headless, dir }) => demo::run(&context, headless, dir.as_deref()).await,
         Some(Command::Heal(heal)) => heal::run(&context, &heal).await,
         Some(Command::Runs { status, repository, limit }) => {

@@ -7,8 +7,8 @@ use paramedic::domain::failure::Category;
 use paramedic::domain::failure::EvidenceLine;
 use paramedic::domain::failure::TestOutcome;
 use paramedic::domain::{
-    Attempt, Author, Digest, Event, EventType, Failure, Finding, Judgement, Order, Patch, Reason, ResolvedBy,
-    Run, RunDetail, RunId, Status, TestReport, Verdict,
+    Attempt, Author, Digest, Event, EventType, Failure, Finding, Judgement, Order, Patch, Reason, ResolvedBy, Run,
+    RunDetail, RunId, Status, TestReport, Verdict,
 };
 use std::collections::BTreeMap;
 
