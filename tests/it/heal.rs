@@ -1,5 +1,5 @@
 //! Stories of `heal`, through the real binary on real repositories.
-use crate::support::{BUGGY, RIGHT, World};
+use crate::support::{BUGGY, RIGHT, World, eventually};
 use serde_json::Value;
 
 fn events(run: &Value) -> Vec<String> {
@@ -99,10 +99,30 @@ fn green_at_the_commit_is_not_healed() {
 #[test]
 fn red_then_green_at_the_same_commit_is_flaky_and_keeps_the_proof() {
     let world = World::with_repo(&[("a.txt", "a\n")]);
-    // Red in even windows of four seconds, asked right at a boundary: the next run sees the other colour.
-    let test = "now=$(date +%s); sleep $((4 - now % 4)); test $(( $(date +%s) / 4 % 2 )) -eq 0";
-    let (code, run) = world.heal("true", &["--test", test]);
-    assert_eq!((code, &run["escalationReason"]), (1, &"flaky".into()), "{run:#}");
+    let colours = world.dir.path().join("colours");
+    std::fs::create_dir_all(&colours).unwrap();
+    // Each run of the test waits until somebody outside tells its own tree's colour: the first red, the second green.
+    let test = format!(
+        "tree=$(pwd | grep -o 'tree-[^/]*'); colour={}/$tree; until [ -s $colour ]; do sleep 0.02; done; grep -q green $colour",
+        colours.display()
+    );
+    let repo = world.repo();
+    let heal =
+        world.spawn(&["heal", "--json", "--repo", repo.to_str().unwrap(), "--agent-command", "true", "--test", &test]);
+    let mut told: Vec<String> = Vec::new();
+    eventually("two runs were told their colour", || {
+        for tree in world.busy_trees() {
+            if !told.contains(&tree) {
+                let colour = if told.is_empty() { "red\n" } else { "green\n" };
+                std::fs::write(colours.join(&tree), colour).unwrap();
+                told.push(tree);
+            }
+        }
+        (told.len() >= 2).then_some(())
+    });
+    let ended = heal.wait_with_output().unwrap();
+    let run: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((ended.status.code(), &run["escalationReason"]), (Some(1), &"flaky".into()), "{run:#}");
     let show = world.run(&["show", "latest"]);
     assert!(show.stdout.contains("base.log") && show.stdout.contains("base_rerun_1.log"), "{}", show.stdout);
 }

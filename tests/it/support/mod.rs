@@ -152,6 +152,15 @@ impl World {
         assert_eq!(self.strays(), Vec::<String>::new(), "stray processes");
     }
 
+    /// Returns the names of the trees in which a process works right now.
+    pub(crate) fn busy_trees(&self) -> Vec<String> {
+        let trees = self.data_dir().join("trees");
+        let name =
+            |cwd: PathBuf| Some(cwd.strip_prefix(&trees).ok()?.components().next()?.as_os_str().to_str()?.to_owned());
+        let cwds = fs::read_dir("/proc").unwrap().flatten().filter_map(|it| fs::read_link(it.path().join("cwd")).ok());
+        cwds.filter_map(name).filter(|it| it.starts_with("tree-")).collect()
+    }
+
     /// Returns the command lines of living processes that work below this world's folder.
     pub(crate) fn strays(&self) -> Vec<String> {
         let mine = self.dir.path().to_string_lossy().into_owned();
