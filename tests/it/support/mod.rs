@@ -155,10 +155,12 @@ impl World {
     /// Returns the names of the trees in which a process works right now.
     pub(crate) fn busy_trees(&self) -> Vec<String> {
         let trees = self.data_dir().join("trees");
-        let name =
-            |cwd: PathBuf| Some(cwd.strip_prefix(&trees).ok()?.components().next()?.as_os_str().to_str()?.to_owned());
+        let name = |cwd: PathBuf| {
+            let mut parts = cwd.strip_prefix(&trees).ok()?.iter().filter_map(|it| it.to_str());
+            parts.find(|it| it.starts_with("tree-")).map(str::to_owned)
+        };
         let cwds = fs::read_dir("/proc").unwrap().flatten().filter_map(|it| fs::read_link(it.path().join("cwd")).ok());
-        cwds.filter_map(name).filter(|it| it.starts_with("tree-")).collect()
+        cwds.filter_map(name).collect()
     }
 
     /// Returns the command lines of living processes that work below this world's folder.
