@@ -19,6 +19,6 @@ pub mod engine;
 
 pub mod cli;
 pub mod config;
-pub mod demo;
 pub mod console;
+pub mod demo;
 pub mod wiring;

@@ -12,8 +12,8 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
-use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::process::Tool;
+use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::engine::intake::LocalOrder;
-pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::engine::{StoreError, WorkspaceError};
+pub use crate::process::interactive::{edit, stop_this_process};
 pub use crate::workspace::Workspace;
 
 /// The program put together for one data directory.

@@ -1,5 +1,5 @@
 //! `paramedic approve · deny · abort · retry · human-fix`: the operator's actions.
-use crate::backlog::{ActionKind, ActionRequest, Acted, HandMade};
+use crate::backlog::{Acted, ActionKind, ActionRequest, HandMade};
 use crate::cli::Context;
 use crate::cli::arguments::{Decide, Fix};
 use crate::cli::error::{CliError, Ended, OK, REFUSED};

@@ -62,12 +62,7 @@ pub(super) async fn run(context: &Context, is_headless: bool, dir: Option<&Path>
         out::line(summary(&report).trim_end());
     }
     if !is_headless && out::is_terminal() && !context.is_json {
-        let demo = Context {
-            config,
-            environment: context.environment.clone(),
-            is_json: false,
-            color: context.color,
-        };
+        let demo = Context { config, environment: context.environment.clone(), is_json: false, color: context.color };
         crate::cli::console::run(&demo, None).await?;
     }
     if dir.is_some() {

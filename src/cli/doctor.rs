@@ -89,7 +89,8 @@ async fn programs(context: &Context, app: &App, check: &mut impl FnMut(&str, Hea
         }
     }
     if found.is_empty() {
-        let text = "no agent program of the settings is installed; playbooks work without one, --agent-command takes any";
+        let text =
+            "no agent program of the settings is installed; playbooks work without one, --agent-command takes any";
         check("agents", Health::Note, text.to_owned());
     } else {
         check("agents", Health::Ok, found.join(", "));

@@ -38,7 +38,10 @@ async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
 
 pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
     if context.config.read_only {
-        return Err(CliError { code: REFUSED, text: "a worker changes things; start it without --read-only".to_owned() });
+        return Err(CliError {
+            code: REFUSED,
+            text: "a worker changes things; start it without --read-only".to_owned(),
+        });
     }
     let app = context.open().await?;
     let worker = app.worker();

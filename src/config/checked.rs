@@ -69,8 +69,8 @@ impl Config {
         for (path, must_exist) in places(environment, flags) {
             match fs::read_to_string(&path) {
                 Ok(text) => {
-                    let over = RawConfig::parse(&text)
-                        .map_err(|it| ConfigError(format!("{}: {it}", path.display())))?;
+                    let over =
+                        RawConfig::parse(&text).map_err(|it| ConfigError(format!("{}: {it}", path.display())))?;
                     raw = raw.overlaid_by(over);
                     files.push(path);
                 }

@@ -107,8 +107,7 @@ impl Session<'_> {
             let tree = self.fresh_tree(base.as_ref()).await?;
             attempt.author = Author::Agent(agent.name().to_owned());
             let phase = format!("attempt {}: {}", attempt.attempt_no, agent.name());
-            let live =
-                crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
+            let live = crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
             self.engine.live.write(self.run.id, &live);
             let failure = self.run.failure.clone().ok_or(EngineError::Stopped)?;
             let hint = hint_for(attempt, earlier);
@@ -344,8 +343,9 @@ fn proposed(attempt: &Attempt) -> NewEvent {
     let recorded = if attempt.recorded { ", a recorded answer" } else { "" };
     let noun = if files == 1 { "file" } else { "files" };
     let message = format!("proposed a patch: {files} {noun} +{added} -{removed}{recorded}");
-    NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message)
-        .with(json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }))
+    NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message).with(
+        json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }),
+    )
 }
 
 /// Returns the person's failed patch that the loop goes on from.
@@ -364,12 +364,7 @@ fn hint_for(attempt: &Attempt, earlier: &[Attempt]) -> Option<String> {
 }
 
 /// Decides whether the loop stops after a failed attempt, and why.
-fn stop_reason(
-    run: &Run,
-    earlier: &[Attempt],
-    attempt: &Attempt,
-    is_out_of_agents: bool,
-) -> Option<(Reason, String)> {
+fn stop_reason(run: &Run, earlier: &[Attempt], attempt: &Attempt, is_out_of_agents: bool) -> Option<(Reason, String)> {
     if attempt.author.human().is_some() {
         return None;
     }
@@ -395,9 +390,10 @@ fn stop_reason(
         Reason::AgentFailed
     } else if all_are(AttemptFailure::OverLimits) {
         Reason::OverLimits
-    } else if all.iter().all(|it| {
-        matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits))
-    }) {
+    } else if all
+        .iter()
+        .all(|it| matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits)))
+    {
         Reason::PolicyViolation
     } else {
         Reason::Exhausted

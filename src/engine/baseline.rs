@@ -53,8 +53,7 @@ impl Session<'_> {
         let reruns = if first.exit == Exit::TimedOut { 0 } else { self.engine.settings.flake_reruns };
         let reruns = if red.is_some() { reruns.min(1) } else { reruns };
         for n in 1..=reruns {
-            let again =
-                self.trial(&format!("reproducing, rerun {n}"), &format!("base_rerun_{n}.log"), None).await?;
+            let again = self.trial(&format!("reproducing, rerun {n}"), &format!("base_rerun_{n}.log"), None).await?;
             colours.push(again.is_green());
             ended.push(again.ended());
             notes.extend(again.notes.iter().cloned());

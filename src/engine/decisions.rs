@@ -137,9 +137,11 @@ impl Engine {
         transition: &mut Transition,
     ) -> Result<(String, String), EngineError> {
         let attempt = candidate(attempts).ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
-        let patch = attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
+        let patch =
+            attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
         let message = commit_message(run, attempt, &transition.run.approved_by);
-        let branch = format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
+        let branch =
+            format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
         let repo = Path::new(&run.order.repo_path);
         let mut commit = BranchCommit {
             base: &run.commit_sha,
