@@ -247,6 +247,14 @@ mod tests {
                 ["FAIL: test_x (test_a.T.test_x)", "Traceback (most recent call last):", line, "FAILED (failures=1)"];
             assert_eq!(kind(&report).0, Category::Test, "{line}");
         }
+        for line in [
+            "expected fine, got error: 503 Service Unavailable",
+            "FAIL: want ok, got No space left on device",
+            "status: got HTTP 403 Forbidden, want 200",
+            "expected:<200> but was:<HTTP 401>",
+        ] {
+            assert_eq!(kind(&[line]).0, Category::Test, "{line}");
+        }
         assert_eq!(kind(&["AssertionError: 'HTTP 401 Unauthorized' != 'x'"]).0, Category::Test);
         let report = ["FAIL: test_x (a.T.test_x)", "PermissionError: [Errno 13] Permission denied"];
         assert_eq!(kind(&report), (Category::Test, "PermissionError".to_owned()));

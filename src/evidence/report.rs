@@ -201,6 +201,11 @@ ERROR tests/test_a.py::test_v - KeyError: 'x'
         assert_eq!(counts(broken), "pytest 0 0 1 0 0");
         assert_eq!(outcome(broken, "tests/test_a.py"), Some(Errored));
         assert_eq!(counts("3 files changed in 0.5s"), "none");
+        let odd = "t.py::a[b[c] - d] FAILED\nt.py::a[b] FAILED\nFAILED t.py::a[b[c] - d] - x - y\nFAILED t.py::a[b] - assert 1 - 1\n2 failed in 0.1s\n";
+        assert_eq!(
+            parse_report(odd.as_bytes()).map(|it| it.failing()),
+            Some(vec!["t.py::a[b[c] - d]".to_owned(), "t.py::a[b]".to_owned()])
+        );
         assert_eq!(outcome("[gw0] [ 50%] PASSED t.py::a\n1 passed in 1s", "t.py::a"), Some(Passed));
     }
 

@@ -178,6 +178,13 @@ pub(super) const TABLE: &[Rule] = &[
         Role::Ordinary,
         r"^panic: |^fatal error: all goroutines|^Exception in thread |^Segmentation fault|\(core dumped\)$|AddressSanitizer: ",
     ),
+    // A comparison by the program itself: what it speaks of is not what failed.
+    row(
+        Category::Test,
+        0.70,
+        Role::Explains,
+        r"(?i)\b(?:expected|want(?:ed)?)\b.{1,120}(?:\bgot|\breceived|\bbut was|\bbut found)\b|\bgot\b.{1,120}\b(?:want(?:ed)?|expected)\b",
+    ),
     row(
         Category::Test,
         0.70,

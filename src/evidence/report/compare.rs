@@ -3,6 +3,7 @@ use crate::domain::TestReport;
 use crate::domain::failure::TestOutcome;
 use crate::evidence::report::go;
 use crate::evidence::report::pytest::is_module;
+use std::collections::BTreeMap;
 
 /// Names that one objection lists.
 const MAX_LISTED: usize = 3;
@@ -10,7 +11,8 @@ const MAX_LISTED: usize = 3;
 /// Returns what speaks against `after` as a proof, in words; nothing when no test vanished, fell silent, became skipped or expected to fail.
 ///
 /// Names decide where the runner listed all of them, counts where it did not. What a runner reports in the place of tests it could not
-/// load (`_FailedTest`, a module that fails to import) is no test: it may go, and what comes in its place may be more.
+/// load (`_FailedTest`, a module that fails to import) is no test: it may go, and what comes in its place may be more. A variant of a test
+/// (`test_x[3-6]`, `TestX/3`) may be named after a value that the repair changes: then as many variants must run as before.
 pub fn compare(before: &TestReport, after: &TestReport) -> Vec<String> {
     let mut objections = silent_runners(before, after);
     if !objections.is_empty() {
@@ -41,7 +43,29 @@ fn vanished(before: &TestReport, after: &TestReport) -> Option<String> {
         .map(|(name, _)| name.as_str())
         .filter(|name| !after.tests.contains_key(*name))
         .collect();
+    let (was, now) = (n_variants(before), n_variants(after));
+    let is_renamed = |name: &str| variant_of(before, name).is_some_and(|it| now.get(it) >= was.get(it));
+    let gone: Vec<_> = gone.into_iter().filter(|name| !is_renamed(name)).collect();
     (!gone.is_empty()).then(|| format!("{} no longer reported: {}", tests(gone.len() as u64), listed(&gone)))
+}
+
+/// Returns the test that a name is a variant of: of its parameters, or a part of it.
+fn variant_of<'a>(report: &TestReport, name: &'a str) -> Option<&'a str> {
+    if name.ends_with(']') {
+        return name.split_once('[').map(|(test, _)| test);
+    }
+    let parts = name.match_indices('/').map(|(at, _)| &name[..at]);
+    parts.filter(|_| report.runner.contains("go")).find(|it| report.tests.contains_key(*it))
+}
+
+/// Returns how many variants of each test ran.
+fn n_variants(report: &TestReport) -> BTreeMap<&str, u64> {
+    let mut found = BTreeMap::new();
+    let ran = report.tests.iter().filter(|(_, it)| !matches!(it, TestOutcome::Skipped | TestOutcome::ExpectedFailure));
+    for test in ran.filter_map(|(name, _)| variant_of(report, name)) {
+        *found.entry(test).or_default() += 1;
+    }
+    found
 }
 
 fn fewer(before: &TestReport, after: &TestReport) -> Option<String> {
@@ -185,6 +209,15 @@ mod tests {
             ("FAIL\tp [build failed]\n", "ok  \tp\t0.1s\n"),
             // A runner after the failing one came to its turn.
             ("1 failed, 1 passed in 1s\n", "2 passed in 1s\nRan 2 tests in 0.1s\n\nOK (skipped=1)\n"),
+            // Parameters that come from the code, or from the clock.
+            (
+                "t.py::a[1-2] FAILED\nt.py::a[2-4] PASSED\nt.py::b PASSED\n1 failed, 2 passed in 0.1s\n",
+                "t.py::a[1-1] PASSED\nt.py::a[2-4] PASSED\nt.py::b PASSED\n3 passed in 0.1s\n",
+            ),
+            (
+                "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x=1/y (0.00s)\nFAIL\tp\t0.1s\n",
+                "--- PASS: TestA (0.00s)\n    --- PASS: TestA/x=2/y (0.00s)\nok  \tp\t0.1s\n",
+            ),
             // Set-up errors at base.
             (
                 "_____ ERROR at setup of test_v _____\nERROR t.py::test_v - KeyError\n1 passed, 1 error in 0.1s\n",
@@ -212,6 +245,16 @@ mod tests {
             ),
             (BEFORE, ".s\nRan 2 tests in 0.1s\n\nOK (skipped=1)\n", "1 test skipped, 0 before"),
             (BEFORE, "x.\nRan 2 tests in 0.1s\n\nOK (expected failures=1)\n", "1 test expected to fail, 0 before"),
+            (
+                "t.py::a[1] FAILED\nt.py::a[2] PASSED\nt.py::b PASSED\n1 failed, 2 passed in 0.1s\n",
+                "t.py::a[2] PASSED\nt.py::b PASSED\nt.py::c[1] PASSED\n3 passed in 0.1s\n",
+                "1 test no longer reported: t.py::a[1]",
+            ),
+            (
+                "t.py::a[1-2] FAILED\nt.py::b PASSED\n1 failed, 1 passed in 0.1s\n",
+                "t.py::a[1-1] SKIPPED (no)\nt.py::b PASSED\n1 passed, 1 skipped in 0.1s\n",
+                "1 test no longer reported: t.py::a[1-2]",
+            ),
             (BEFORE, "Ran 0 tests in 0.1s\n\nOK\n", "no test passed"),
             (BEFORE, "2 passed in 0.1s\n", "unittest reported before and is silent now"),
             ("1 failed, 2 passed in 1s\n", "1 failed, 2 passed in 1s\n", "1 test still fail"),

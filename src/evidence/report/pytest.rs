@@ -48,7 +48,7 @@ impl Pytest {
             && let Some(outcome) = outcome(word)
         {
             // With `::` it is a test; a module that could not be collected has none.
-            let name = id(rest);
+            let name = self.known(rest).unwrap_or_else(|| id(rest));
             if name.contains("::") || (outcome == TestOutcome::Errored && is_module(name)) {
                 self.names.record(name, outcome);
             }
@@ -64,6 +64,12 @@ impl Pytest {
         } else if line.contains("s ") || line.ends_with('s') || line.ends_with(')') || line.ends_with('=') {
             self.summary(line);
         }
+    }
+
+    /// Returns the longest name at the beginning of `text`, up to its end or ` - message`, that was reported before.
+    fn known<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let ends = text.match_indices(" - ").map(|(at, _)| at).chain([text.len()]);
+        ends.map(|end| text[..end].trim()).filter(|it| self.names.has(it)).last()
     }
 
     fn summary(&mut self, line: &str) {

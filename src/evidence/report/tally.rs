@@ -50,6 +50,10 @@ impl Names {
         }
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tests.contains_key(name)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tests.len()
     }
