@@ -2,11 +2,13 @@
 use crate::evidence::text::MAX_LINE_CHARS;
 use crate::guard::diff::ChangeKind;
 use crate::guard::findings::Findings;
+use crate::guard::lang::Lang;
 use crate::guard::scene::Scene;
 use crate::guard::scene::pattern;
 use crate::guard::view::FileView;
 use regex::Regex;
 use std::sync::LazyLock;
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest line that is searched for assigned secrets; minified bundles hold no assignments worth reading.
 const MAX_LINE_BYTES: usize = 100_000;
@@ -55,6 +57,10 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
                 format!("adds a line of more than {MAX_LINE_CHARS} characters, whose end nobody would see; break it");
             findings.violation(file.path, Some(line.number), "hidden-text", reason);
         }
+        if file.lang == Lang::Python && line.code.chars().any(is_read_as_another) {
+            let reason = "adds a character that Python reads as a plain letter; write the letter";
+            findings.violation(file.path, Some(line.number), "hidden-text", reason);
+        }
         if line.raw.chars().any(is_hidden) {
             let reason = "adds characters that cannot be seen or that reorder text; write them as escapes";
             findings.violation(file.path, Some(line.number), "hidden-text", reason);
@@ -101,6 +107,11 @@ fn is_hidden(ch: char) -> bool {
     let is_layout = matches!(ch, '\t' | '\r' | '\u{c}');
     (ch.is_control() && !is_layout)
         || matches!(u32::from(ch), 0xAD | 0x61C | 0x180E | 0x200B | 0x200E..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE007F)
+}
+
+/// Python takes a letter in another style (`ℯ`, `ｅ`) for the letter itself.
+fn is_read_as_another(ch: char) -> bool {
+    ch.is_alphabetic() && !ch.is_ascii() && ch.nfkc().all(|it| it.is_ascii())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ static COMMANDS: LazyLock<Regex> = LazyLock::new(|| {
         | continue[-_]on[-_]error\s*[:=]\s*['\x22]?(?:true|\$|yes|on)
         | allow[_-]failures?\s*[:=]\s*(?:true|yes|on)\b
         | ignore[-_]errors\s*[:=]\s*(?:true|yes|on) | \bfailed_when\s*:\s*false
-        | ^\s*(?:-\s+)?exit\s+0\b | ^\s*exit\s*$ | \btrap\s+['\x22]?(?:exit\s+0|true|:)\b
+        | ^\s*(?:-\s+)?exit\s+0\b | ^\s*exit\s*$ | \btrap\s+['\x22]?(?:exit\s+0|true|:)\b | ^\s*exec\s+(?:/\S*/)?(?:true|:)(?:\s|;|$)
         | maven\.test\.(?:skip|failure\.ignore) | <skip(?:Tests)?>\s*true | \bskipTests\b | testFailureIgnore | \bignoreFailures\b | -DskipTests
         ",
     )
