@@ -40,13 +40,23 @@ static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)(?:secret|token|passwd|password|api[_-]?key|private[_-]?key|access[_-]?key|auth[_-]?key|credential)[\w-]*["']?\s*(?::=|=>|[:=])\s*["']([^"'\s]{16,200})["']"#,
     )
 });
+/// The same where values stand without quotes.
+static ASSIGNED_PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?:secret|token|passwd|password|api[_-]?key|private[_-]?key|access[_-]?key|auth[_-]?key|credential)[\w-]*\s*[:=]\s*([^"'\s]{16,200})\s*$"#,
+    )
+});
+/// What people choose is shorter than what machines make.
+static PASSWORD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"(?i)(?:passwd|password|passphrase)["']?\s*(?::=|=>|[:=])\s*["']([^"'\s]{8,15})["']"#)
+});
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)example|placeholder|changeme|your[_-]|dummy|fake|xxxx|\*\*\*|<|\$\{|\{\{|%\(|^(?:/|\./|https?:)")
 });
 
 pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
     for line in file.added() {
-        if let Some(name) = secret_in(line.raw) {
+        if let Some(name) = secret_in(line.raw, file.lang) {
             let reason =
                 format!("adds what looks like {name}; secrets belong into the environment, never into the tree");
             findings.violation(file.path, Some(line.number), "secret", reason);
@@ -75,7 +85,7 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
 }
 
 /// Returns what the first secret of a line looks like.
-fn secret_in(line: &str) -> Option<&'static str> {
+fn secret_in(line: &str, lang: Lang) -> Option<&'static str> {
     if let Some((_, name)) = SHAPES.iter().find(|(shape, _)| shape.is_match(line)) {
         return Some(name);
     }
@@ -87,7 +97,23 @@ fn secret_in(line: &str) -> Option<&'static str> {
             && entropy(value) >= MIN_ENTROPY
             && !PLACEHOLDER.is_match(value)
     };
-    ASSIGNED.captures_iter(line).any(|it| is_random(&it[1])).then_some("a secret value")
+    let plain = lang.holds_commands().then_some(&*ASSIGNED_PLAIN);
+    let mut assigned = ASSIGNED.captures_iter(line).chain(plain.into_iter().flat_map(|it| it.captures_iter(line)));
+    let is_secret = assigned.any(|it| is_random(&it[1]))
+        || PASSWORD.captures_iter(line).any(|it| is_mixed(&it[1]) && !PLACEHOLDER.is_match(&it[1]));
+    is_secret.then_some("a secret value")
+}
+
+/// Whether a value mixes kinds of characters as a password does, and does not speak of passwords itself.
+fn is_mixed(value: &str) -> bool {
+    let kinds: [fn(char) -> bool; 4] = [
+        |it| it.is_ascii_lowercase(),
+        |it| it.is_ascii_uppercase(),
+        |it| it.is_ascii_digit(),
+        |it| it.is_ascii_punctuation() && !"_-./:".contains(it),
+    ];
+    let n_kinds = kinds.iter().filter(|is| value.contains(**is)).count();
+    n_kinds >= 3 && !value.to_lowercase().contains("pass")
 }
 
 /// Shannon entropy in bits per character.
@@ -131,13 +157,20 @@ mod tests {
             &format!("h = 'eyJ{}.eyJ{}.{}'", "hbGciOiJIUzI1", "zdWIiOiIxMjM0", "SflKxwRJSMeKKF2QT4"),
             "db_password = \"q8Zr!2kLw09xVbT7\"",
             "API_KEY: 'f3a91c7be04d5582aa6e'",
+            "password = 'k3nsh9Qz!vB2'",
+            "password: q8Zr!2kLw09xVbT7",
+            "API_KEY=f3a91c7be04d5582aa6e",
             "url = 'postgres://admin:hunter22@db.example.org/x'",
         ] {
-            assert!(secret_in(line).is_some(), "{line}");
+            assert!(secret_in(line, Lang::Yaml).is_some(), "{line}");
         }
         for line in [
             "token = os.environ['GITHUB_TOKEN']",
             "password = 'changeme-please-0000'",
+            "password = 'Passw0rd!'",
+            "password_hasher = 'argon2id'",
+            "password: ${DB_PASSWORD_2024_PROD}",
+            "token: needs.build.outputs.token",
             "secret_name = 'projects/my-service/secret'",
             "token_pattern = r'[a-z]{4}'",
             "class=\"sk-circle sk-fading\"",
@@ -146,7 +179,7 @@ mod tests {
             "url = 'https://example.org/a:b@c'",
             "def get_token(self, api_key=None):",
         ] {
-            assert_eq!(secret_in(line), None, "{line}");
+            assert_eq!(secret_in(line, Lang::Yaml), None, "{line}");
         }
     }
 }
