@@ -47,9 +47,8 @@ static ASSIGNED_PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// What people choose is shorter than what machines make.
-static PASSWORD: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)(?:passwd|password|passphrase)["']?\s*(?::=|=>|[:=])\s*["']([^"'\s]{8,15})["']"#)
-});
+static PASSWORD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?i)(?:passwd|password|passphrase)["']?\s*(?::=|=>|[:=])\s*["']([^"'\s]{8,15})["']"#));
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)example|placeholder|changeme|your[_-]|dummy|fake|xxxx|\*\*\*|<|\$\{|\{\{|%\(|^(?:/|\./|https?:)")
 });

@@ -28,6 +28,8 @@ static COMMANDS: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// The same where every line is a step of a build, and a message does not replace a failure.
 static STEPS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\|\|\s*(?:echo|printf)\b"));
+/// Text that becomes commands only when it runs, where no rule can read it.
+static DYNAMIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?:^|[;&|]|\b(?:then|do|else))\s*eval\s"));
 /// A condition that always holds, in program text.
 static ALWAYS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -76,7 +78,10 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     let swallowed = "swallows a failure; let it fail, and fix why";
     if file.lang.holds_commands() {
         object(&COMMANDS, Of::Code, "suppression", swallowed);
-        if file.lang != Lang::Shell {
+        if file.lang == Lang::Shell {
+            let reason = "runs text as commands, which cannot be judged; write the commands themselves";
+            object(&DYNAMIC, Of::Code, "dynamic-code", reason);
+        } else {
             object(&STEPS, Of::Code, "suppression", swallowed);
         }
     } else {

@@ -330,6 +330,8 @@ fn leaving_in_disguise_is_refused() {
         case().file("a.js", "f();\n", &format!("{line}\nf();\n")).violates("early-exit");
     }
     case().file("a.sh", "f\n", "exec true\nf\n").violates("suppression");
+    case().file("a.sh", "f\n", "eval \"ex\"\"it 0\"\nf\n").violates("dynamic-code");
+    case().file("a.sh", "f\n", "exec \"$@\"\nf\n").is_ok();
 }
 
 #[test]
