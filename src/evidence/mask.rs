@@ -116,28 +116,38 @@ impl Masker {
     }
 }
 
+/// How a text writes values down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Literals {
+    /// In quotes, as programs do: a bare word is a name.
+    Quoted,
+    /// Also bare, as YAML, shell and settings do.
+    Bare,
+}
+
 /// Returns the lines of a text, counted from 0, that hold a secret, with the rule that says so. For lines that a patch adds: only shapes that
 /// nothing else has, private keys, passwords in addresses, and assignments of a literal that looks drawn at random.
-pub fn find_secrets(text: &str) -> Vec<(usize, &'static str)> {
+pub fn find_secrets(text: &str, literals: Literals) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
     for (idx, line) in text.lines().enumerate() {
         if pem::BEGIN.is_match(line) {
             found.push((idx, "private-key"));
         } else if SUSPECT.is_match(line) {
-            found.extend(RULES.iter().filter(|rule| is_plain_secret(rule, line)).map(|rule| (idx, rule.name)));
+            found
+                .extend(RULES.iter().filter(|rule| is_plain_secret(rule, line, literals)).map(|rule| (idx, rule.name)));
         }
     }
     found
 }
 
-fn is_plain_secret(rule: &Rule, line: &str) -> bool {
+fn is_plain_secret(rule: &Rule, line: &str, literals: Literals) -> bool {
     let mut matches = rule.regex.captures_iter(line);
     if rule.is_token {
         let is_example = |secret: &str| secret.ends_with("EXAMPLE");
         return matches.any(|it| rule.secret(&it).is_some_and(|at| !is_example(&line[at])));
     }
     match rule.name {
-        "assignment" => matches.any(|it| rules::is_literal_secret(&it)),
+        "assignment" => matches.any(|it| rules::is_literal_secret(&it, literals)),
         // `user:pass@` in documentation is short.
         "url-password" => matches.any(|it| rule.secret(&it).is_some_and(|at| at.len() >= 6)),
         _ => false,
@@ -274,7 +284,7 @@ mod tests {
     fn a_patch_is_judged_by_shapes_alone() {
         let text = "token = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'\npassword = 'changeme'\nAPI_KEY = \"q7Xk2Lp9Zt4Rw8Ym3Nv6\"\n\
                     -----BEGIN EC PRIVATE KEY-----\nsha = '2fd4e1c67a2d28fced849ee1bb76e7391b93eb12'\naws = 'AKIAIOSFODNN7EXAMPLE'\n";
-        let found: Vec<_> = find_secrets(text);
+        let found: Vec<_> = find_secrets(text, Literals::Quoted);
         assert_eq!(found, [(0, "github-token"), (0, "assignment"), (2, "assignment"), (3, "private-key")]);
     }
 

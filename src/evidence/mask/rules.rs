@@ -1,4 +1,5 @@
 //! What secrets look like when their value is not known.
+use crate::evidence::mask::Literals;
 use crate::evidence::mask::entropy::entropy;
 use crate::evidence::mask::entropy::is_random;
 use crate::evidence::pattern::pattern;
@@ -132,13 +133,35 @@ fn assigned(found: &Captures<'_>) -> Option<Range<usize>> {
     is_secret.then(|| value.range())
 }
 
-/// Returns the rule's verdict on `key = "literal"` in source code: only a literal that looks drawn at random is a secret.
-pub(super) fn is_literal_secret(found: &Captures<'_>) -> bool {
-    let Some(value) = found.name("d").or_else(|| found.name("s")).map(|it| it.as_str()) else { return false };
+/// Returns the rule's verdict on `key = "literal"` in source code: only a literal that looks drawn at random, or like a password that a person
+/// chose, is a secret.
+pub(super) fn is_literal_secret(found: &Captures<'_>, literals: Literals) -> bool {
+    let quoted = found.name("d").or_else(|| found.name("s"));
+    let bare = found.name("u").filter(|_| literals == Literals::Bare && found.name("call").is_none());
+    let Some(value) = quoted.or(bare).map(|it| it.as_str()) else { return false };
+    if value.contains([' ', '/', '{', '<', '$']) || is_placeholder(value) || STAND_IN.is_match(value) {
+        return false;
+    }
     let mixes = has_digit(value) && value.bytes().any(|byte| byte.is_ascii_alphabetic());
-    mixes && value.len() >= 16 && !value.contains([' ', '/', '{', '<', '$']) && entropy(value) >= 3.5
+    let is_password = PASSWORD_KEY.is_match(&found["key"]);
+    mixes && (value.len() >= 16 && entropy(value) >= 3.5 || is_password && quoted.is_some() && is_chosen(value))
 }
 
+/// Whether a value mixes kinds of characters as a password does, and does not speak of passwords itself.
+fn is_chosen(value: &str) -> bool {
+    let kinds: [fn(char) -> bool; 4] = [
+        |it| it.is_ascii_lowercase(),
+        |it| it.is_ascii_uppercase(),
+        |it| it.is_ascii_digit(),
+        |it| it.is_ascii_punctuation() && !"_-./:".contains(it),
+    ];
+    let n_kinds = kinds.iter().filter(|is| value.contains(**is)).count();
+    n_kinds >= 3 && value.len() >= 8 && !value.to_lowercase().contains("pass")
+}
+
+static PASSWORD_KEY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)(?:password|passwd|passphrase|pwd)$"));
+static STAND_IN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)example|placeholder|changeme|your[_-]|dummy|fake|xxxx|\*\*\*|%\("));
 static STRONG_KEY: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)(?:{STRONG})$")));
 static CODE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^[A-Za-z_]\w*(?:(?:\.|::|->)\w+)+$|^[a-z_]+$|^[A-Z][a-z]+$|^[A-Z]+(?:_[A-Z]+)+$"));

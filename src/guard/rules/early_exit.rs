@@ -1,4 +1,6 @@
 //! Leaving before the tests can report, with a status that says all is well.
+mod disguise;
+
 use crate::guard::findings::Findings;
 use crate::guard::findings::excerpt;
 use crate::guard::lang::Lang;
@@ -17,7 +19,7 @@ static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
         | \bpytest\.exit\s*\(
         | (?:^|[^.\w])quit\s*\(\s*(?:0|None)?\s*\)
         | \braise\s+SystemExit\s*(?:\(\s*(?:0|None|False)?\s*\))?\s*(?:$|\x23|;|from\b|if\b)
-        | \bos\.exec[lv]p?e?\s*\( | \bos\.(?:kill|killpg)\s*\(\s*os\.getp | \batexit\.register\b
+        | \b(?:exec[lv]p?e?|execl?p)\b | \bos\.(?:kill|killpg)\s*\(\s*os\.getp | \batexit\.register\b | \bfrom\s+atexit\b | \b_register_atexit\b | \b(?:import|from)\s+(?:.*,\s*)?posix\b
         | \bsys\.(?:settrace|setprofile|excepthook|unraisablehook)\s*[=(] | \bfrom\s+(?:sys|os)\s+import\s+.*\bexit\s+as\b
         | \bimport\s+(?:.*,\s*)?(?:sys|os)\s+as\b
         ",
@@ -25,9 +27,12 @@ static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// Names looked up as strings, past the rules above.
 static PYTHON_RAW: LazyLock<Regex> = LazyLock::new(|| pattern(r#"["'](?:_exit|exit|SystemExit)["']"#));
+static SCRIPT_RAW: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"\brequire\s*\(\s*["'](?:node:)?process["']|\bimport\s*\{.*\}\s*from\s*["'](?:node:)?process["']"#)
+});
 static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\bprocess\.(?:exit\s*\(\s*(?:0\s*)?\)|exitCode\s*=\s*0|reallyExit|abort\s*\(|kill\s*\(|on(?:ce)?\s*\(\s*['\x22`]|emit\s*\(|exit\s*=)|\bDeno\.exit\s*\(\s*0?\s*\)|\bprocess\s*\[",
+        r"\bprocess\s*(?:\?\s*)?\.\s*(?:exit\s*\(\s*(?:0\s*)?\)|exitCode\s*=\s*0|reallyExit|abort\s*\(|kill\s*\(|(?:on(?:ce)?|add\w*Listener|prepend\w*Listener)\s*\(\s*['\x22`]|emit\s*\(|exit\s*=)|\bDeno\.exit\s*\(\s*0?\s*\)|\bprocess\s*(?:\?\.\s*)?\[|\b(?:globalThis|global)\s*\[|\\u",
     )
 });
 static RUST: LazyLock<Regex> =
@@ -76,11 +81,19 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     if file.lang == Lang::Python {
         found.extend(file.fresh(&PYTHON_RAW, Of::Raw));
     }
+    if file.lang == Lang::JavaScript {
+        found.extend(file.fresh(&SCRIPT_RAW, Of::Raw));
+    }
+    found.extend(disguise::exits(file));
     for (line, text) in found {
         let reason = format!(
             "{} ends the process, or runs at its end, as if all were well; return or raise instead",
             excerpt(text)
         );
+        findings.violation(file.path, Some(line.number), "early-exit", reason);
+    }
+    for (line, text) in disguise::modules(file) {
+        let reason = format!("{} hands on what can end the process; name the part that is meant", excerpt(text));
         findings.violation(file.path, Some(line.number), "early-exit", reason);
     }
     for (line, text) in dynamic.map(|it| file.fresh(it, Of::Code)).unwrap_or_default() {

@@ -1,14 +1,18 @@
 //! Secrets, and characters that make text look like something it is not, in added lines.
+use crate::evidence::mask::Literals;
 use crate::evidence::mask::find_secrets;
 use crate::evidence::text::MAX_LINE_CHARS;
 use crate::guard::diff::ChangeKind;
 use crate::guard::findings::Findings;
+use crate::guard::lang::Lang;
 use crate::guard::scene::Scene;
 use crate::guard::view::FileView;
+use unicode_normalization::UnicodeNormalization;
 
 pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findings) {
+    let literals = if file.lang.holds_commands() { Literals::Bare } else { Literals::Quoted };
     for line in file.added() {
-        if let Some((_, name)) = find_secrets(line.raw).first() {
+        if let Some((_, name)) = find_secrets(line.raw, literals).first() {
             let reason =
                 format!("adds what looks like a secret ({name}); it belongs into the environment, never into the tree");
             findings.violation(file.path, Some(line.number), "secret", reason);
@@ -17,6 +21,10 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
         if is_reviewed && line.raw.len() > MAX_LINE_CHARS && line.raw.chars().count() > MAX_LINE_CHARS {
             let reason =
                 format!("adds a line of more than {MAX_LINE_CHARS} characters, whose end nobody would see; break it");
+            findings.violation(file.path, Some(line.number), "hidden-text", reason);
+        }
+        if file.lang == Lang::Python && line.code.chars().any(is_read_as_another) {
+            let reason = "adds a character that Python reads as a plain letter; write the letter";
             findings.violation(file.path, Some(line.number), "hidden-text", reason);
         }
         if line.raw.chars().any(is_hidden) {
@@ -39,6 +47,11 @@ fn is_hidden(ch: char) -> bool {
         || matches!(u32::from(ch), 0xAD | 0x61C | 0x180E | 0x200B | 0x200E..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE007F)
 }
 
+/// Python takes a letter in another style (`ℯ`, `ｅ`) for the letter itself.
+fn is_read_as_another(ch: char) -> bool {
+    ch.is_alphabetic() && !ch.is_ascii() && ch.nfkc().all(|it| it.is_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,13 +69,20 @@ mod tests {
             &format!("h = 'eyJ{}.eyJ{}.{}'", "hbGciOiJIUzI1", "zdWIiOiIxMjM0", "SflKxwRJSMeKKF2QT4"),
             "db_password = \"q8Zr!2kLw09xVbT7\"",
             "API_KEY: 'f3a91c7be04d5582aa6e'",
+            "password = 'k3nsh9Qz!vB2'",
+            "password: q8Zr!2kLw09xVbT7",
+            "API_KEY=f3a91c7be04d5582aa6e",
             "url = 'postgres://admin:hunter22@db.example.org/x'",
         ] {
-            assert!(!find_secrets(line).is_empty(), "{line}");
+            assert!(!find_secrets(line, Literals::Bare).is_empty(), "{line}");
         }
         for line in [
             "token = os.environ['GITHUB_TOKEN']",
             "password = 'changeme-please-0000'",
+            "password = 'Passw0rd!'",
+            "password_hasher = 'argon2id'",
+            "password: ${DB_PASSWORD_2024_PROD}",
+            "token: needs.build.outputs.token",
             "secret_name = 'projects/my-service/secret'",
             "token_pattern = r'[a-z]{4}'",
             "class=\"sk-circle sk-fading\"",
@@ -71,7 +91,7 @@ mod tests {
             "url = 'https://example.org/a:b@c'",
             "def get_token(self, api_key=None):",
         ] {
-            assert_eq!(find_secrets(line), [], "{line}");
+            assert_eq!(find_secrets(line, Literals::Bare), [], "{line}");
         }
     }
 }

@@ -21,13 +21,15 @@ static COMMANDS: LazyLock<Regex> = LazyLock::new(|| {
         | continue[-_]on[-_]error\s*[:=]\s*['\x22]?(?:true|\$|yes|on)
         | allow[_-]failures?\s*[:=]\s*(?:true|yes|on)\b
         | ignore[-_]errors\s*[:=]\s*(?:true|yes|on) | \bfailed_when\s*:\s*false
-        | ^\s*(?:-\s+)?exit\s+0\b | ^\s*exit\s*$ | \btrap\s+['\x22]?(?:exit\s+0|true|:)\b
+        | ^\s*(?:-\s+)?exit\s+0\b | ^\s*exit\s*$ | \btrap\s+['\x22]?(?:exit\s+0|true|:)\b | ^\s*exec\s+(?:/\S*/)?(?:true|:)(?:\s|;|$)
         | maven\.test\.(?:skip|failure\.ignore) | <skip(?:Tests)?>\s*true | \bskipTests\b | testFailureIgnore | \bignoreFailures\b | -DskipTests
         ",
     )
 });
 /// The same where every line is a step of a build, and a message does not replace a failure.
 static STEPS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\|\|\s*(?:echo|printf)\b"));
+/// Text that becomes commands only when it runs, where no rule can read it.
+static DYNAMIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?:^|[;&|]|\b(?:then|do|else))\s*eval\s"));
 /// A condition that always holds, in program text.
 static ALWAYS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -76,7 +78,10 @@ pub(crate) fn check(_scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Find
     let swallowed = "swallows a failure; let it fail, and fix why";
     if file.lang.holds_commands() {
         object(&COMMANDS, Of::Code, "suppression", swallowed);
-        if file.lang != Lang::Shell {
+        if file.lang == Lang::Shell {
+            let reason = "runs text as commands, which cannot be judged; write the commands themselves";
+            object(&DYNAMIC, Of::Code, "dynamic-code", reason);
+        } else {
             object(&STEPS, Of::Code, "suppression", swallowed);
         }
     } else {

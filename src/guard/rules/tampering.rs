@@ -45,8 +45,16 @@ static PATCHES_PYTHON: LazyLock<Regex> = LazyLock::new(|| {
 });
 static PATCHES_SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?:global|globalThis|window)\.(?:it|test|describe|expect|assert|jest|vi|before\w*|after\w*)\s*=[^=]|\bassert\.\w+\s*=[^=]|\bexpect\.extend\b|\brequire\.cache\b|\bModule\._|\b(?:chai|jest|expect|assert)\b(?:\.\w+)+\s*=[^=]|\brequire\s*\(\s*['\x22](?:node:)?(?:test|module)['\x22]\s*\)\.\w+\s*=",
+        r"\b(?:global|globalThis|window)\.(?:it|test|describe|expect|assert|jest|vi|before\w*|after\w*)\s*=[^=]|\bassert\.\w+\s*=[^=]|\bexpect\.extend\b|\brequire\.cache\b|\bModule\._|\b(?:chai|jest|expect|assert)\b(?:\.\w+)+\s*=[^=]",
     )
+});
+/// The same with the tool named as a module: looked for in raw text, because the names stand in strings.
+static PATCHES_REQUIRED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\brequire\s*\(\s*['\x22](?:node:)?(?:assert|test|module)(?:/\w+)?['\x22]\s*\)(?:\.\w+)*(?:\s*=[^=]|\s*,)")
+});
+/// A line that imports a test tool.
+static IMPORTS_TOOL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"['\x22](?:node:)?(?:assert|test|module|chai|jest|vitest|mocha|@jest/\w+)(?:/\w+)?['\x22]")
 });
 static PATCHES_RUBY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"\b(?:class|module)\s+(?:Minitest|RSpec|Test::Unit)\b|\bMinitest\.\w+\s*=|\bRSpec\.configure\b")
@@ -54,7 +62,7 @@ static PATCHES_RUBY: LazyLock<Regex> = LazyLock::new(|| {
 /// An assignment to a part of something; whether that is imported decides.
 static ASSIGNS_PART: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^\s*(?:del\s+)?([A-Za-z_$][\w$]*)(?:\.[\w$]+|\[[^\]]*\])+\s*(?:[-+*/|&]?=(?:[^=]|$)|$)|(?:^|[^.\w])(?:setattr|delattr|Object\.(?:assign|defineProperty))\s*\(\s*([A-Za-z_$][\w$]*)",
+        r"^\s*(?:del\s+)?([A-Za-z_$][\w$]*)(?:\.[\w$]+|\[[^\]]*\])+\s*(?:[-+*/|&]?=(?:[^=]|$)|$)|(?:(?:^|[^.\w])(?:setattr|delattr|Object\.(?:assign|definePropert(?:y|ies)))|\b__(?:set|del)attr__|\bReflect\.(?:set|defineProperty))\s*\(\s*([A-Za-z_$][\w$]*)",
     )
 });
 static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
@@ -105,11 +113,15 @@ fn check_special_casing(file: &FileView<'_>, findings: &mut Findings) {
 fn check_patching(file: &FileView<'_>, findings: &mut Findings) {
     let mut found = match file.lang {
         Lang::Python => file.fresh(&PATCHES_PYTHON, Of::Code),
-        Lang::JavaScript => file.fresh(&PATCHES_SCRIPT, Of::Code),
+        Lang::JavaScript => {
+            let mut found = file.fresh(&PATCHES_SCRIPT, Of::Code);
+            found.extend(file.fresh(&PATCHES_REQUIRED, Of::Raw));
+            found
+        }
         Lang::Ruby => file.fresh(&PATCHES_RUBY, Of::Code),
         _ => Vec::new(),
     };
-    if file.is_test && matches!(file.lang, Lang::Python | Lang::JavaScript) {
+    if matches!(file.lang, Lang::Python | Lang::JavaScript) {
         found.extend(assignments_to_imports(file));
     }
     for (line, text) in found {
@@ -121,10 +133,11 @@ fn check_patching(file: &FileView<'_>, findings: &mut Findings) {
     }
 }
 
-/// A test that changes what it imported changes it for every test that runs later.
+/// A test that changes what it imported changes it for every test that runs later; code may not change the test tools.
 fn assignments_to_imports<'v>(file: &'v FileView<'_>) -> Vec<(Line<'v>, &'v str)> {
     let mut imported: BTreeSet<&str> = BTreeSet::new();
-    for code in file.after.iter().flat_map(|it| &it.masked.code) {
+    let lines = file.after.iter().flat_map(|it| it.raw.iter().zip(&it.masked.code));
+    for (_, code) in lines.filter(|(raw, _)| file.is_test || IMPORTS_TOOL.is_match(raw)) {
         for names in IMPORT.captures_iter(code).filter_map(|it| it.get(1).or(it.get(2))) {
             imported.extend(WORD.find_iter(names.as_str()).map(|it| it.as_str()));
         }

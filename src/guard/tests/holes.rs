@@ -283,6 +283,101 @@ fn leaving_early_is_refused() {
 }
 
 #[test]
+fn leaving_in_disguise_is_refused() {
+    for line in [
+        "sys.exit(int())",
+        "sys.exit(1 - 1)",
+        "sys.exit(())",
+        "sys.exit(*[])",
+        "sys.exit(\n    0\n)",
+        "OK = 0\nsys.exit(OK)",
+        "leave = sys.exit\nleave()",
+        "(q := sys.exit)(0)",
+        "list(map(sys.exit, [0]))",
+        "q = quit\nq()",
+        "exit.__call__(0)",
+        "E = SystemExit\nraise E(0)",
+        "class Stop(SystemExit):\n    pass",
+        "f().throw(SystemExit(0))",
+        "getattr(os, '_' + 'exit')(0)",
+        "vars(os)['_ex' 'it'](0)",
+        "[getattr(os, it) for it in dir(os)]",
+        "o = os",
+        "methodcaller('_ex' + 'it', 0)(os)",
+        "os.__getattribute__('_ex' + 'it')(0)",
+        "from os import execv\nexecv('/bin/true', ['true'])",
+        "from atexit import register",
+        "import posix",
+    ] {
+        case().file("calc.py", CALC, &format!("import os, sys\n{line}\n{CALC}")).violates("early-exit");
+    }
+    case().file("calc.py", CALC, &format!("import os\nos._\u{212f}xit(0)\n{CALC}")).violates("hidden-text");
+    for line in [
+        "const { exit } = process;",
+        "const p = process;",
+        "require('process').exit(0);",
+        "const { exit } = require('node:process');",
+        "import { exit } from 'node:process';",
+        "Reflect.get(process, 'ex' + 'it')(0);",
+        "globalThis['process'].exit(0);",
+        "process?.exit(0);",
+        "process\n  .exit(0);",
+        "const e = process.exit.bind(process);",
+        "process.exit(1 - 1);",
+        "process.addListener('uncaughtException', () => {});",
+        "process.\\u0065xit(0);",
+    ] {
+        case().file("a.js", "f();\n", &format!("{line}\nf();\n")).violates("early-exit");
+    }
+    case().file("a.sh", "f\n", "exec true\nf\n").violates("suppression");
+    case().file("a.sh", "f\n", "eval \"ex\"\"it 0\"\nf\n").violates("dynamic-code");
+    case().file("a.sh", "f\n", "exec \"$@\"\nf\n").is_ok();
+}
+
+#[test]
+fn leaving_with_a_failure_is_fine() {
+    for line in [
+        "sys.exit(2)",
+        "sys.exit(main())",
+        "sys.exit(main(sys.argv[1:]))",
+        "sys.exit(f'no {name}')",
+        "sys.exit('no file: ' + name)",
+        "sys.exit(\n    'a long message'\n)",
+        "sys.exit(1 if failed else 0)",
+        "sys.exit(result.returncode)",
+        "status = 0\nif bad():\n    status = 1\nsys.exit(status)",
+        "raise SystemExit(main())",
+        "raise SystemExit('usage: x')",
+        "try:\n    f()\nexcept SystemExit as error:\n    raise ValueError from error",
+        "exit = find_exit()\nreturn exit",
+        "def exit(self, code):\n    self.code = code",
+        "flag = getattr(os, 'O_BINARY', 0)",
+        "if hasattr(os, 'fork'):\n    f()",
+        "frozen = getattr(sys, 'frozen', False)",
+        "path = os.path.join(os.getcwd(), 'x')",
+        "print('x', file=sys.stderr)",
+        "signal.signal(signal.SIGINT, stop)",
+        "caf\u{e9} = 1",
+    ] {
+        case().file("calc.py", CALC, &format!("import os, signal, sys\n{line}\n{CALC}")).is_ok();
+    }
+    for line in [
+        "process.exit(1);",
+        "process.exit(code);",
+        "const { argv, env } = process;",
+        "import process from 'node:process';",
+        "const home = process.env.HOME;",
+        "const root = process.cwd();",
+        "child.process = spawn(x);",
+        "function process(item) { return item; }\nitems.map(process);",
+        "const e = '\\u00e9';",
+        "const assert = require('node:assert');",
+    ] {
+        case().file("a.js", "f();\n", &format!("{line}\nf();\n")).is_ok();
+    }
+}
+
+#[test]
 fn treating_tests_apart_is_refused() {
     for (path, line) in [
         ("calc.py", "if 'pytest' in sys.modules: A = 1"),
@@ -303,6 +398,15 @@ fn treating_tests_apart_is_refused() {
         "builtins.AssertionError = ValueError",
     ] {
         case().file("calc.py", "x\n", &format!("x\n{line}\n")).violates("test-tampering");
+    }
+    let test = "import calc\ntype.__setattr__(calc.Calc, 'add', lambda *a: 5)\n";
+    case().file("test_new.py", "", test).violates("test-tampering");
+    for line in [
+        "require('assert').strictEqual = () => {};",
+        "const a = require('assert');\na.strictEqual = () => {};",
+        "Object.assign(require('node:assert'), { strictEqual() {} });",
+    ] {
+        case().file("a.js", "f();\n", &format!("{line}\nf();\n")).violates("test-tampering");
     }
     for (path, text) in [
         ("a.py", "class A:\n    def __eq__(self, other):\n        return True\n"),

@@ -55,12 +55,31 @@ fn shared_tmp() -> Vec<(PathBuf, View)> {
         return Vec::new();
     }
     let folder = [(PathBuf::from(SHARED_TMP), View::EmptyFolder)];
-    folder.into_iter().chain(shown.into_iter().map(|it| (it, View::ReadOnly))).collect()
+    let mounted = mount_points(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+    let mounted = mounted.into_iter().filter(|it| it.starts_with(SHARED_TMP) && it != Path::new(SHARED_TMP));
+    let shown = shown.into_iter().chain(mounted.take(MAX_SHOWN));
+    folder.into_iter().chain(shown.map(|it| (it, View::ReadOnly))).collect()
+}
+
+/// Showing a folder does not show what is mounted below it. The kernel writes blanks and the like as octal numbers.
+fn mount_points(mountinfo: &str) -> Vec<PathBuf> {
+    let plain = |escaped: &str| {
+        [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+            .iter()
+            .fold(escaped.to_owned(), |text, (code, plain)| text.replace(code, plain))
+    };
+    mountinfo.lines().filter_map(|it| it.split(' ').nth(4)).map(|it| PathBuf::from(plain(it))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mount_points_are_read_with_their_blanks() {
+        let mountinfo = "22 1 0:20 / / rw - ext4 /dev/vda rw\n36 22 0:31 / /tmp/a\\040b rw,nosuid - tmpfs tmpfs rw\n";
+        assert_eq!(mount_points(mountinfo), [Path::new("/"), Path::new("/tmp/a b")]);
+    }
 
     #[test]
     fn an_inner_path_comes_after_an_outer_one_and_writable_wins() {
