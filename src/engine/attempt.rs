@@ -1,6 +1,7 @@
 //! One attempt, from the agent's turn to the verdict of the tests: propose, guard, prove.
 use crate::agent::{Account, Task, Turn};
 use crate::domain::attempt::AttemptFailure;
+use crate::domain::output;
 use crate::domain::run::Run;
 use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Reason, Verdict};
 use crate::engine::EngineError;
@@ -107,8 +108,7 @@ impl Session<'_> {
             let tree = self.fresh_tree(base.as_ref()).await?;
             attempt.author = Author::Agent(agent.name().to_owned());
             let phase = format!("attempt {}: {}", attempt.attempt_no, agent.name());
-            let live =
-                crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
+            let live = crate::engine::live::LiveOutput { phase, tail: String::new(), updated_at: self.now() };
             self.engine.live.write(self.run.id, &live);
             let failure = self.run.failure.clone().ok_or(EngineError::Stopped)?;
             let hint = hint_for(attempt, earlier);
@@ -173,7 +173,7 @@ impl Session<'_> {
         attempt.tokens = account.tokens;
         attempt.cost_usd = account.cost_usd;
         if !account.output.is_empty() {
-            let name = format!("agent_output_attempt_{}.log", attempt.attempt_no);
+            let name = output::of_agent(attempt.attempt_no);
             self.keep_output(&name, &account.output, 0).await?;
         }
         Ok(())
@@ -247,7 +247,7 @@ impl Session<'_> {
     async fn prove(&mut self, attempt: &mut Attempt) -> Result<Result<(), Failed>, EngineError> {
         let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
         let n = attempt.attempt_no;
-        let first = match self.trial(&format!("attempt {n}: proving"), &output_name(n), Some(&patch)).await {
+        let first = match self.trial(&format!("attempt {n}: proving"), &output::of_tests(n), Some(&patch)).await {
             Ok(trial) => trial,
             Err(EngineError::Workspace(WorkspaceError::DoesNotApply(why))) => {
                 return Ok(Err((AttemptFailure::BadPatch, format!("the patch does not apply: {why}"))));
@@ -259,7 +259,7 @@ impl Session<'_> {
             self.validated(attempt, &first, false).await?;
             return Ok(Err(failed));
         }
-        let name = format!("test_output_attempt_{n}_rerun.log");
+        let name = output::of_tests_again(n);
         let again = self.trial(&format!("attempt {n}: proving again"), &name, Some(&patch)).await?;
         if let Some((kind, why)) = self.objection(&again) {
             self.read_trial(attempt, &again);
@@ -325,11 +325,6 @@ impl Session<'_> {
     }
 }
 
-/// Name of the stored output of an attempt's proof.
-pub fn output_name(attempt_no: u32) -> String {
-    format!("test_output_attempt_{attempt_no}.log")
-}
-
 fn report_failing(report: &crate::domain::TestReport) -> Vec<String> {
     report.failing().into_iter().take(200).collect()
 }
@@ -344,8 +339,9 @@ fn proposed(attempt: &Attempt) -> NewEvent {
     let recorded = if attempt.recorded { ", a recorded answer" } else { "" };
     let noun = if files == 1 { "file" } else { "files" };
     let message = format!("proposed a patch: {files} {noun} +{added} -{removed}{recorded}");
-    NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message)
-        .with(json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }))
+    NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message).with(
+        json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }),
+    )
 }
 
 /// Returns the person's failed patch that the loop goes on from.
@@ -364,12 +360,7 @@ fn hint_for(attempt: &Attempt, earlier: &[Attempt]) -> Option<String> {
 }
 
 /// Decides whether the loop stops after a failed attempt, and why.
-fn stop_reason(
-    run: &Run,
-    earlier: &[Attempt],
-    attempt: &Attempt,
-    is_out_of_agents: bool,
-) -> Option<(Reason, String)> {
+fn stop_reason(run: &Run, earlier: &[Attempt], attempt: &Attempt, is_out_of_agents: bool) -> Option<(Reason, String)> {
     if attempt.author.human().is_some() {
         return None;
     }
@@ -395,9 +386,10 @@ fn stop_reason(
         Reason::AgentFailed
     } else if all_are(AttemptFailure::OverLimits) {
         Reason::OverLimits
-    } else if all.iter().all(|it| {
-        matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits))
-    }) {
+    } else if all
+        .iter()
+        .all(|it| matches!(it.failure_kind, Some(AttemptFailure::PolicyViolation | AttemptFailure::OverLimits)))
+    {
         Reason::PolicyViolation
     } else {
         Reason::Exhausted
