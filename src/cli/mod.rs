@@ -127,10 +127,3 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Completions { .. } | Command::Man) => Ok(OK),
     }
 }
-
-/// Quotes a path for a command that is shown to a person.
-fn quoted(path: &str) -> String {
-    let clean = crate::evidence::text::clean_line(path);
-    let is_plain = !clean.is_empty() && clean.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
-    if is_plain { clean } else { format!("'{}'", clean.replace('\'', "'\\''")) }
-}

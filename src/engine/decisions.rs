@@ -137,9 +137,11 @@ impl Engine {
         transition: &mut Transition,
     ) -> Result<(String, String), EngineError> {
         let attempt = candidate(attempts).ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
-        let patch = attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
+        let patch =
+            attempt.proposed_fix.as_ref().ok_or_else(|| EngineError::Invalid("there is no patch".to_owned()))?;
         let message = commit_message(run, attempt, &transition.run.approved_by);
-        let branch = format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
+        let branch =
+            format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
         let repo = Path::new(&run.order.repo_path);
         let mut commit = BranchCommit {
             base: &run.commit_sha,
@@ -181,21 +183,14 @@ impl Engine {
 fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Done {
     let message = transition.events.first().map(|it| it.message.clone()).unwrap_or_default();
     let run = transition.run;
-    let message = match (action, &run.heal_branch, is_first_key) {
-        (Action::Approve, Some(branch), false) => {
-            let repo = shell_quoted(&run.order.repo_path);
-            format!("approved on branch {branch}; merge it with: git -C {repo} merge --no-ff {branch}")
+    let message = match (action, run.merge_command(), is_first_key) {
+        (Action::Approve, Some(merge), false) => {
+            format!("approved on branch {}; merge it with: {merge}", run.heal_branch.as_deref().unwrap_or_default())
         }
         (_, _, true) => "the first of two keys is kept; another person must approve too".to_owned(),
         _ => message,
     };
     if is_first_key { Done::FirstKey { run, message } } else { Done::Changed { run, message } }
-}
-
-/// Quotes a path for a command that is shown to a person.
-fn shell_quoted(path: &str) -> String {
-    let is_plain = !path.is_empty() && path.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
-    if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.

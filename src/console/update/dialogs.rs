@@ -16,6 +16,7 @@ use crate::console::model::dialog::Stage;
 use crate::console::model::field::Field;
 use crate::domain::Attempt;
 use crate::domain::RunDetail;
+use crate::domain::Status;
 use crate::domain::Verdict;
 use crate::domain::transition::Decision;
 use crate::evidence::text::has_deceptive;
@@ -103,6 +104,9 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
             dialog.warnings.push("you have not looked at this patch in this session; d shows it".to_owned());
         }
         warn_of_patch(&mut dialog, attempt);
+    }
+    if kind == ActionKind::Retry && run.status == Status::Fixed {
+        dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
     }
     if kind == ActionKind::Abort {
         dialog.challenge = Some(Challenge {
@@ -227,8 +231,8 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         (Stage::Asking, Command::Accept | Command::Leave) => dialog.spot = Spot::Question,
         (Stage::Refused(_), Command::Reload) => return reload(model),
         (Stage::Done(outcome), Command::Confirm) => {
-            let message = outcome.message.clone();
-            return vec![model.ask(Ask::Copy(message))];
+            let text = outcome.run.merge_command().unwrap_or_else(|| outcome.message.clone());
+            return vec![model.ask(Ask::Copy(text))];
         }
         (Stage::Sending, Command::Cancel) => {
             model.dialog = None;
