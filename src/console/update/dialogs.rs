@@ -52,7 +52,7 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         by: &model.operator,
         note: None,
         rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
-        version: Some(seen.version),
+        version: seen.version,
         now: model.now,
     };
     // The backlog decides in the end; asking the same rules first spares the person a dialog that cannot succeed.
@@ -81,7 +81,10 @@ fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, Str
         let shown = review.digest.short();
         return Err(format!("the patch on screen is {shown}, the candidate is {now}; r shows the candidate"));
     }
-    Ok(Seen { run: detail.run.id, version: detail.run.version, digest: candidate.filter(|_| needs_digest) })
+    // A run at work makes a new version with every step; who wants it stopped wants that whatever step it is at.
+    let is_to_stop = kind == ActionKind::Abort && !detail.run.status.is_at_rest();
+    let version = (!is_to_stop).then_some(detail.run.version);
+    Ok(Seen { run: detail.run.id, version, digest: candidate.filter(|_| needs_digest) })
 }
 
 fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Dialog {
@@ -275,7 +278,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         by: model.operator.clone(),
         note: Some(note).filter(|it| !it.is_empty()),
         rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
-        version: Some(dialog.seen.version),
+        version: dialog.seen.version,
         fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
     };
     let run = dialog.seen.run;
