@@ -82,9 +82,13 @@ pub(super) enum Command {
         limit: u64,
     },
     /// Show a run with its attempts and timeline
-    Show { run: String },
-    /// Print an output of a run: the newest attempt's, or another's
+    Show {
+        /// An id, the beginning of one, or `latest`
+        run: String,
+    },
+    /// Print an output of a run: the one that says what is red, or another
     Log {
+        /// An id, the beginning of one, or `latest`
         run: String,
         /// Number of the attempt; 0 = the failing commit
         #[arg(long, value_name = "N")]
@@ -101,6 +105,7 @@ pub(super) enum Command {
     },
     /// Print the patch of a run
     Diff {
+        /// An id, the beginning of one, or `latest`
         run: String,
         /// Number of the attempt [default: the one a decision is about]
         #[arg(long, value_name = "N")]
@@ -110,7 +115,10 @@ pub(super) enum Command {
         raw: bool,
     },
     /// Follow a run until it comes to rest
-    Watch { run: String },
+    Watch {
+        /// An id, the beginning of one, or `latest`
+        run: String,
+    },
     /// Accept the proved patch: one commit on a new branch
     Approve(Decide),
     /// Refuse the fix, or close an escalation

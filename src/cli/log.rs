@@ -4,6 +4,7 @@ use crate::cli::Context;
 use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
 use crate::domain::RunId;
+use crate::domain::output;
 use crate::evidence::extractor::{Options, extract};
 use crate::evidence::mask::Masker;
 use crate::evidence::text::clean_line;
@@ -59,24 +60,23 @@ pub(super) async fn run(context: &Context, which: &Which) -> Ended {
     Ok(OK)
 }
 
-/// Returns the name of the output that is meant.
+/// Returns the name of the output that is meant; without a choice, the one that says what is red.
 async fn name(backlog: &dyn Backlog, id: RunId, which: &Which) -> Result<String, CliError> {
     if let Some(name) = &which.output {
         return Ok(name.clone());
     }
     let names: Vec<String> = backlog.outputs(id).await?.into_iter().map(|(name, _)| name).collect();
-    let of_attempt = |n: u32| match n {
-        0 => "base.log".to_owned(),
-        n => {
-            let tests = format!("test_output_attempt_{n}.log");
-            let agent = format!("agent_output_attempt_{n}.log");
-            // An attempt that was never run has only what its agent printed.
-            if names.contains(&tests) || !names.contains(&agent) { tests } else { agent }
+    let has = |name: &String| names.contains(name);
+    Ok(match which.attempt {
+        None => {
+            let detail = backlog.run(id).await?;
+            let failing = output::failing(&detail.attempts, &detail.events, None, &names);
+            failing.unwrap_or(output::BASE.to_owned())
         }
-    };
-    if let Some(n) = which.attempt {
-        return Ok(of_attempt(n));
-    }
-    let newest = names.iter().rev().find(|it| it.starts_with("test_output_attempt_") && !it.contains("rerun"));
-    Ok(newest.cloned().unwrap_or_else(|| of_attempt(0)))
+        Some(0) => output::BASE.to_owned(),
+        // An attempt that was never run has only what its agent printed.
+        Some(n) => {
+            Some(output::of_agent(n)).filter(|it| has(it) && !has(&output::of_tests(n))).unwrap_or(output::of_tests(n))
+        }
+    })
 }

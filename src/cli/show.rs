@@ -2,8 +2,8 @@
 use crate::cli::Context;
 use crate::cli::error::{Ended, OK};
 use crate::cli::out;
-use crate::domain::{Attempt, RunDetail, Status};
-use crate::evidence::text::{clean_line, shell_quoted};
+use crate::domain::{Attempt, RunDetail, Status, Verdict};
+use crate::evidence::text::clean_line;
 use std::fmt::Write as _;
 
 pub(super) async fn run(context: &Context, run: &str) -> Ended {
@@ -100,9 +100,16 @@ pub(super) fn verdict(detail: &RunDetail) -> String {
     let id = run.id.short();
     let rev = detail.candidate().and_then(|it| it.patch_digest.as_ref()).map(|it| it.short().to_owned());
     let rev = rev.unwrap_or_default();
+    let needs_two_keys =
+        detail.candidate().and_then(|it| it.guard.as_ref()).is_some_and(|it| it.verdict == Verdict::NeedsTwoKeys);
+    let keys = match run.approved_by.as_slice() {
+        [first, ..] => format!("  (the second key: not {}'s)", clean_line(first)),
+        [] if needs_two_keys => "  (and once more by another person)".to_owned(),
+        [] => String::new(),
+    };
     match run.status {
         Status::Fixed => format!(
-            "fixed in attempt {}: red before, green after, green again\n  look    paramedic diff {id}\n  accept  paramedic approve {id} --rev {rev}\n  refuse  paramedic deny {id} --note WHY\n",
+            "fixed in attempt {}: red before, green after, green again\n  look    paramedic diff {id}\n  accept  paramedic approve {id} --rev {rev}{keys}\n  refuse  paramedic deny {id} --note WHY\n",
             run.attempt_count
         ),
         Status::Escalated => {
@@ -112,11 +119,9 @@ pub(super) fn verdict(detail: &RunDetail) -> String {
                 "escalated{reason}\n  {note}\n  look    paramedic log {id}\n  fix     paramedic human-fix {id} --patch FILE | --from-worktree DIR | --hint TEXT\n  again   paramedic retry {id}\n"
             )
         }
-        Status::Resolved => match &run.heal_branch {
-            Some(branch) => {
-                let repo = shell_quoted(&run.order.repo_path);
-                let branch = clean_line(branch);
-                format!("resolved on branch {branch}\n  merge   git -C {repo} merge --no-ff {branch}\n")
+        Status::Resolved => match run.heal_branch.as_ref().zip(run.merge_command()) {
+            Some((branch, merge)) => {
+                format!("resolved on branch {}\n  merge   {}\n", clean_line(branch), clean_line(&merge))
             }
             None => "resolved\n".to_owned(),
         },

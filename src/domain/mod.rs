@@ -6,6 +6,7 @@ pub mod ids;
 pub mod metrics;
 pub mod names;
 pub mod order;
+pub mod output;
 pub mod patch;
 pub mod reason;
 pub mod run;

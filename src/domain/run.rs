@@ -126,6 +126,18 @@ impl Run {
             not_before: None,
         }
     }
+
+    /// Returns the command that merges what an approve committed, for a person to run.
+    pub fn merge_command(&self) -> Option<String> {
+        let branch = self.heal_branch.as_ref().filter(|_| self.status == Status::Resolved)?;
+        Some(format!("git -C {} merge --no-ff {}", shell_quoted(&self.order.repo_path), shell_quoted(branch)))
+    }
+}
+
+/// Quotes a word for a command that is shown to a person.
+fn shell_quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A run with everything that happened to it.

@@ -1,6 +1,7 @@
 //! One attempt, from the agent's turn to the verdict of the tests: propose, guard, prove.
 use crate::agent::{Account, Task, Turn};
 use crate::domain::attempt::AttemptFailure;
+use crate::domain::output;
 use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Verdict};
 use crate::engine::EngineError;
 use crate::engine::policy::{base_files, policy_at};
@@ -172,7 +173,7 @@ impl Session<'_> {
         attempt.tokens = account.tokens;
         attempt.cost_usd = account.cost_usd;
         if !account.output.is_empty() {
-            let name = format!("agent_output_attempt_{}.log", attempt.attempt_no);
+            let name = output::of_agent(attempt.attempt_no);
             self.keep_output(&name, &account.output, 0).await?;
         }
         Ok(())
@@ -246,7 +247,7 @@ impl Session<'_> {
     async fn prove(&mut self, attempt: &mut Attempt) -> Result<Result<(), Failed>, EngineError> {
         let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
         let n = attempt.attempt_no;
-        let first = match self.trial(&format!("attempt {n}: proving"), &output_name(n), Some(&patch)).await {
+        let first = match self.trial(&format!("attempt {n}: proving"), &output::of_tests(n), Some(&patch)).await {
             Ok(trial) => trial,
             Err(EngineError::Workspace(WorkspaceError::DoesNotApply(why))) => {
                 return Ok(Err((AttemptFailure::BadPatch, format!("the patch does not apply: {why}"))));
@@ -258,7 +259,7 @@ impl Session<'_> {
             self.validated(attempt, &first, false).await?;
             return Ok(Err(failed));
         }
-        let name = format!("test_output_attempt_{n}_rerun.log");
+        let name = output::of_tests_again(n);
         let again = self.trial(&format!("attempt {n}: proving again"), &name, Some(&patch)).await?;
         if let Some((kind, why)) = self.objection(&again) {
             self.read_trial(attempt, &again);
@@ -322,11 +323,6 @@ impl Session<'_> {
         (!objections.is_empty())
             .then(|| (AttemptFailure::NotProved, format!("green, but no proof: {}", objections.join("; "))))
     }
-}
-
-/// Name of the stored output of an attempt's proof.
-pub fn output_name(attempt_no: u32) -> String {
-    format!("test_output_attempt_{attempt_no}.log")
 }
 
 fn report_failing(report: &crate::domain::TestReport) -> Vec<String> {

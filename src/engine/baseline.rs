@@ -1,12 +1,11 @@
 //! Reproduce first: the failing command is run at the failing commit before anything is healed. Green there, or now green and now red: declined.
+use crate::domain::output;
 use crate::domain::{Category, EventType, Failure, NewEvent, Reason};
 use crate::engine::EngineError;
 use crate::engine::session::Session;
 use crate::process::Exit;
 use serde_json::json;
 
-/// Name of the stored output of the first run at the failing commit.
-pub const BASE_LOG: &str = "base.log";
 /// Below this confidence a kind that is never healed does not stop the loop.
 const SURE: f64 = 0.8;
 
@@ -44,7 +43,7 @@ impl Session<'_> {
         if let Some(why_not) = self.engine.launcher.sandbox().warning() {
             self.tell(vec![NewEvent::new(EventType::AttemptThinking, "system", why_not)]).await?;
         }
-        let first = self.trial("reproducing", BASE_LOG, None).await?;
+        let first = self.trial("reproducing", output::BASE, None).await?;
         let mut colours = vec![first.is_green()];
         let mut ended = vec![first.ended()];
         let mut red = (!first.is_green()).then_some(first.failure);
@@ -53,7 +52,7 @@ impl Session<'_> {
         let reruns = if first.exit == Exit::TimedOut { 0 } else { self.engine.settings.flake_reruns };
         let reruns = if red.is_some() { reruns.min(1) } else { reruns };
         for n in 1..=reruns {
-            let again = self.trial(&format!("reproducing, rerun {n}"), &format!("base_rerun_{n}.log"), None).await?;
+            let again = self.trial(&format!("reproducing, rerun {n}"), &output::base_rerun(n), None).await?;
             colours.push(again.is_green());
             ended.push(again.ended());
             notes.extend(again.notes.iter().cloned());
@@ -79,8 +78,8 @@ impl Session<'_> {
         let declined = declined_kind(&failure);
         self.commit(self.run.reproduced(failure, story.clone(), self.now())).await?;
         if is_flaky {
-            let outputs = (1..=reruns).map(|n| format!("base_rerun_{n}.log"));
-            let proof: Vec<String> = std::iter::once(BASE_LOG.to_owned()).chain(outputs).collect();
+            let outputs = (1..=reruns).map(output::base_rerun);
+            let proof: Vec<String> = std::iter::once(output::BASE.to_owned()).chain(outputs).collect();
             let fact = NewEvent::new(EventType::AttemptThinking, "system", format!("flaky: {story}"))
                 .with(json!({ "proof": proof, "green": colours }));
             self.tell(vec![fact]).await?;

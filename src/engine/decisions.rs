@@ -3,7 +3,6 @@ use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
 use crate::domain::{Attempt, Failure, Illegal, Patch, Pending, Run, RunId};
 use crate::engine::{Engine, EngineError};
-use crate::evidence::text::shell_quoted;
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
 use serde_json::json;
@@ -185,10 +184,9 @@ fn check_fixable(run: &Run, decision: &Decision<'_>) -> Result<(), Illegal> {
 fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Done {
     let message = transition.events.first().map(|it| it.message.clone()).unwrap_or_default();
     let run = transition.run;
-    let message = match (action, &run.heal_branch, is_first_key) {
-        (Action::Approve, Some(branch), false) => {
-            let repo = shell_quoted(&run.order.repo_path);
-            format!("approved on branch {branch}; merge it with: git -C {repo} merge --no-ff {branch}")
+    let message = match (action, run.merge_command(), is_first_key) {
+        (Action::Approve, Some(merge), false) => {
+            format!("approved on branch {}; merge it with: {merge}", run.heal_branch.as_deref().unwrap_or_default())
         }
         (_, _, true) => "the first of two keys is kept; another person must approve too".to_owned(),
         _ => message,

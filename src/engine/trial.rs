@@ -1,4 +1,5 @@
 //! One run of the test command in a fresh tree: prepare, run, read the output as it comes, keep head and tail.
+use crate::domain::output::gap;
 use crate::domain::{Failure, Patch};
 use crate::engine::EngineError;
 use crate::engine::live::LiveTail;
@@ -144,7 +145,7 @@ impl Session<'_> {
 pub fn joined(kept: &Kept) -> Vec<u8> {
     let mut bytes = kept.head.clone();
     if kept.dropped > 0 {
-        bytes.extend_from_slice(format!("\n[{} bytes were not kept]\n", kept.dropped).as_bytes());
+        bytes.extend_from_slice(format!("\n{}\n", gap(kept.dropped)).as_bytes());
     }
     bytes.extend_from_slice(&kept.tail);
     bytes

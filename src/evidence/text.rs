@@ -42,13 +42,6 @@ pub fn strip_escapes(text: &str) -> String {
     Visible::new(text).collect()
 }
 
-/// Quotes a path for a command line that is shown to a person; made safe like `clean_line`.
-pub fn shell_quoted(path: &str) -> String {
-    let clean = clean_line(path);
-    let is_plain = !clean.is_empty() && clean.chars().all(|it| it.is_alphanumeric() || "/._-+@".contains(it));
-    if is_plain { clean } else { format!("'{}'", clean.replace('\'', "'\\''")) }
-}
-
 /// Whether a character can make text look like something it is not: controls, bidirectional marks, invisible or zero-width characters.
 pub fn is_deceptive(ch: char) -> bool {
     let is_plain_space = matches!(ch, '\t' | '\n' | '\r');
@@ -166,12 +159,6 @@ mod tests {
         ] {
             assert_eq!(clean_line(hostile), shown, "{hostile:?}");
         }
-    }
-
-    #[test]
-    fn a_shown_path_is_one_word_for_the_shell() {
-        assert_eq!(shell_quoted("/srv/repo-1"), "/srv/repo-1");
-        assert_eq!(shell_quoted("/srv/it's; rm"), "'/srv/it'\\''s; rm'");
     }
 
     #[test]

@@ -50,6 +50,31 @@ fn read_only_refuses_every_decision() {
 }
 
 #[test]
+fn log_opens_at_what_is_red_and_says_what_is_missing() {
+    let world = World::with_repo(BUGGY);
+    world.heal(RIGHT, &[]);
+    let red = world.run(&["log", "latest", "--errors"]).stdout;
+    assert!(red.contains("FAIL: test_add") && red.contains("AssertionError"), "{red}");
+    let proof = world.run(&["log", "latest", "--attempt", "1"]).stdout;
+    assert!(proof.contains("OK") && !proof.contains("FAIL"), "{proof}");
+    world.run(&[
+        "heal",
+        "--repo",
+        world.repo().to_str().unwrap(),
+        "--test",
+        "seq 1 2000000; false",
+        "--max-attempts",
+        "1",
+    ]);
+    let log = world.run(&["log", "latest"]).stdout;
+    let lines: Vec<&str> = log.lines().collect();
+    let gap = lines.iter().position(|it| it.ends_with("bytes were not kept]")).unwrap();
+    assert_eq!((lines[0], lines.last()), ("1", Some(&"2000000")));
+    let before: u64 = lines[gap - 2].parse().unwrap();
+    assert!((150_000..170_000).contains(&before), "one mebibyte of head: {before}");
+}
+
+#[test]
 fn nothing_hostile_leaves_through_log_diff_or_show() {
     let hostile = "import sys, unittest\n\nclass T(unittest.TestCase):\n    def test(self):\n        sys.stdout.buffer.write(b'\\x1b]52;c;ZXZpbA==\\x07\\x1b]0;owned\\x07\\x1b[2J\\xff\\xfe\\n')\n        sys.stdout.buffer.write('\\u202egnp.exe\\u200b \\u009b31m\\n'.encode())\n        sys.stdout.buffer.write(b'y' * 1000000 + b'\\n')\n        self.fail('\\x1b[31mred\\x1b]0;x\\x07 \\u202e')\n";
     let world = World::with_repo(&[("test_evil.py", hostile), ("evil.py", "x = 1\n")]);

@@ -17,7 +17,8 @@ pub const DEAF_FOR: SignedDuration = SignedDuration::from_millis(500);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub run: RunId,
-    pub version: u64,
+    /// `None` when the decision stands however far the run gets meanwhile.
+    pub version: Option<u64>,
     pub digest: Option<Digest>,
 }
 

@@ -12,7 +12,7 @@ pub struct Log {
     /// `(name, bytes)`, oldest first.
     pub outputs: Vec<(String, u64)>,
     pub current: usize,
-    /// The attempt whose output to open once the list is there.
+    /// The attempt whose failing output to open once the list is there; without one, the run's.
     pub wanted: Option<u32>,
     pub document: Option<LogDocument>,
     pub refusal: Option<String>,

@@ -16,6 +16,7 @@ use crate::console::model::dialog::Stage;
 use crate::console::model::field::Field;
 use crate::domain::Attempt;
 use crate::domain::RunDetail;
+use crate::domain::Status;
 use crate::domain::Verdict;
 use crate::domain::transition::Decision;
 use crate::evidence::text::has_deceptive;
@@ -51,7 +52,7 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         by: &model.operator,
         note: None,
         rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
-        version: Some(seen.version),
+        version: seen.version,
         now: model.now,
     };
     // The backlog decides in the end; asking the same rules first spares the person a dialog that cannot succeed.
@@ -80,7 +81,10 @@ fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, Str
         let shown = review.digest.short();
         return Err(format!("the patch on screen is {shown}, the candidate is {now}; r shows the candidate"));
     }
-    Ok(Seen { run: detail.run.id, version: detail.run.version, digest: candidate.filter(|_| needs_digest) })
+    // A run at work makes a new version with every step; who wants it stopped wants that whatever step it is at.
+    let is_to_stop = kind == ActionKind::Abort && !detail.run.status.is_at_rest();
+    let version = (!is_to_stop).then_some(detail.run.version);
+    Ok(Seen { run: detail.run.id, version, digest: candidate.filter(|_| needs_digest) })
 }
 
 fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Dialog {
@@ -103,6 +107,9 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
             dialog.warnings.push("you have not looked at this patch in this session; d shows it".to_owned());
         }
         warn_of_patch(&mut dialog, attempt);
+    }
+    if kind == ActionKind::Retry && run.status == Status::Fixed {
+        dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
     }
     if kind == ActionKind::Abort {
         dialog.challenge = Some(Challenge {
@@ -227,8 +234,8 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         (Stage::Asking, Command::Accept | Command::Leave) => dialog.spot = Spot::Question,
         (Stage::Refused(_), Command::Reload) => return reload(model),
         (Stage::Done(outcome), Command::Confirm) => {
-            let message = outcome.message.clone();
-            return vec![model.ask(Ask::Copy(message))];
+            let text = outcome.run.merge_command().unwrap_or_else(|| outcome.message.clone());
+            return vec![model.ask(Ask::Copy(text))];
         }
         (Stage::Sending, Command::Cancel) => {
             model.dialog = None;
@@ -271,7 +278,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         by: model.operator.clone(),
         note: Some(note).filter(|it| !it.is_empty()),
         rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
-        version: Some(dialog.seen.version),
+        version: dialog.seen.version,
         fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
     };
     let run = dialog.seen.run;

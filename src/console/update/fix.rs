@@ -248,7 +248,7 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
     if text.trim().is_empty() {
         return Err("the draft is empty; nothing to send".to_owned());
     }
-    let seen = Seen { run: fix.run, version: fix.version, digest: None };
+    let seen = Seen { run: fix.run, version: Some(fix.version), digest: None };
     let title = match fix.kind {
         DraftKind::Patch => {
             format!("SEND patch {} as attempt {}", Patch(text.clone()).digest().short(), next_no(detail))

@@ -17,10 +17,11 @@ use crate::console::update::motion;
 use crate::console::update::prompt;
 use crate::console::update::review;
 use crate::domain::Attempt;
+use crate::domain::output;
 
 const SIDEWAYS: usize = 8;
 
-/// Opens the outputs of the run in focus, at the attempt that the screen is about.
+/// Opens the outputs of the run in focus, at what is red for the attempt that the screen is about.
 pub fn open(model: &mut Model) -> Vec<Effect> {
     let Some(focus) = &model.focus else { return Vec::new() };
     let version = focus.detail.as_ref().map_or(0, |it| it.run.version);
@@ -31,12 +32,10 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
     };
     let id = focus.id;
     model.go(Screen::Log);
-    let is_open = model.log.as_ref().is_some_and(|it| {
-        it.run == id
-            && it.version == version
-            && it.document.is_some()
-            && (wanted.is_none() || wanted == current_attempt(it))
-    });
+    let is_open = model
+        .log
+        .as_ref()
+        .is_some_and(|it| it.run == id && it.version == version && it.document.is_some() && it.wanted == wanted);
     if is_open {
         return Vec::new();
     }
@@ -66,18 +65,19 @@ pub fn run_read(model: &mut Model) -> Vec<Effect> {
     vec![model.ask(Ask::Outputs(id))]
 }
 
-/// Takes the list of outputs and opens the wanted one: the attempt's, else the last.
+/// Takes the list of outputs and opens the one that says what is red.
 pub fn outputs_read(model: &mut Model, outputs: Vec<(String, u64)>) -> Vec<Effect> {
     let Some(log) = &mut model.log else { return Vec::new() };
+    let detail = model.focus.as_ref().filter(|it| it.id == log.run).and_then(|it| it.detail.as_ref());
     let shown = log.document.is_some().then(|| log.name().map(str::to_owned)).flatten();
     log.outputs = outputs;
     if let Some(shown) = shown {
         log.current = log.outputs.iter().position(|(name, _)| *name == shown).unwrap_or(log.current);
         return Vec::new();
     }
-    let last = log.outputs.len().saturating_sub(1);
-    let wanted = log.wanted.and_then(|no| log.outputs.iter().rposition(|(name, _)| attempt_of(name) == Some(no)));
-    log.current = wanted.unwrap_or(last);
+    let names: Vec<String> = log.outputs.iter().map(|(name, _)| name.clone()).collect();
+    let failing = detail.and_then(|it| output::failing(&it.attempts, &it.events, log.wanted, &names));
+    log.current = failing.and_then(|it| names.iter().position(|name| *name == it)).unwrap_or(0);
     load(model)
 }
 

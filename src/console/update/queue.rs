@@ -30,7 +30,7 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Log => log::open(model),
         Command::NextNeedy => next_needy(model, at),
         Command::Search => prompt::open(model, PromptKind::Filter),
-        Command::Copy => copy_id(model),
+        Command::Copy => copy(model),
         _ => Vec::new(),
     }
 }
@@ -46,10 +46,12 @@ fn next_needy(model: &mut Model, at: usize) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Copies the id of the run in focus.
-pub fn copy_id(model: &mut Model) -> Vec<Effect> {
-    let Some(id) = model.focus.as_ref().map(|it| it.id) else { return Vec::new() };
-    vec![model.ask(Ask::Copy(id.to_string()))]
+/// Copies the command that merges the run in focus; before there is one, its id.
+pub fn copy(model: &mut Model) -> Vec<Effect> {
+    let Some(focus) = &model.focus else { return Vec::new() };
+    let merge = focus.detail.as_ref().and_then(|it| it.run.merge_command());
+    let text = merge.unwrap_or_else(|| focus.id.to_string());
+    vec![model.ask(Ask::Copy(text))]
 }
 
 fn page(model: &Model) -> usize {

@@ -19,7 +19,7 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Previous => step(model, Command::Up),
         Command::Diff | Command::Open => return review::open(model),
         Command::Log => return log::open(model),
-        Command::Copy => return queue::copy_id(model),
+        Command::Copy => return queue::copy(model),
         _ => match model.run.pane {
             Pane::Attempts => step(model, command),
             Pane::Timeline => scroll_timeline(model, command),

@@ -85,9 +85,18 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
         Stage::Done(outcome) => {
             let (word, role) = done_word(dialog.kind, outcome.is_repeat, outcome.needs_second_key);
             lines.push(Line::Fact("", word.to_owned(), role));
-            paragraph(&mut lines, &outcome.message, width + usize::from(LABEL), Role::DialogText);
+            let width = width + usize::from(LABEL);
+            let merge = outcome.run.merge_command();
+            match &merge {
+                Some(merge) => {
+                    paragraph(&mut lines, "Nothing is merged yet. This does it:", width, Role::DialogText);
+                    paragraph(&mut lines, merge, width, Role::Strong);
+                }
+                None => paragraph(&mut lines, &outcome.message, width, Role::DialogText),
+            }
             lines.push(Line::Blank);
-            lines.push(Line::Fact("", "y = copy this   esc = close".to_owned(), Role::Dim));
+            let what = if merge.is_some() { "copy the command" } else { "copy this" };
+            lines.push(Line::Fact("", format!("y = {what}   esc = close"), Role::Dim));
         }
         Stage::Refused(refusal) => {
             paragraph(&mut lines, &format!("✗ {}", refusal.text), width + usize::from(LABEL), Role::NoticeBad);

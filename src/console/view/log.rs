@@ -7,6 +7,7 @@ use crate::console::model::log::label;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::Piece;
+use crate::console::view::paint::columns;
 use crate::console::view::paint::piece;
 use crate::console::view::words;
 use ratatui::layout::Rect;
@@ -18,7 +19,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
         pen.put(inside.x + 1, inside.y, inside.width, "no log is open", Role::Dim);
         return;
     };
-    let inside = pen.frame(body, &tabs(model, log), &foot(log), true);
+    let inside = pen.frame(body, &tabs(model, log, body.width), &foot(log), true);
     let Some(document) = &log.document else {
         let text = match (&log.refusal, log.outputs.is_empty()) {
             (Some(refusal), _) => refusal.clone(),
@@ -35,21 +36,27 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     pen.rows(inside, log.offset, log.cursor, (!log.wraps).then_some(log.left), row_at);
 }
 
-/// Returns the names of the outputs, the one on screen marked.
-fn tabs(model: &Model, log: &Log) -> Vec<Piece> {
-    let mut pieces = vec![piece("Log", Role::Title)];
-    for (idx, (name, bytes)) in log.outputs.iter().enumerate() {
-        let is_here = idx == log.current;
-        let mark = if is_here { "▸" } else { " " };
-        let role = if is_here { Role::Strong } else { Role::Dim };
-        pieces.push(piece(format!(" {mark}{}", label(name)), role));
-        if is_here {
-            pieces.push(piece(format!(" {}", words::size(*bytes)), Role::Dim));
-        }
-    }
+/// Returns the names of the outputs, the one on screen marked; where there is no room for all, the first ones go.
+fn tabs(model: &Model, log: &Log, width: u16) -> Vec<Piece> {
     let attempt = log.name().and_then(attempt_of).and_then(|no| model.focus.as_ref()?.attempt(no));
-    if attempt.is_some_and(|it| it.recorded) {
-        pieces.push(piece("  recorded answer", Role::Warning));
+    let is_recorded = attempt.is_some_and(|it| it.recorded);
+    let recorded = if is_recorded { " · recorded answer" } else { "" };
+    let tab = |idx: usize, (name, bytes): &(String, u64)| {
+        if idx == log.current {
+            return format!(" ▸{} {}{recorded}", label(name), words::size(*bytes));
+        }
+        format!("  {}", label(name))
+    };
+    let tabs: Vec<String> = log.outputs.iter().enumerate().map(|(idx, it)| tab(idx, it)).collect();
+    let room = width.saturating_sub(10);
+    let needed = |first: usize| tabs[first..=log.current].iter().map(|it| columns(it)).sum::<u16>();
+    let first = (0..log.current).find(|first| needed(*first) <= room).unwrap_or(log.current);
+    let mut pieces = vec![piece("Log", Role::Title)];
+    if first > 0 {
+        pieces.push(piece(" ‹", Role::Dim));
+    }
+    for (idx, tab) in tabs.into_iter().enumerate().skip(first) {
+        pieces.push(piece(tab, if idx == log.current { Role::Strong } else { Role::Dim }));
     }
     pieces
 }

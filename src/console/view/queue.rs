@@ -137,8 +137,12 @@ fn failing(run: &Run) -> String {
     }
 }
 
+/// Returns the last part of a test's full name: the column is too narrow for where the test lives.
 fn last_part(test: &str) -> &str {
-    test.rsplit("::").next().unwrap_or(test)
+    let name = test.rsplit("::").next().unwrap_or(test);
+    let is_path = name.chars().all(|it| it.is_alphanumeric() || "._".contains(it));
+    let last = name.rsplit('.').next().filter(|it| is_path && !it.is_empty());
+    last.unwrap_or(name)
 }
 
 fn preview(model: &Model, pen: &mut Pen<'_>, area: Rect, is_beside: bool) {
@@ -203,6 +207,9 @@ fn facts(pen: &mut Pen<'_>, area: Rect, detail: &RunDetail, focus: &Focus, is_be
     let mut sheet = Sheet { pen, area, y: area.y };
     let (_, role) = words::status(run);
     sheet.text("why", &words::situation(run), if is_beside { 3 } else { 1 }, role);
+    if let Some(merge) = run.merge_command() {
+        sheet.text("merge", &format!("{merge}  (y copies it)"), 3, Role::Strong);
+    }
     let kind = run.error_type.as_deref().unwrap_or("error");
     sheet.text(kind_label(kind), &run.error_summary, if is_beside { 4 } else { 1 }, Role::Text);
     if let Some(attempt) = detail.candidate() {

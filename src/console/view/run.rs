@@ -15,6 +15,7 @@ use crate::console::view::words;
 use crate::domain::Attempt;
 use crate::domain::Event;
 use crate::domain::EventType;
+use crate::domain::Run;
 use crate::domain::RunDetail;
 use ratatui::layout::Rect;
 
@@ -66,12 +67,12 @@ fn attempts(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus, detail:
     }
     let rest = Rect { y: y + 1, height: inside.bottom().saturating_sub(y + 1), ..inside };
     match selected {
-        Some(attempt) => about(pen, rest, attempt, &words::situation(run)),
+        Some(attempt) => about(pen, rest, attempt, run),
         None => paragraph(pen, rest, &words::situation(run), Role::Text),
     }
 }
 
-fn about(pen: &mut Pen<'_>, area: Rect, attempt: &Attempt, situation: &str) {
+fn about(pen: &mut Pen<'_>, area: Rect, attempt: &Attempt, run: &Run) {
     let mut lines: Vec<(String, Role)> = Vec::new();
     let width = usize::from(area.width.saturating_sub(2));
     let mut add = |text: String, role: Role| lines.extend(wrap_words(&text, width).into_iter().map(|it| (it, role)));
@@ -96,7 +97,10 @@ fn about(pen: &mut Pen<'_>, area: Rect, attempt: &Attempt, situation: &str) {
     if !cost.is_empty() {
         add(cost.join("  "), Role::Dim);
     }
-    add(situation.to_owned(), Role::Dim);
+    add(words::situation(run), Role::Dim);
+    if let Some(merge) = &run.merge_command() {
+        add(format!("merge it: {merge}  (y copies it)"), Role::Strong);
+    }
     for (idx, (text, role)) in lines.iter().take(usize::from(area.height)).enumerate() {
         pen.put(area.x + 1, line_at(area, idx).y, area.width.saturating_sub(2), text, *role);
     }

@@ -36,7 +36,8 @@ pub fn situation(run: &Run) -> String {
             let name = run.escalation_reason.map_or("escalated", Reason::as_str);
             if note.is_empty() { format!("{name}: {reason}") } else { format!("{name}: {reason} ({note})") }
         }
-        Status::Running => format!("attempt {} of {} is being worked on", run.attempt_count.max(1), run.max_attempts),
+        Status::Running if run.attempt_count == 0 => "the failure is being reproduced".to_owned(),
+        Status::Running => format!("attempt {} is being worked on", run.attempt_count),
         Status::Queued => "waits for a worker".to_owned(),
         Status::Resolved => {
             let by = run.approved_by.join(", ");

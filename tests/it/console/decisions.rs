@@ -451,7 +451,7 @@ proptest::proptest! {
             proptest::prop_assert_eq!(&dialog.stage, &Stage::Asking);
             proptest::prop_assert!(!dialog.is_deaf(console.model.now) && !dialog.is_typing());
             proptest::prop_assert_eq!((id, request.kind), (&dialog.seen.run, dialog.kind));
-            proptest::prop_assert_eq!(request.version, Some(dialog.seen.version));
+            proptest::prop_assert_eq!(request.version, dialog.seen.version);
             proptest::prop_assert_eq!(request.rev.as_deref(), dialog.seen.digest.as_ref().map(Digest::as_str));
             proptest::prop_assert_eq!(request.kind == ActionKind::Deny && request.note.is_none(), false);
         }

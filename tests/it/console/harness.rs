@@ -66,8 +66,8 @@ impl Console {
         let mut console = Self {
             model: Model::new(opening, Keymap::load(None).unwrap()),
             runs,
-            outputs: ["base", "attempt_1", "attempt_2"]
-                .map(|it| (format!("test_output_{it}.log"), fixture::LOG.to_owned()))
+            outputs: ["base.log", "test_output_attempt_1.log", "test_output_attempt_2.log"]
+                .map(|it| (it.to_owned(), fixture::LOG.to_owned()))
                 .to_vec(),
             recorder: Recorder::new(opening.clone(), None),
             sent: Vec::new(),

@@ -6,4 +6,5 @@ mod harness;
 mod hostile;
 mod moving;
 mod pictures;
+mod pty;
 mod sessions;

@@ -142,9 +142,19 @@ fn the_log_opens_at_the_first_error_of_the_attempt_and_reaches_every_output() {
     let text = console.model.log.as_ref().unwrap().document.as_ref().unwrap().text_of(cursor);
     assert!(text.contains("assert 3 == 4"), "{text}");
     console.press("shift-tab");
-    assert_eq!(name(&console), "test_output_base.log");
+    assert_eq!(name(&console), "base.log");
     console.press("shift-tab");
     assert_eq!(name(&console), "test_output_attempt_2.log");
+}
+
+#[test]
+fn the_log_of_a_proved_patch_opens_at_what_was_red() {
+    let mut console = Console::new();
+    for keys in ["l", "enter l", "d l"] {
+        console.press(keys);
+        assert_eq!(console.model.log.as_ref().unwrap().name(), Some("base.log"), "{keys}");
+        console.press("q");
+    }
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Backlog for Shared {
     }
 
     async fn outputs(&self, _: RunId) -> Result<Vec<(String, u64)>, BacklogError> {
-        Ok(vec![("test_output_base.log".to_owned(), 10)])
+        Ok(vec![("base.log".to_owned(), 10)])
     }
 
     async fn output(&self, _: RunId, name: &str) -> Result<Option<Output>, BacklogError> {

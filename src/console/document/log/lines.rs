@@ -1,13 +1,11 @@
 //! The stored bytes of a log, cut into lines; each is made readable only when it is asked for.
 use crate::console::document::pattern::byte_pattern;
+use crate::domain::output::gap;
 use crate::evidence::text::strip_escapes;
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
-
-/// Bytes of a log that are taken in; more is cut out of the middle.
-const MAX_BYTES: usize = 64 << 20;
 
 /// Bytes of a line that are looked at.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -28,29 +26,24 @@ static SECTIONS: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
-    /// Where each line begins. Offsets stay below `MAX_BYTES`.
-    starts: Vec<u32>,
+    /// Where each line begins.
+    starts: Vec<usize>,
     gap: Option<usize>,
-    dropped: u64,
     has_stamps: bool,
 }
 
 impl Lines {
-    /// Indexes a log. Bytes left out are missing between two halves of equal size.
+    /// Indexes a log. Where bytes were dropped, the log has a line that says so.
     pub(super) fn new(bytes: &[u8], dropped: u64) -> Self {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let half = bytes.len().min(MAX_BYTES) / 2;
-        let cut = bytes.len().saturating_sub(MAX_BYTES);
-        let dropped = dropped.saturating_add(cut as u64);
-        let mut lines = Self { bytes: Vec::new(), starts: Vec::new(), gap: None, dropped, has_stamps: false };
-        if dropped == 0 {
-            lines.append(bytes);
-        } else {
-            lines.append(&bytes[..half]);
-            lines.gap = Some(lines.len());
-            lines.append(b"\n");
-            lines.append(&bytes[half + cut..]);
+        let mut lines = Self { bytes: bytes.to_vec(), starts: Vec::new(), gap: None, has_stamps: false };
+        let mut offset = 0;
+        for line in bytes.split_inclusive(|it| *it == b'\n') {
+            lines.starts.push(offset);
+            offset += line.len();
         }
+        let gap = gap(dropped);
+        lines.gap = (dropped > 0).then(|| (0..lines.len()).find(|it| lines.raw(*it) == gap.as_bytes())).flatten();
         lines.has_stamps = lines.is_stamped();
         lines
     }
@@ -61,11 +54,6 @@ impl Lines {
 
     pub(super) fn gap(&self) -> Option<usize> {
         self.gap
-    }
-
-    /// Returns how many bytes are missing in the gap.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
     }
 
     /// Returns the number that a line is called by, from 1; the gap has that of the line before.
@@ -113,18 +101,9 @@ impl Lines {
         self.unmarked(idx).split(|it| *it == b'\r').filter(|it| is_visible(it)).count()
     }
 
-    fn append(&mut self, bytes: &[u8]) {
-        let mut offset = self.bytes.len();
-        for line in bytes.split_inclusive(|it| *it == b'\n') {
-            self.starts.push(u32::try_from(offset).unwrap_or(u32::MAX));
-            offset += line.len();
-        }
-        self.bytes.extend_from_slice(bytes);
-    }
-
     /// Returns a line as it is stored, without its line end.
     fn raw(&self, idx: usize) -> &[u8] {
-        let at = |idx: usize| self.starts.get(idx).map_or(self.bytes.len(), |it| *it as usize);
+        let at = |idx: usize| self.starts.get(idx).copied().unwrap_or(self.bytes.len());
         let line: Range<usize> = at(idx)..at(idx + 1);
         let line = self.bytes.get(line).unwrap_or_default();
         line.strip_suffix(b"\n").unwrap_or(line)
@@ -210,10 +189,11 @@ mod tests {
 
     #[test]
     fn the_gap_has_a_line_but_no_number() {
-        let lines = Lines::new(b"one\ntwo\nend\nfin\n", 1234);
+        let lines = Lines::new(b"one\ntwo\n[1234 bytes were not kept]\nend\nfin\n", 1234);
         assert_eq!(lines.gap(), Some(2));
         let numbers: Vec<_> = (0..lines.len()).map(|it| lines.number(it)).collect();
         assert_eq!(numbers, [1, 2, 2, 3, 4]);
+        assert_eq!(Lines::new(b"[1234 bytes were not kept]\n", 99).gap(), None);
         assert_eq!([1, 2, 3, 4, 99].map(|it| lines.with_number(it)), [0, 1, 3, 4, 4]);
     }
 

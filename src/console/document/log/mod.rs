@@ -46,7 +46,7 @@ pub struct LogDocument {
 }
 
 impl LogDocument {
-    /// Indexes an output. Bytes that were dropped are taken to be missing between two halves of equal size.
+    /// Indexes an output. Where bytes were dropped, it has a line that says so.
     pub fn new(name: &str, bytes: &[u8], dropped_bytes: u64) -> Self {
         let lines = Lines::new(bytes, dropped_bytes);
         let (mut error_lines, mut errors, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
@@ -262,9 +262,6 @@ impl LogDocument {
 
     /// Returns what a line says; not yet clean.
     fn content(&self, line: usize) -> Cow<'_, str> {
-        if self.lines.gap() == Some(line) {
-            return Cow::Owned(format!("… {} bytes were not kept …", self.lines.dropped()));
-        }
         let text = self.lines.text(line);
         match self.groups.headed_by(line).map(|it| &self.groups.all[it]) {
             Some(group) if groups::without_mark(&text).trim().is_empty() => Cow::Owned(group.name.clone()),
