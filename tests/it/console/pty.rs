@@ -107,6 +107,7 @@ impl Session {
 }
 
 impl Drop for Session {
+    #[expect(clippy::print_stderr, reason = "what a test that fails saw last")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.screen());
