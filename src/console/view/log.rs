@@ -40,12 +40,12 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
 fn tabs(model: &Model, log: &Log, width: u16) -> Vec<Piece> {
     let attempt = log.name().and_then(attempt_of).and_then(|no| model.focus.as_ref()?.attempt(no));
     let is_recorded = attempt.is_some_and(|it| it.recorded);
-    let recorded = if is_recorded { " · recorded answer" } else { "" };
     let tab = |idx: usize, (name, bytes): &(String, u64)| {
-        if idx == log.current {
-            return format!(" ▸{} {}{recorded}", label(name), words::size(*bytes));
+        if idx != log.current {
+            return format!("  {}", label(name));
         }
-        format!("  {}", label(name))
+        let recorded = if is_recorded { " · recorded answer" } else { "" };
+        format!(" ▸{} {}{recorded}", label(name), words::size(*bytes))
     };
     let tabs: Vec<String> = log.outputs.iter().enumerate().map(|(idx, it)| tab(idx, it)).collect();
     let room = width.saturating_sub(10);

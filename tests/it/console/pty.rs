@@ -107,7 +107,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    #[expect(clippy::print_stderr, reason = "a failed test shows what was on the screen")]
+    #[expect(clippy::print_stderr, reason = "what a test that fails saw last")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.screen());
