@@ -8,6 +8,7 @@ use crate::process::{Exit, Job, Kept, Sink};
 use crate::workspace::Tree;
 use std::path::Path;
 use std::time::Duration;
+use std::time::SystemTime;
 
 /// How a trial ended and what its output says.
 #[derive(Debug)]
@@ -124,11 +125,14 @@ impl Session<'_> {
             network,
             timeout: Duration::from_millis(self.run.order.timeout_ms),
         };
-        let outcome = engine.launcher.run(&job, &mut tee, &self.cancel).await?;
+        let since = mark_start(tree)?;
+        let mut outcome = engine.launcher.run(&job, &mut tee, &self.cancel).await?;
         tee.live.write();
         if outcome.exit == Exit::Cancelled || self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
+        let account = engine.workspace.reports(tree, since).await?;
+        outcome.output.tail.extend_from_slice(tee.extractor.take_account(account).as_bytes());
         if let Some(name) = name {
             self.keep_output(name, &joined(&outcome.output), outcome.output.dropped).await?;
         }
@@ -140,6 +144,13 @@ impl Session<'_> {
         let failure = tee.extractor.finish(hint);
         Ok(Trial { exit: outcome.exit, failure, duration: outcome.duration, notes: Vec::new() })
     }
+}
+
+/// Returns the time of the file system at which a run begins: the clock that the files it writes go by.
+fn mark_start(tree: &Tree) -> std::io::Result<SystemTime> {
+    let path = tree.scratch.join("started");
+    std::fs::write(&path, b"")?;
+    path.metadata()?.modified()
 }
 
 /// Joins head and tail; between them a line says how much is missing.

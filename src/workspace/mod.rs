@@ -1,15 +1,18 @@
 //! The port to a repository: facts, fresh work trees, applying patches, finding the test command, the commit of an approve.
 mod discover;
 mod git;
+mod reports;
 
 pub use crate::workspace::git::Change;
 pub use crate::workspace::git::GitWorkspace;
 pub use crate::workspace::git::MAX_PATCH_BYTES;
 
 use crate::domain::Patch;
+use crate::evidence::report::junit::Account;
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +107,9 @@ pub trait Workspace: Debug + Send + Sync {
 
     /// Returns the command that fetches the tree's dependencies before the tests, if there is one to run.
     async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError>;
+
+    /// Reads the `JUnit` files that a run left in the tree since it began.
+    async fn reports(&self, tree: &Tree, since: SystemTime) -> Result<Account, WorkspaceError>;
 
     /// Makes one commit of `patch` on `base` and the new branch `branch` at it, touching nothing else. Doing it again is a no-op.
     /// Returns the commit.

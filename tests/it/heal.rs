@@ -149,3 +149,35 @@ fn later_attempts_get_the_patches_and_failures_before_them() {
     assert_eq!((code, &run["attemptCount"]), (0, &2.into()), "{run:#}");
     assert!(run["attempts"][1]["diagnosis"].as_str().unwrap().contains("saw still_red"), "{run:#}");
 }
+
+/// A runner that says nothing but in a file; `suite.txt` lists the tests.
+const SILENT_RUNNER: &str = r#"
+import os, sys, traceback, calc
+os.makedirs("reports", exist_ok=True)
+rows, code = [], 0
+for name in open("suite.txt").read().split():
+    said = ""
+    if name == "test_add" and calc.add(1, 2) != 3:
+        said, code = "<failure>AssertionError: 1 + 2 != 3</failure>", 1
+    rows.append(f"<testcase classname='suite' name='{name}'>{said}</testcase>")
+open("reports/junit.xml", "w").write("<testsuite>" + "".join(rows) + "</testsuite>")
+sys.exit(code)
+"#;
+
+#[test]
+fn a_runner_that_speaks_in_files_only_is_heard() {
+    let files = [
+        ("calc.py", "def add(a, b):\n    return a - b\n"),
+        ("suite.txt", "test_add test_more\n"),
+        ("run.py", SILENT_RUNNER),
+    ];
+    let world = World::with_repo(&files);
+    let (code, run) = world.heal(RIGHT, &["--test", "python3 run.py"]);
+    assert_eq!((code, &run["errorType"]), (0, &"AssertionError".into()), "{run:#}");
+    let log = world.run(&["log", "latest", "--attempt", "1"]);
+    assert!(log.stdout.contains("JUnit: 2 tests, 0 failed"), "{log:#?}");
+    let world = World::with_repo(&files);
+    let (code, run) = world.heal("echo test_more > suite.txt", &["--test", "python3 run.py"]);
+    assert_eq!((code, &run["attempts"][0]["failureKind"]), (1, &"not_proved".into()), "{run:#}");
+    assert!(run["attempts"][0]["failureReason"].as_str().unwrap().contains("suite.test_add"), "{run:#}");
+}
