@@ -58,6 +58,23 @@ pub struct TestCommand {
     pub reason: String,
 }
 
+/// The command that fetches dependencies, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preparation {
+    /// Run by `sh -c` in the root of a tree, with network and `PARAMEDIC_SCRATCH`.
+    pub command: String,
+    pub reason: String,
+    /// Trees with the same key need the same, and can share it; none: each tree needs its own.
+    pub key: Option<String>,
+}
+
+impl Preparation {
+    /// Returns `command` as it uses what was prepared in `PARAMEDIC_PREPARED`, a scratch folder.
+    pub fn used_by(command: &str) -> String {
+        format!("{}{command}", discover::USE_PREPARED)
+    }
+}
+
 /// A fresh work tree at one commit, outside the user's checkout. Gone when dropped; `sweep` removes what a crash left.
 #[derive(Debug)]
 pub struct Tree {
@@ -106,7 +123,7 @@ pub trait Workspace: Debug + Send + Sync {
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError>;
 
     /// Returns the command that fetches the tree's dependencies before the tests, if there is one to run.
-    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError>;
+    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<Preparation>, WorkspaceError>;
 
     /// Reads the `JUnit` files that a run left in the tree since it began.
     async fn reports(&self, tree: &Tree, since: SystemTime) -> Result<Account, WorkspaceError>;

@@ -181,3 +181,36 @@ fn a_runner_that_speaks_in_files_only_is_heard() {
     assert_eq!((code, &run["attempts"][0]["failureKind"]), (1, &"not_proved".into()), "{run:#}");
     assert!(run["attempts"][0]["failureReason"].as_str().unwrap().contains("suite.test_add"), "{run:#}");
 }
+
+/// Stands in for go: it can download once it is told of a proxy, and its tests need what was downloaded.
+const GO: &str = r#"#!/bin/sh
+case "$*" in
+    "env GOPROXY") echo https://proxy.invalid ;;
+    "env GOMODCACHE") echo /nonexistent ;;
+    "mod download") [ "$GOPROXY" != off ] && mkdir -p "$GOMODCACHE" && cp go.mod "$GOMODCACHE" ;;
+    *) echo "cache $GOMODCACHE"; cmp go.mod "$GOMODCACHE/go.mod" && grep right code.txt ;;
+esac
+"#;
+
+#[test]
+fn dependencies_are_fetched_once_for_all_trees_that_need_the_same() {
+    for (agent, is_shared) in [("echo right > code.txt", true), ("echo right | tee code.txt >> go.mod", false)] {
+        let world = World::with_repo(&[("code.txt", "wrong\n"), ("go.mod", "module m\n"), ("go.sum", "x\n")]);
+        world.script("go", GO);
+        let bin = world.dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::rename(world.dir.path().join("go"), bin.join("go")).unwrap();
+        std::fs::set_permissions(bin.join("go"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let repo = world.repo();
+        let args =
+            ["heal", "--json", "--repo", repo.to_str().unwrap(), "--test", "go test ./...", "--agent-command", agent];
+        let run = crate::support::ran(world.command(&args).env("PATH", path)).json();
+        assert_eq!(run["status"], "fixed", "{run:#}");
+        let cache = |more: &[&str]| {
+            let log = world.run(&[&["log", "latest"], more].concat()).stdout;
+            log.lines().find(|it| it.contains("cache /")).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))
+        };
+        assert_eq!(cache(&["--attempt", "0"]) == cache(&["--attempt", "1"]), is_shared, "{agent}");
+    }
+}

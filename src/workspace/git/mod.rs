@@ -21,6 +21,7 @@ use crate::domain::Patch;
 use crate::evidence::report::junit::Account;
 use crate::process::Launcher;
 use crate::workspace::BranchCommit;
+use crate::workspace::Preparation;
 use crate::workspace::RepositoryFacts;
 use crate::workspace::TestCommand;
 use crate::workspace::Tree;
@@ -123,7 +124,7 @@ impl Workspace for GitWorkspace {
         discover::find_tests(&self.launcher, tree).await
     }
 
-    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError> {
+    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<Preparation>, WorkspaceError> {
         discover::find_preparation(&self.launcher, tree, test_command).await
     }
 
