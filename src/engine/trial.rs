@@ -131,7 +131,7 @@ impl Session<'_> {
             masker: engine.masker.clone(),
             budget_tokens: engine.settings.log_budget_tokens,
         });
-        let mut tee = Tee { extractor, live };
+        let mut both = Tee { extractor, live };
         let variable = |name: &str, path: &Path| (name.to_owned(), path.to_string_lossy().into_owned());
         let scratch = [variable("PARAMEDIC_SCRATCH", &tree.scratch)];
         let env: Vec<_> = scratch.into_iter().chain(prepared.map(|it| variable("PARAMEDIC_PREPARED", it))).collect();
@@ -146,13 +146,13 @@ impl Session<'_> {
             timeout: Duration::from_millis(self.run.order.timeout_ms),
         };
         let since = mark_start(tree)?;
-        let mut outcome = engine.launcher.run(&job, &mut tee, &self.cancel).await?;
-        tee.live.write();
+        let mut outcome = engine.launcher.run(&job, &mut both, &self.cancel).await?;
+        both.live.write();
         if outcome.exit == Exit::Cancelled || self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
         let account = engine.workspace.reports(tree, since).await?;
-        outcome.output.tail.extend_from_slice(tee.extractor.take_account(account).as_bytes());
+        outcome.output.tail.extend_from_slice(both.extractor.take_account(account).as_bytes());
         if let Some(name) = name {
             self.keep_output(name, &joined(&outcome.output), outcome.output.dropped).await?;
         }
@@ -161,7 +161,7 @@ impl Session<'_> {
             Exit::TimedOut => ExitHint::TimedOut,
             _ => ExitHint::Failed,
         };
-        let failure = tee.extractor.finish(hint);
+        let failure = both.extractor.finish(hint);
         Ok(Trial { exit: outcome.exit, failure, duration: outcome.duration, notes: Vec::new() })
     }
 }

@@ -209,7 +209,7 @@ fn dependencies_are_fetched_once_for_all_trees_that_need_the_same() {
         assert_eq!(run["status"], "fixed", "{run:#}");
         let cache = |more: &[&str]| {
             let log = world.run(&[&["log", "latest"], more].concat()).stdout;
-            log.lines().find(|it| it.contains("cache /")).map(str::to_owned).unwrap_or_else(|| panic!("{log}"))
+            log.lines().find(|it| it.contains("cache /")).map_or_else(|| panic!("{log}"), str::to_owned)
         };
         assert_eq!(cache(&["--attempt", "0"]) == cache(&["--attempt", "1"]), is_shared, "{agent}");
     }
