@@ -2,6 +2,7 @@
 use crate::domain::{Attempt, Illegal, NewEvent, Run, Transition};
 use crate::engine::{Engine, EngineError};
 use crate::store::{Lease, StoredOutput};
+use crate::workspace::Tree;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,8 @@ pub struct Session<'a> {
     pub cancel: CancellationToken,
     /// Whether fetching dependencies failed before in this step.
     pub cannot_prepare: bool,
+    /// What was prepared last, by its key: a tree in which nothing else was run.
+    pub prepared: Option<(String, Tree)>,
 }
 
 impl Session<'_> {

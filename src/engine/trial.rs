@@ -6,9 +6,12 @@ use crate::engine::live::LiveTail;
 use crate::engine::session::Session;
 use crate::evidence::extractor::{ExitHint, Extractor, Options};
 use crate::process::{Exit, Job, Kept, Sink};
+use crate::workspace::Preparation;
 use crate::workspace::Tree;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::time::SystemTime;
 
 /// How a trial ended and what its output says.
 #[derive(Debug)]
@@ -66,34 +69,50 @@ impl Session<'_> {
         let tree = self.fresh_tree(patch).await?;
         let command = self.run.order.test_command.clone().unwrap_or_default();
         let mut notes = Vec::new();
-        let wants_preparation = !self.run.order.is_offline && !self.cannot_prepare;
-        let preparation =
-            if wants_preparation { self.engine.workspace.find_preparation(&tree, &command).await? } else { None };
-        if let Some(preparation) = preparation {
-            let phase = format!("{phase}: fetching dependencies");
-            let prepared = self.run_in(&tree, &preparation.command, &phase, true).await?;
-            if !prepared.exit.is_green() {
-                // Without a network each try takes long; one is enough for a step.
-                self.cannot_prepare = true;
-                notes.push(format!(
-                    "dependencies could not be fetched ({}, {}); going on with what is there",
-                    preparation.reason,
-                    prepared.ended()
-                ));
-            }
-        }
-        let command = if tree.scratch.join("venv/bin").is_dir() {
-            format!("PATH=\"$PARAMEDIC_SCRATCH/venv/bin:$PATH\"; export PATH\n{command}")
-        } else {
-            command
-        };
-        let mut trial = self.run_kept(&tree, &command, phase, false, Some(name)).await?;
+        let prepared = self.prepare(phase, &tree, &command, patch, &mut notes).await?;
+        let command = if prepared.is_some() { Preparation::used_by(&command) } else { command };
+        let mut trial = self.run_kept(&tree, &command, phase, false, prepared.as_deref(), Some(name)).await?;
         trial.notes = notes;
         Ok(trial)
     }
 
-    async fn run_in(&self, tree: &Tree, command: &str, phase: &str, network: bool) -> Result<Trial, EngineError> {
-        self.run_kept(tree, command, phase, network, None).await
+    /// Fetches what the tests need, if anything. Returns the folder it is in: the tree's own, or one from before that serves as well.
+    async fn prepare(
+        &mut self,
+        phase: &str,
+        tree: &Tree,
+        command: &str,
+        patch: Option<&Patch>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<PathBuf>, EngineError> {
+        if self.run.order.is_offline || self.cannot_prepare {
+            return Ok(None);
+        }
+        let Some(Preparation { command, reason, key }) = self.engine.workspace.find_preparation(tree, command).await?
+        else {
+            return Ok(None);
+        };
+        if let Some((_, held)) = self.prepared.as_ref().filter(|(it, _)| key.as_ref() == Some(it)) {
+            return Ok(Some(held.scratch.clone()));
+        }
+        // What is shared is made where no test can write to it.
+        let shared = match &key {
+            Some(_) => Some(self.fresh_tree(patch).await?),
+            None => None,
+        };
+        let place = shared.as_ref().unwrap_or(tree);
+        let phase = format!("{phase}: fetching dependencies");
+        let done = self.run_kept(place, &command, &phase, true, None, None).await?;
+        if !done.exit.is_green() {
+            // Without a network each try takes long; one is enough for a step.
+            self.cannot_prepare = true;
+            let ended = done.ended();
+            notes.push(format!("dependencies could not be fetched ({reason}, {ended}); going on with what is there"));
+            return Ok(None);
+        }
+        let scratch = place.scratch.clone();
+        self.prepared = key.zip(shared);
+        Ok(Some(scratch))
     }
 
     async fn run_kept(
@@ -102,6 +121,7 @@ impl Session<'_> {
         command: &str,
         phase: &str,
         network: bool,
+        prepared: Option<&Path>,
         name: Option<&str>,
     ) -> Result<Trial, EngineError> {
         let engine = self.engine;
@@ -113,21 +133,27 @@ impl Session<'_> {
             budget_tokens: engine.settings.log_budget_tokens,
         });
         let mut both = Tee { extractor, live };
+        let variable = |name: &str, path: &Path| (name.to_owned(), path.to_string_lossy().into_owned());
+        let scratch = [variable("PARAMEDIC_SCRATCH", &tree.scratch)];
+        let env: Vec<_> = scratch.into_iter().chain(prepared.map(|it| variable("PARAMEDIC_PREPARED", it))).collect();
         let job = Job {
             command,
             cwd: &tree.root,
             scratch: &tree.scratch,
             writable: &[],
-            env: &[("PARAMEDIC_SCRATCH".to_owned(), tree.scratch.to_string_lossy().into_owned())],
+            env: &env,
             stdin: None,
             network,
             timeout: Duration::from_millis(self.run.order.timeout_ms),
         };
-        let outcome = engine.launcher.run(&job, &mut both, &self.cancel).await?;
+        let since = mark_start(tree)?;
+        let mut outcome = engine.launcher.run(&job, &mut both, &self.cancel).await?;
         both.live.write();
         if outcome.exit == Exit::Cancelled || self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
+        let account = engine.workspace.reports(tree, since).await?;
+        outcome.output.tail.extend_from_slice(both.extractor.take_account(account).as_bytes());
         if let Some(name) = name {
             self.keep_output(name, &joined(&outcome.output), outcome.output.dropped).await?;
         }
@@ -139,6 +165,13 @@ impl Session<'_> {
         let failure = both.extractor.finish(hint);
         Ok(Trial { exit: outcome.exit, failure, duration: outcome.duration, notes: Vec::new() })
     }
+}
+
+/// Returns the time of the file system at which a run begins: the clock that the files it writes go by.
+fn mark_start(tree: &Tree) -> std::io::Result<SystemTime> {
+    let path = tree.scratch.join("started");
+    std::fs::write(&path, b"")?;
+    path.metadata()?.modified()
 }
 
 /// Joins head and tail; between them a line says how much is missing.

@@ -105,8 +105,10 @@ impl Worker {
         let id = run.id;
         let cancel = shutdown.child_token();
         let pulse = tokio::spawn(keep_alive(self.engine.clone(), lease.clone(), cancel.clone()));
-        let mut session = Session { engine: &self.engine, run, lease, cancel: cancel.clone(), cannot_prepare: false };
-        let result = session.step().await;
+        let (cannot_prepare, prepared) = (false, None);
+        let mut session =
+            Session { engine: &self.engine, run, lease, cancel: cancel.clone(), cannot_prepare, prepared };
+        let result = Box::pin(session.step()).await;
         let result = session.settle(result, shutdown).await;
         pulse.abort();
         self.engine.live.clear(id);

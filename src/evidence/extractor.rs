@@ -20,6 +20,7 @@ use crate::evidence::pattern::pattern;
 use crate::evidence::prefix::plain_line;
 use crate::evidence::reduce;
 use crate::evidence::report::Collector;
+use crate::evidence::report::junit::Account;
 use crate::evidence::text::clean_line;
 use crate::evidence::weigh;
 use crate::evidence::weigh::Weigher;
@@ -80,6 +81,8 @@ struct Reading {
     roots: Option<Regex>,
     pem: PemState,
     collector: Collector,
+    /// What is known of the tests before the end of the log.
+    report: Option<TestReport>,
     weigher: Weigher,
     classifier: Classifier,
     candidates: Candidates,
@@ -108,6 +111,7 @@ impl Extractor {
             options,
             pem: PemState::default(),
             collector: Collector::default(),
+            report: None,
             weigher: Weigher::default(),
             classifier: Classifier::default(),
             candidates: Candidates::default(),
@@ -124,6 +128,20 @@ impl Extractor {
     pub fn push(&mut self, chunk: &[u8]) {
         self.reading.n_bytes += chunk.len() as u64;
         self.splitter.push(chunk, |line| self.reading.line(line));
+    }
+
+    /// Takes what the runner wrote into files, after the last of the output; it counts only where the output says nothing of the tests.
+    /// Returns the lines with which the log goes on then.
+    pub fn take_account(&mut self, account: Account) -> String {
+        self.splitter.finish(|line| self.reading.line(line));
+        self.reading.report = std::mem::take(&mut self.reading.collector).finish();
+        if self.reading.report.is_some() || account.is_empty() {
+            return String::new();
+        }
+        let text = account.to_log();
+        self.push(text.as_bytes());
+        self.reading.report = Some(account.into_report());
+        text
     }
 
     /// Returns what is known of the failure.
@@ -169,7 +187,8 @@ impl Reading {
     fn finish(mut self, exit: ExitHint) -> Failure {
         let masker = self.options.masker.clone();
         let clean = |text: &str| clean_line(&masker.mask(text));
-        let report = std::mem::take(&mut self.collector).finish().map(|it| cleaned(it, &clean));
+        let report = self.report.take().or_else(|| std::mem::take(&mut self.collector).finish());
+        let report = report.map(|it| cleaned(it, &clean));
         if report.as_ref().is_some_and(|it| it.failed.unwrap_or(0) > 0 || !it.failing().is_empty()) {
             self.classifier.see_failing_tests();
         }
@@ -307,6 +326,28 @@ FAILED (failures=1)
         assert!(found.reduced_log.contains("   10| AssertionError: -1 != 3"), "{}", found.reduced_log);
         assert!(!found.reduced_log.contains("/tmp/tree"));
         assert_eq!((found.total_lines, found.total_bytes), (15, unittest_log("/tmp/tree", "0.001", 3).len() as u64));
+    }
+
+    #[test]
+    fn report_files_speak_where_the_output_does_not() {
+        let xml = b"<testsuite><testcase classname='m' name='a'><failure>AssertionError: 1 != 2</failure></testcase><testcase classname='m' name='b'/></testsuite>";
+        let read = |log: &[u8]| {
+            let mut account = Account::default();
+            account.add(xml).unwrap();
+            let mut extractor = Extractor::new(Options::default());
+            extractor.push(log);
+            let added = extractor.take_account(account);
+            (added, extractor.finish(ExitHint::Failed))
+        };
+        let (added, silent) = read(b"connect: Connection refused");
+        assert!(added.contains("FAIL: m.a\n"), "{added}");
+        assert_eq!((silent.category, silent.error_type.as_str()), (Category::Test, "AssertionError"));
+        assert_eq!(
+            silent.report.map(|it| (it.runner.clone(), it.failing())),
+            Some(("junit".to_owned(), vec!["m.a".to_owned()]))
+        );
+        let (added, spoke) = read(unittest_log("/x", "1", 3).trim_end().as_bytes());
+        assert_eq!((added.as_str(), spoke.report.map(|it| it.runner)), ("", Some("unittest".to_owned())));
     }
 
     #[test]

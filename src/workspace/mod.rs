@@ -1,15 +1,18 @@
 //! The port to a repository: facts, fresh work trees, applying patches, finding the test command, the commit of an approve.
 mod discover;
 mod git;
+mod reports;
 
 pub use crate::workspace::git::Change;
 pub use crate::workspace::git::GitWorkspace;
 pub use crate::workspace::git::MAX_PATCH_BYTES;
 
 use crate::domain::Patch;
+use crate::evidence::report::junit::Account;
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,23 @@ pub struct TestCommand {
     pub command: String,
     /// For people: `pytest.ini`, `package.json has a "test" script`.
     pub reason: String,
+}
+
+/// The command that fetches dependencies, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preparation {
+    /// Run by `sh -c` in the root of a tree, with network and `PARAMEDIC_SCRATCH`.
+    pub command: String,
+    pub reason: String,
+    /// Trees with the same key need the same, and can share it; none: each tree needs its own.
+    pub key: Option<String>,
+}
+
+impl Preparation {
+    /// Returns `command` as it uses what was prepared in `PARAMEDIC_PREPARED`, a scratch folder.
+    pub fn used_by(command: &str) -> String {
+        format!("{}{command}", discover::USE_PREPARED)
+    }
 }
 
 /// A fresh work tree at one commit, outside the user's checkout. Gone when dropped; `sweep` removes what a crash left.
@@ -103,7 +123,10 @@ pub trait Workspace: Debug + Send + Sync {
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError>;
 
     /// Returns the command that fetches the tree's dependencies before the tests, if there is one to run.
-    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError>;
+    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<Preparation>, WorkspaceError>;
+
+    /// Reads the `JUnit` files that a run left in the tree since it began.
+    async fn reports(&self, tree: &Tree, since: SystemTime) -> Result<Account, WorkspaceError>;
 
     /// Makes one commit of `patch` on `base` and the new branch `branch` at it, touching nothing else. Doing it again is a no-op.
     /// Returns the commit.

@@ -165,3 +165,68 @@ fn later_attempts_get_the_patches_and_failures_before_them() {
     assert_eq!((code, &run["attemptCount"]), (0, &2.into()), "{run:#}");
     assert!(run["attempts"][1]["diagnosis"].as_str().unwrap().contains("saw still_red"), "{run:#}");
 }
+
+/// A runner that says nothing but in a file; `suite.txt` lists the tests.
+const SILENT_RUNNER: &str = r#"
+import os, sys, traceback, calc
+os.makedirs("reports", exist_ok=True)
+rows, code = [], 0
+for name in open("suite.txt").read().split():
+    said = ""
+    if name == "test_add" and calc.add(1, 2) != 3:
+        said, code = "<failure>AssertionError: 1 + 2 != 3</failure>", 1
+    rows.append(f"<testcase classname='suite' name='{name}'>{said}</testcase>")
+open("reports/junit.xml", "w").write("<testsuite>" + "".join(rows) + "</testsuite>")
+sys.exit(code)
+"#;
+
+#[test]
+fn a_runner_that_speaks_in_files_only_is_heard() {
+    let files = [
+        ("calc.py", "def add(a, b):\n    return a - b\n"),
+        ("suite.txt", "test_add test_more\n"),
+        ("run.py", SILENT_RUNNER),
+    ];
+    let world = World::with_repo(&files);
+    let (code, run) = world.heal(RIGHT, &["--test", "python3 run.py"]);
+    assert_eq!((code, &run["errorType"]), (0, &"AssertionError".into()), "{run:#}");
+    let log = world.run(&["log", "latest", "--attempt", "1"]);
+    assert!(log.stdout.contains("JUnit: 2 tests, 0 failed"), "{log:#?}");
+    let world = World::with_repo(&files);
+    let (code, run) = world.heal("echo test_more > suite.txt", &["--test", "python3 run.py"]);
+    assert_eq!((code, &run["attempts"][0]["failureKind"]), (1, &"not_proved".into()), "{run:#}");
+    assert!(run["attempts"][0]["failureReason"].as_str().unwrap().contains("suite.test_add"), "{run:#}");
+}
+
+/// Stands in for go: it can download once it is told of a proxy, and its tests need what was downloaded.
+const GO: &str = r#"#!/bin/sh
+case "$*" in
+    "env GOPROXY") echo https://proxy.invalid ;;
+    "env GOMODCACHE") echo /nonexistent ;;
+    "mod download") [ "$GOPROXY" != off ] && mkdir -p "$GOMODCACHE" && cp go.mod "$GOMODCACHE" ;;
+    *) echo "cache $GOMODCACHE"; cmp go.mod "$GOMODCACHE/go.mod" && grep right code.txt ;;
+esac
+"#;
+
+#[test]
+fn dependencies_are_fetched_once_for_all_trees_that_need_the_same() {
+    for (agent, is_shared) in [("echo right > code.txt", true), ("echo right | tee code.txt >> go.mod", false)] {
+        let world = World::with_repo(&[("code.txt", "wrong\n"), ("go.mod", "module m\n"), ("go.sum", "x\n")]);
+        world.script("go", GO);
+        let bin = world.dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::rename(world.dir.path().join("go"), bin.join("go")).unwrap();
+        std::fs::set_permissions(bin.join("go"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let repo = world.repo();
+        let args =
+            ["heal", "--json", "--repo", repo.to_str().unwrap(), "--test", "go test ./...", "--agent-command", agent];
+        let run = crate::support::ran(world.command(&args).env("PATH", path)).json();
+        assert_eq!(run["status"], "fixed", "{run:#}");
+        let cache = |more: &[&str]| {
+            let log = world.run(&[&["log", "latest"], more].concat()).stdout;
+            log.lines().find(|it| it.contains("cache /")).map_or_else(|| panic!("{log}"), str::to_owned)
+        };
+        assert_eq!(cache(&["--attempt", "0"]) == cache(&["--attempt", "1"]), is_shared, "{agent}");
+    }
+}

@@ -15,6 +15,8 @@ const MAX_CASES: usize = 200_000;
 /// Characters of one message or text that are kept.
 const MAX_TEXT: usize = 16 * 1024;
 const MAX_DEPTH: usize = 256;
+/// Bytes that an account keeps of what failing cases say.
+const MAX_TOLD: usize = 64 * 1024;
 
 /// One `testcase` with what was said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +59,75 @@ pub enum JunitError {
 
 /// Reads the test cases of a report; what is not UTF-8 is replaced.
 pub fn cases(xml: &[u8]) -> Result<Vec<Case>, JunitError> {
+    let mut cases = Vec::new();
+    read(xml, |case| cases.push(case))?;
+    Ok(cases)
+}
+
+/// Returns what a report says in all.
+pub fn parse_junit(xml: &[u8]) -> Result<TestReport, JunitError> {
+    let mut account = Account::default();
+    account.add(xml)?;
+    Ok(account.into_report())
+}
+
+/// What the report files of one run say together.
+#[derive(Debug, Default)]
+pub struct Account {
+    names: Names,
+    counts: Counts,
+    /// What the failing cases say, as a log would.
+    told: String,
+}
+
+impl Account {
+    /// Adds a file, as far as it can be read.
+    pub fn add(&mut self, xml: &[u8]) -> Result<(), JunitError> {
+        read(xml, |case| self.count(&case))
+    }
+
+    /// Whether no file had a test in it.
+    pub const fn is_empty(&self) -> bool {
+        self.counts.total == 0
+    }
+
+    /// Returns counts and failing cases in words, for a log that says nothing of them.
+    pub fn to_log(&self) -> String {
+        let Counts { total, failed, skipped, .. } = self.counts;
+        format!("\nJUnit: {total} tests, {failed} failed, {skipped} skipped\n{}", self.told)
+    }
+
+    /// Returns names and counts.
+    pub fn into_report(self) -> TestReport {
+        report("junit", self.names, Some(self.counts))
+    }
+
+    fn count(&mut self, case: &Case) {
+        self.counts.total += 1;
+        match case.outcome {
+            TestOutcome::Passed => self.counts.passed += 1,
+            TestOutcome::Skipped => self.counts.skipped += 1,
+            TestOutcome::ExpectedFailure => self.counts.expected += 1,
+            TestOutcome::Failed | TestOutcome::Errored => {
+                self.counts.failed += 1;
+                let message = case.message.as_deref().unwrap_or_default();
+                let text = format!("FAIL: {}\n{message}\n{}\n", case.full_name(), case.detail.trim_end());
+                self.told.push_str(cut(&text, MAX_TOLD.saturating_sub(self.told.len())));
+            }
+        }
+        self.names.record_another(&case.full_name(), case.outcome);
+    }
+}
+
+/// Hands on the test cases of a report, one at a time.
+fn read(xml: &[u8], take: impl FnMut(Case)) -> Result<(), JunitError> {
     let text = String::from_utf8_lossy(&xml[..xml.len().min(MAX_BYTES)]);
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let config = reader.config_mut();
     config.allow_unmatched_ends = true;
     config.check_end_names = false;
-    let mut state = State::default();
+    let mut state =
+        State { open: Vec::new(), n_too_deep: 0, suites: Vec::new(), case: None, n_cases: 0, is_junit: false, take };
     loop {
         let event = reader.read_event().map_err(|error| JunitError::Malformed {
             at: reader.error_position(),
@@ -84,41 +149,24 @@ pub fn cases(xml: &[u8]) -> Result<Vec<Case>, JunitError> {
             Event::Eof => break,
             _ => (),
         }
-        if state.cases.len() >= MAX_CASES {
+        if state.n_cases >= MAX_CASES {
             break;
         }
     }
-    if state.is_junit { Ok(state.cases) } else { Err(JunitError::NotJunit) }
-}
-
-/// Returns what a report says in all.
-pub fn parse_junit(xml: &[u8]) -> Result<TestReport, JunitError> {
-    let mut names = Names::default();
-    let mut counts = Counts::default();
-    for case in cases(xml)? {
-        counts.total += 1;
-        match case.outcome {
-            TestOutcome::Passed => counts.passed += 1,
-            TestOutcome::Failed | TestOutcome::Errored => counts.failed += 1,
-            TestOutcome::Skipped => counts.skipped += 1,
-            TestOutcome::ExpectedFailure => counts.expected += 1,
-        }
-        names.record_another(&case.full_name(), case.outcome);
-    }
-    Ok(report("junit", names, Some(counts)))
+    if state.is_junit { Ok(()) } else { Err(JunitError::NotJunit) }
 }
 
 /// Where the reader stands.
-#[derive(Debug, Default)]
-struct State {
+struct State<T> {
     /// Names of the open elements, and whether each opened a suite, a case or a verdict.
     open: Vec<Kind>,
     /// Elements beyond the depth that is followed.
     n_too_deep: usize,
     suites: Vec<String>,
     case: Option<Case>,
-    cases: Vec<Case>,
+    n_cases: usize,
     is_junit: bool,
+    take: T,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +177,7 @@ enum Kind {
     Other,
 }
 
-impl State {
+impl<T: FnMut(Case)> State<T> {
     fn open(&mut self, tag: &BytesStart<'_>) {
         if self.open.len() >= MAX_DEPTH {
             self.n_too_deep += 1;
@@ -146,7 +194,7 @@ impl State {
                 self.suites.push(attribute(tag, "name").unwrap_or_default());
                 Kind::Suite
             }
-            "testcase" if self.case.is_none() => {
+            "testcase" if self.is_junit && self.case.is_none() => {
                 self.case = Some(self.new_case(tag));
                 Kind::Case
             }
@@ -207,7 +255,10 @@ impl State {
             Some(Kind::Suite) => {
                 self.suites.pop();
             }
-            Some(Kind::Case) => self.cases.extend(self.case.take()),
+            Some(Kind::Case) => {
+                self.n_cases += 1;
+                self.case.take().into_iter().for_each(&mut self.take);
+            }
             _ => (),
         }
     }
@@ -292,6 +343,22 @@ mod tests {
             (report.total, report.passed, report.failed, report.skipped, report.expected_failures),
             (Some(7), Some(2), Some(2), Some(2), Some(1))
         );
+    }
+
+    #[test]
+    fn files_are_told_together_as_a_log() {
+        let mut account = Account::default();
+        assert!(account.is_empty());
+        assert_eq!(account.add(b"<coverage><testcase name='x'/></coverage>"), Err(JunitError::NotJunit));
+        account.add(b"<testsuite><testcase classname='a' name='x'><failure message='1 != 2'>f.py:3</failure></testcase></testsuite>").unwrap();
+        account.add(b"<testsuite><testcase classname='b' name='x'/></testsuite>").unwrap();
+        assert_eq!(account.to_log(), "\nJUnit: 2 tests, 1 failed, 0 skipped\nFAIL: a.x\n1 != 2\nf.py:3\n");
+        let report = account.into_report();
+        assert_eq!((report.total, report.failed, report.failing()), (Some(2), Some(1), vec!["a.x".to_owned()]));
+        let bad = format!("<testcase name='{0}'><failure>{0}</failure></testcase>", "x".repeat(9_000));
+        let mut account = Account::default();
+        account.add(format!("<testsuite>{}</testsuite>", bad.repeat(50)).as_bytes()).unwrap();
+        assert!(account.to_log().len() < MAX_TOLD + 100);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::workspace::WorkspaceError;
 use crate::workspace::discover::files::Files;
 use crate::workspace::discover::interpreter::Interpreter;
 
+pub(super) use crate::workspace::discover::preparation::USE_PREPARED;
 pub(super) use crate::workspace::discover::preparation::find_preparation;
 
 /// Finds the test command of a tree.

@@ -1,9 +1,10 @@
 //! What fetches dependencies before tests run without network.
 //!
 //! The contract with whoever runs the command: it is run by `sh -c` in the root of a tree, with network, and with `PARAMEDIC_SCRATCH` set to
-//! `Tree::scratch`. Where `<scratch>/venv/bin` exists afterwards, it goes first on `PATH` for everything that is run in that tree. The command
-//! holds no text of the repository, so it is the same for every tree of the same commit.
+//! `Tree::scratch`. What it made there (an environment; caches, since the person's own are read-only for every job) is used by a command with
+//! `USE_PREPARED` before it and `PARAMEDIC_PREPARED` set to that folder. No command holds text of the repository.
 use crate::process::Launcher;
+use crate::workspace::Preparation;
 use crate::workspace::TestCommand;
 use crate::workspace::Tree;
 use crate::workspace::WorkspaceError;
@@ -28,6 +29,16 @@ static WORDS: LazyLock<Option<[Regex; 4]>> = LazyLock::new(|| {
     ])
 });
 
+/// Goes before a command that is to use what was prepared.
+pub(in crate::workspace) const USE_PREPARED: &str = r#"[ ! -d "$PARAMEDIC_PREPARED/venv/bin" ] || PATH="$PARAMEDIC_PREPARED/venv/bin:$PATH"
+[ ! -d "$PARAMEDIC_PREPARED/cargo" ] || CARGO_HOME="$PARAMEDIC_PREPARED/cargo"
+[ ! -d "$PARAMEDIC_PREPARED/go-mod" ] || GOMODCACHE="$PARAMEDIC_PREPARED/go-mod"
+export PATH CARGO_HOME GOMODCACHE
+"#;
+
+/// What one language needs, and the texts that say so; none when it goes into the tree itself.
+type Step = (TestCommand, Option<String>);
+
 /// Writes the requirements of pyproject.toml as lines. No single quotes: it is quoted for a shell.
 const PYPROJECT_LINES: &str = concat!(
     "import importlib, sys; ",
@@ -43,25 +54,28 @@ pub(in crate::workspace) async fn find_preparation(
     launcher: &Launcher,
     tree: &Tree,
     test_command: &str,
-) -> Result<Option<TestCommand>, WorkspaceError> {
+) -> Result<Option<Preparation>, WorkspaceError> {
     let files = Files::new(&tree.root);
     let [uses_python, uses_node, uses_cargo, uses_go] = needs(test_command);
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
     if uses_python {
         steps.extend(python(launcher, tree, &files, test_command).await);
     }
     if uses_node {
-        steps.extend(node::preparation(&files));
+        steps.extend(node::preparation(&files).map(|it| (it, None)));
     }
     if uses_cargo {
         steps.extend(cargo(&files));
     }
-    if uses_go && files.has("go.mod") && files.has("go.sum") {
-        steps.push(found("go mod download", "go.sum lists modules"));
+    if uses_go && files.has("go.sum") {
+        steps.extend(go(&files));
     }
-    let commands: Vec<_> = steps.iter().map(|it| it.command.as_str()).collect();
-    let reasons: Vec<_> = steps.iter().map(|it| it.reason.as_str()).collect();
-    Ok((!steps.is_empty()).then(|| found(commands.join(" && "), reasons.join("; "))))
+    let commands: Vec<_> = steps.iter().map(|(it, _)| it.command.as_str()).collect();
+    let reasons: Vec<_> = steps.iter().map(|(it, _)| it.reason.as_str()).collect();
+    let (command, reason) = (commands.join(" && "), reasons.join("; "));
+    let inputs: Option<String> = steps.iter().map(|(_, inputs)| inputs.as_deref()).collect();
+    let key = inputs.map(|it| format!("{command}\n{it}"));
+    Ok((!steps.is_empty()).then_some(Preparation { command, reason, key }))
 }
 
 /// Which languages a command is about; a Makefile or script may be about any.
@@ -71,7 +85,7 @@ fn needs(test_command: &str) -> [bool; 4] {
     if named.contains(&true) { named } else { [true; 4] }
 }
 
-async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &str) -> Option<TestCommand> {
+async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &str) -> Option<Step> {
     let mut requirements = Requirements::read(files);
     let runs_pytest = test_command.contains("pytest");
     if requirements.lines.is_empty() && !runs_pytest {
@@ -101,7 +115,8 @@ async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &
     if runs_pytest {
         install.push_str(" pytest");
     }
-    Some(found(format!("{command} && {install}"), reason(&unmet)))
+    let inputs = requirements.is_plain.then(|| requirements.lines.join("\n"));
+    Some((found(format!("{command} && {install}"), reason(&unmet)), inputs))
 }
 
 fn reason(unmet: &[String]) -> String {
@@ -112,12 +127,34 @@ fn reason(unmet: &[String]) -> String {
     format!("{named}{more} {verb} required but not installed")
 }
 
-fn cargo(files: &Files) -> Option<TestCommand> {
+/// What the person has already is used from where it is; else all goes to a cache of its own, with the person's settings of mirrors.
+const CARGO_FETCH: &str = concat!(
+    r#"(host=$(rustc -vV | sed -n 's/^host: //p'); "#,
+    r#"cargo fetch --offline --quiet --target "$host" 2>/dev/null || { "#,
+    r#"mkdir -p "$PARAMEDIC_SCRATCH/cargo"; "#,
+    r#"for it in config config.toml; do cp "$CARGO_HOME/$it" "$PARAMEDIC_SCRATCH/cargo" 2>/dev/null; done; "#,
+    r#"CARGO_HOME="$PARAMEDIC_SCRATCH/cargo" cargo fetch --target "$host"; })"#,
+);
+const GO_DOWNLOAD: &str = concat!(
+    r#"(GOPROXY=off go mod download 2>/dev/null || { "#,
+    r#"own="file://$(go env GOMODCACHE)/cache/download"; "#,
+    r#"GOPROXY="$own,$(go env GOPROXY)" GOMODCACHE="$PARAMEDIC_SCRATCH/go-mod" go mod download; })"#,
+);
+
+fn cargo(files: &Files) -> Option<Step> {
     let manifest: toml::Table = files.read("Cargo.toml")?.parse().ok()?;
-    match files.read("Cargo.lock") {
-        Some(lock) => lock.contains("\nsource = ").then(|| found("cargo fetch", "Cargo.lock lists external packages")),
-        None => needs_registry(&manifest).then(|| found("cargo fetch", "Cargo.toml lists external packages")),
-    }
+    let Some(lock) = files.read("Cargo.lock") else {
+        let step = || (found(CARGO_FETCH, "Cargo.toml lists external packages"), None);
+        return needs_registry(&manifest).then(step);
+    };
+    let inputs =
+        || files.find(|it| it == "Cargo.toml").iter().filter_map(|it| files.read(it)).collect::<String>() + &lock;
+    lock.contains("\nsource = ").then(|| (found(CARGO_FETCH, "Cargo.lock lists external packages"), Some(inputs())))
+}
+
+fn go(files: &Files) -> Option<Step> {
+    let inputs = files.read("go.mod")? + &files.read("go.sum")?;
+    Some((found(GO_DOWNLOAD, "go.sum lists modules"), Some(inputs)))
 }
 
 fn needs_registry(manifest: &toml::Table) -> bool {

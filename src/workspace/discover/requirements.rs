@@ -30,6 +30,8 @@ pub(super) struct Requirements {
     pub(super) files: Vec<&'static str>,
     pub(super) has_pyproject: bool,
     pub(super) lines: Vec<String>,
+    /// Whether the lines say it all: no option, and nothing that is in the tree or at an address.
+    pub(super) is_plain: bool,
 }
 
 impl Requirements {
@@ -40,9 +42,12 @@ impl Requirements {
             let mut n_left = MAX_INCLUDES;
             read_file(files, name, &mut n_left, &mut found.lines);
         }
+        let has_option = |it: &&str| lines(&files.read(it).unwrap_or_default()).any(|it| it.starts_with('-'));
+        let has_options = found.files.iter().any(has_option);
         let declared = pyproject(files);
         found.has_pyproject = !declared.is_empty();
         found.lines.extend(declared);
+        found.is_plain = !has_options && !found.lines.iter().any(|it| it.starts_with('.') || it.contains('/'));
         found
     }
 
@@ -136,5 +141,12 @@ mod tests {
         assert_eq!(found.files, ["requirements/dev.txt"]);
         assert_eq!(found.lines.len(), MAX_INCLUDES);
         assert!(found.lines.iter().all(|it| it == "one==1"));
+        assert!(!found.is_plain);
+        for (text, is_plain) in
+            [("a==1\nb[x]>2\n", true), ("-e .\n", false), (".\n", false), ("x @ file:///y\n", false)]
+        {
+            std::fs::write(root.join("requirements/dev.txt"), text).unwrap();
+            assert_eq!(Requirements::read(&Files::new(&root)).is_plain, is_plain, "{text}");
+        }
     }
 }

@@ -18,8 +18,10 @@ mod tree;
 pub use change::Change;
 
 use crate::domain::Patch;
+use crate::evidence::report::junit::Account;
 use crate::process::Launcher;
 use crate::workspace::BranchCommit;
+use crate::workspace::Preparation;
 use crate::workspace::RepositoryFacts;
 use crate::workspace::TestCommand;
 use crate::workspace::Tree;
@@ -31,9 +33,11 @@ use crate::workspace::git::gitdir::GitDir;
 use crate::workspace::git::gitdir::Objects;
 use crate::workspace::git::home::Owner;
 use crate::workspace::git::repository::Repository;
+use crate::workspace::reports;
 use async_trait::async_trait;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -120,8 +124,15 @@ impl Workspace for GitWorkspace {
         discover::find_tests(&self.launcher, tree).await
     }
 
-    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<TestCommand>, WorkspaceError> {
+    async fn find_preparation(&self, tree: &Tree, test_command: &str) -> Result<Option<Preparation>, WorkspaceError> {
         discover::find_preparation(&self.launcher, tree, test_command).await
+    }
+
+    async fn reports(&self, tree: &Tree, since: SystemTime) -> Result<Account, WorkspaceError> {
+        let root = tree.root.clone();
+        tokio::task::spawn_blocking(move || reports::read(&root, since))
+            .await
+            .map_err(|error| WorkspaceError::Git(error.to_string()))
     }
 
     async fn commit_branch(&self, repo: &Path, commit: &BranchCommit<'_>) -> Result<String, WorkspaceError> {

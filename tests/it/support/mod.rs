@@ -134,6 +134,13 @@ impl World {
         (ran.code, ran.json())
     }
 
+    /// Writes a shell program beside the repository and returns the command that runs it.
+    pub(crate) fn script(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        format!("sh {}", path.display())
+    }
+
     /// Returns content, mode and modification time of every file of the repository, git's own included.
     pub(crate) fn fingerprint(&self) -> BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64)> {
         let mut found = BTreeMap::new();
