@@ -34,13 +34,17 @@ pub(super) async fn run(context: &Context, which: &Which) -> Ended {
     };
     if which.errors {
         let options = Options { roots: Vec::new(), masker: Masker::new(Vec::new()), budget_tokens: 8_000 };
-        let failure = extract(&output.bytes, options);
+        let is_green = output::is_proof(&app.backlog.run(id).await?.attempts, &output.name);
+        let lines = if is_green { Vec::new() } else { extract(&output.bytes, options).lines };
         if context.is_json {
-            out::json(&json!({ "name": output.name, "errors": failure.lines }));
-        } else {
-            for line in &failure.lines {
-                out::line(&format!("{:>6}| {}", line.number, line.text));
-            }
+            out::json(&json!({ "name": output.name, "errors": lines }));
+            return Ok(OK);
+        }
+        if lines.is_empty() {
+            out::note(&format!("no failure lines in {}", clean_line(&output.name)));
+        }
+        for line in &lines {
+            out::line(&format!("{:>6}| {}", line.number, line.text));
         }
         return Ok(OK);
     }

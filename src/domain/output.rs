@@ -42,6 +42,12 @@ pub fn failing(attempts: &[Attempt], events: &[Event], attempt_no: Option<u32>, 
     of_attempt.or_else(|| Some(red_base(events)).filter(has)).or_else(|| names.first().cloned())
 }
 
+/// Whether an output is that of a proof: green, whatever words stand in it.
+pub fn is_proof(attempts: &[Attempt], name: &str) -> bool {
+    let proved = attempts.iter().filter(|it| it.status == AttemptStatus::Succeeded).map(|it| it.attempt_no);
+    proved.flat_map(|no| [of_tests(no), of_tests_again(no)]).any(|it| it == name)
+}
+
 /// Returns the first red output of the failing commit; for a flaky test that may be a rerun.
 fn red_base(events: &[Event]) -> String {
     let greens = events.iter().rev().find_map(|it| it.payload.get("green")?.as_array());
@@ -74,6 +80,13 @@ mod tests {
 
     fn ended(attempt_no: u32, status: AttemptStatus) -> Attempt {
         Attempt { status, ..Attempt::started(attempt_no, Author::from("playbook"), None, Timestamp::UNIX_EPOCH) }
+    }
+
+    #[test]
+    fn only_the_outputs_of_a_proved_attempt_are_proof() {
+        let attempts = [ended(1, Failed), ended(2, Succeeded)];
+        assert!(is_proof(&attempts, &of_tests(2)) && is_proof(&attempts, &of_tests_again(2)));
+        assert!(!is_proof(&attempts, &of_tests(1)) && !is_proof(&attempts, BASE) && !is_proof(&attempts, &of_agent(2)));
     }
 
     #[test]
