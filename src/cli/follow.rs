@@ -41,7 +41,7 @@ impl<'a> Progress<'a> {
             self.status.clear();
             let time = event.created_at.strftime("%H:%M:%S");
             let message = text::clean_line(event.message.lines().next().unwrap_or_default());
-            out::note(&format!("{}{time}  {:<20} {message}", self.prefix, event.kind.as_str()));
+            out::progress(&format!("{}{time}  {:<20} {message}", self.prefix, event.kind.as_str()));
         }
         self.printed = detail.events.last().map_or(self.printed, |it| it.seq);
         if let Some(live) = self.backlog.live(self.id).await? {

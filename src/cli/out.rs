@@ -27,6 +27,16 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// Prints a line of progress on standard error, cut to the width of a terminal; `show` has the whole of it.
+pub(super) fn progress(text: &str) {
+    let width = usize::from(columns());
+    if !io::stderr().is_terminal() || text.chars().count() <= width {
+        return note(text);
+    }
+    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    note(&format!("{cut}…"));
+}
+
 /// A line on standard error that is written over again; only on a terminal.
 #[derive(Debug, Default)]
 pub(super) struct StatusLine {

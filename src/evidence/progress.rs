@@ -1,5 +1,6 @@
 //! Says in a few words what changed between two failures.
 use crate::domain::Failure;
+use crate::evidence::text::listed;
 use std::collections::BTreeSet;
 
 /// Names listed of each kind.
@@ -12,7 +13,7 @@ pub fn progress(before_failing: &[String], after_failing: &[String], before: &Fa
     let mut parts = Vec::new();
     let mut say = |words: &str, names: Vec<&str>| {
         if !names.is_empty() {
-            parts.push(format!("{words}: {}", listed(&names)));
+            parts.push(format!("{words}: {}", listed(&names, MAX_LISTED)));
         }
     };
     // Names of one side alone tell nothing: the other may not have come to its tests.
@@ -27,14 +28,6 @@ pub fn progress(before_failing: &[String], after_failing: &[String], before: &Fa
         parts.push(format!("a different failure: {} before, {} now", before.error_type, after.error_type));
     }
     parts.join("; ")
-}
-
-fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MAX_LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(test)]

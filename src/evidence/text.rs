@@ -42,6 +42,15 @@ pub fn strip_escapes(text: &str) -> String {
     Visible::new(text).collect()
 }
 
+/// Returns the first `max` names with commas between them, and how many more there are.
+pub fn listed(names: &[&str], max: usize) -> String {
+    let shown = names.iter().take(max).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(max) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Whether a character can make text look like something it is not: controls, bidirectional marks, invisible or zero-width characters.
 pub fn is_deceptive(ch: char) -> bool {
     let is_plain_space = matches!(ch, '\t' | '\n' | '\r');

@@ -3,6 +3,7 @@ use crate::domain::TestReport;
 use crate::domain::failure::TestOutcome;
 use crate::evidence::report::go;
 use crate::evidence::report::pytest::is_module;
+use crate::evidence::text::listed;
 use std::collections::BTreeMap;
 
 /// Names that one objection lists.
@@ -46,7 +47,8 @@ fn vanished(before: &TestReport, after: &TestReport) -> Option<String> {
     let (was, now) = (n_variants(before), n_variants(after));
     let is_renamed = |name: &str| variant_of(before, name).is_some_and(|it| now.get(it) >= was.get(it));
     let gone: Vec<_> = gone.into_iter().filter(|name| !is_renamed(name)).collect();
-    (!gone.is_empty()).then(|| format!("{} no longer reported: {}", tests(gone.len() as u64), listed(&gone)))
+    (!gone.is_empty())
+        .then(|| format!("{} no longer reported: {}", tests(gone.len() as u64), listed(&gone, MAX_LISTED)))
 }
 
 /// Returns the test that a name is a variant of: of its parameters, or a part of it.
@@ -87,7 +89,7 @@ fn turned(before: &TestReport, after: &TestReport, outcome: TestOutcome, words: 
         .map(|(name, _)| name.as_str())
         .collect();
     if !names.is_empty() {
-        return Some(format!("{} now {words}: {}", tests(names.len() as u64), listed(&names)));
+        return Some(format!("{} now {words}: {}", tests(names.len() as u64), listed(&names, MAX_LISTED)));
     }
     if lists_all(before) && lists_all(after) && is_whole(before) {
         return None;
@@ -158,14 +160,6 @@ fn is_package(name: &str) -> bool {
 
 fn tests(n: u64) -> String {
     if n == 1 { "1 test".to_owned() } else { format!("{n} tests") }
-}
-
-fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MAX_LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(test)]
