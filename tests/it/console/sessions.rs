@@ -14,7 +14,7 @@ use paramedic::console::{ColorChoice, ConsoleError, Options, ThemeChoice};
 use paramedic::domain::{Run, RunDetail, RunId, RunQuery, Status, Summary};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -171,6 +171,8 @@ struct Session {
     shown: Arc<Mutex<Shown>>,
     keys: Option<mpsc::Sender<io::Result<Input>>>,
     folder: tempfile::TempDir,
+    /// How far the test put the session's clock forward, in milliseconds.
+    skipped: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<Result<(), ConsoleError>>,
 }
 
@@ -189,6 +191,8 @@ impl Session {
         let folder = tempfile::tempdir().unwrap();
         let calls = Arc::clone(&shown);
         let start = tokio::time::Instant::now();
+        let skipped = Arc::new(AtomicI64::new(0));
+        let ahead = Arc::clone(&skipped);
         let options = Options {
             operator: "jdoe".to_owned(),
             theme: ThemeChoice::Auto,
@@ -201,7 +205,7 @@ impl Session {
             in_tmux: true,
             run: None,
             now: Arc::new(move || {
-                let passed = i64::try_from(start.elapsed().as_millis()).unwrap();
+                let passed = i64::try_from(start.elapsed().as_millis()).unwrap() + ahead.load(Ordering::SeqCst);
                 Timestamp::from_millisecond(fixture::noon().as_millisecond() + passed).unwrap()
             }),
             open_editor: Arc::new(move |path, _| editor(path)),
@@ -213,13 +217,19 @@ impl Session {
         let mut paper = Paper { shown: Arc::clone(&shown), inputs: Arc::new(Mutex::new(Some(receiver))) };
         let shared: Arc<dyn Backlog> = Arc::clone(&backlog) as Arc<dyn Backlog>;
         let task = tokio::spawn(async move { drive(shared, options, &mut paper).await });
-        Self { backlog, shown, keys: Some(keys), folder, task }
+        Self { backlog, shown, keys: Some(keys), folder, skipped, task }
     }
 
     async fn press(&self, keys: &str) {
         for key in keys.split_whitespace() {
             self.keys.as_ref().unwrap().send(Ok(Input::Key(key.parse().unwrap()))).await.unwrap();
         }
+    }
+
+    /// Puts the clock an hour forward and waits until the session knows.
+    async fn an_hour_passes(&self) {
+        self.skipped.fetch_add(3_600_000, Ordering::SeqCst);
+        self.sees(" 13:0").await;
     }
 
     /// Waits until the screen shows `text`.
@@ -248,7 +258,7 @@ async fn a_session_from_the_first_frame_to_an_approved_patch() {
     session.sees("class RetryBudget").await;
     session.press("A").await;
     session.sees("APPROVE patch").await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    session.an_hour_passes().await;
     session.press("y").await;
     session.sees("✓ APPROVED").await;
     session.press("esc q q").await;
