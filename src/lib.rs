@@ -1,6 +1,6 @@
 //! Paramedic is first on the scene of a red build.
 //!
-//! In reading order: `domain` is what the product is about; `evidence` and `guard` judge text; `store`, `workspace` and `agent` are ports with
+//! In reading order: `domain` is what the product is about; `evidence`, `guard` and `signal` read foreign text; `store`, `workspace` and `agent` are ports with
 //! their adapters; `engine` runs the loop over them; `backlog` is what a console or script may ask; `console` and `cli` show it to people.
 //! ARCHITECTURE.md has the map and the rules; `tests/it/tidy.rs` checks them.
 pub mod clock;
@@ -8,6 +8,7 @@ pub mod domain;
 
 pub mod evidence;
 pub mod guard;
+pub mod signal;
 
 pub mod agent;
 pub mod process;

@@ -6,6 +6,7 @@ use crate::agent::scripted::Scripted;
 use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
 use crate::clock::SystemClock;
+use crate::config::checked::Database;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::live::LiveFolder;
@@ -14,6 +15,7 @@ use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
+use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
@@ -43,7 +45,7 @@ impl App {
         for folder in [data_dir.clone(), data_dir.join("live"), data_dir.join("trees"), data_dir.join("drafts")] {
             private_folder(&folder)?;
         }
-        let store = SqliteStore::open(&data_dir.join("paramedic.db")).await.map_err(|it| it.to_string())?;
+        let store = store(config).await?;
         let launcher = launcher(config, environment)?;
         let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
         if !config.read_only {
@@ -56,7 +58,7 @@ impl App {
             environment: environment.clone(),
         };
         let engine = Engine {
-            store: Arc::new(store),
+            store,
             workspace: Arc::new(workspace),
             agents: Arc::new(agents),
             masker: Masker::new(launcher.secrets()),
@@ -72,6 +74,18 @@ impl App {
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
+    }
+}
+
+/// Opens the database of the settings.
+pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    match &config.database {
+        Database::Embedded(path) => {
+            let path = path.clone().unwrap_or_else(|| config.data_dir.join("paramedic.db"));
+            let store = SqliteStore::open(&path).await.map_err(|it| it.to_string())?;
+            Ok(Arc::new(store))
+        }
+        Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
     }
 }
 

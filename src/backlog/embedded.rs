@@ -1,16 +1,15 @@
 //! The backlog in this process: asks the engine and its store directly.
-use crate::backlog::{Acted, ActionKind, ActionRequest, Backlog, BacklogError, HandMade, Live, Output};
-use crate::clock::instant;
-use crate::domain::{Illegal, Run, RunDetail, RunId, RunQuery, Summary};
+use crate::backlog::{Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, HandMade, Live, Output};
+use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary};
 use crate::engine::decisions::{Action, Done, Operator};
 use crate::engine::{Engine, EngineError};
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// How often the database is asked for news. The question is one indexed read.
-const POLL: Duration = Duration::from_millis(200);
 /// How long `newest` waits at most.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How many repositories are summed up at most.
+const MAX_REPOSITORIES: u32 = 1_000;
 
 /// The backlog of one data directory.
 #[derive(Debug, Clone)]
@@ -74,6 +73,18 @@ impl Backlog for Embedded {
         self.engine.store.summary().await.map_err(|it| error(it.into()))
     }
 
+    async fn repositories(&self) -> Result<Vec<RepositorySummary>, BacklogError> {
+        self.engine.store.repositories(MAX_REPOSITORIES).await.map_err(|it| error(it.into()))
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, BacklogError> {
+        self.engine.store.events(None, after, limit).await.map_err(|it| error(it.into()))
+    }
+
+    async fn verify(&self) -> Result<Audit, BacklogError> {
+        self.engine.store.verify().await.map_err(|it| error(it.into()))
+    }
+
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError> {
         self.engine.store.outputs(id).await.map_err(|it| error(it.into()))
     }
@@ -114,28 +125,26 @@ impl Backlog for Embedded {
     }
 
     async fn newest(&self, after: u64) -> Result<u64, BacklogError> {
-        let since = instant();
-        loop {
-            let newest = self.engine.store.last_seq().await.map_err(|it| error(it.into()))?;
-            if newest > after || since.elapsed() >= PATIENCE {
-                return Ok(newest);
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        self.engine.store.changed(after, PATIENCE).await.map_err(|it| error(it.into()))
     }
 }
 
 /// Sorts an error by what the person can do about it.
-#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 fn error(error: EngineError) -> BacklogError {
     use crate::engine::StoreError;
     use crate::engine::WorkspaceError;
     let text = error.to_string();
     match error {
         EngineError::Illegal(Illegal::NotThisPerson(_)) => BacklogError::Refused(text),
-        EngineError::Illegal(_)
-        | EngineError::Store(StoreError::Conflict)
-        | EngineError::Workspace(WorkspaceError::BranchTaken { .. }) => BacklogError::Precondition(text),
+        EngineError::Illegal(Illegal::State { status, .. }) => BacklogError::Illegal { message: text, state: status },
+        EngineError::Illegal(Illegal::StaleDigest { named, now }) => BacklogError::Moved { message: text, named, now },
+        EngineError::Illegal(Illegal::StaleVersion { named, now }) => {
+            BacklogError::Moved { message: text, named: named.to_string(), now: now.to_string() }
+        }
+        EngineError::Store(StoreError::Unavailable(_)) => BacklogError::Unreachable(text),
+        EngineError::Store(StoreError::Conflict) | EngineError::Workspace(WorkspaceError::BranchTaken { .. }) => {
+            BacklogError::Precondition(text)
+        }
         EngineError::Store(StoreError::NotFound) => BacklogError::NotFound(text),
         EngineError::Invalid(_)
         | EngineError::Workspace(

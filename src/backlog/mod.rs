@@ -1,10 +1,11 @@
 //! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process; a later issue adds a remote one).
 pub mod embedded;
 
+pub use crate::engine::Audit;
 pub use crate::engine::live::Live;
 
 use crate::domain::names::named;
-use crate::domain::{Run, RunDetail, RunId, RunQuery, Summary};
+use crate::domain::{Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -17,12 +18,24 @@ pub enum BacklogError {
     /// Bad input: an ambiguous prefix, a patch that does not apply.
     #[error("{0}")]
     Invalid(String),
-    /// The run is not in a state for this, has moved on, or was decided already.
+    /// The run is not in a state for this.
+    #[error("{message}")]
+    Illegal { message: String, state: Status },
+    /// The patch or the version that was named is not the one there is now.
+    #[error("{message}")]
+    Moved { message: String, named: String, now: String },
+    /// Something else is in the way, or was decided already.
     #[error("{0}")]
     Precondition(String),
+    /// Who asks is not known, or no longer.
+    #[error("{0}")]
+    NotAuthenticated(String),
     /// Policy or read-only mode refuses it.
     #[error("{0}")]
     Refused(String),
+    /// The server or its database does not answer now. Whether the question arrived is not known.
+    #[error("{0}")]
+    Unreachable(String),
     #[error("{0}")]
     Failed(String),
 }
@@ -89,6 +102,15 @@ pub trait Backlog: Debug + Send + Sync {
     async fn resolve(&self, text: &str) -> Result<RunId, BacklogError>;
 
     async fn summary(&self) -> Result<Summary, BacklogError>;
+
+    /// Returns the summaries by repository, most runs first.
+    async fn repositories(&self) -> Result<Vec<RepositorySummary>, BacklogError>;
+
+    /// Returns events of every run after `after`, in order, at most `limit`.
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, BacklogError>;
+
+    /// Checks the audit chain.
+    async fn verify(&self) -> Result<Audit, BacklogError>;
 
     /// Returns `(name, stored bytes)` of a run's outputs, oldest first.
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError>;

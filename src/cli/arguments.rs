@@ -23,6 +23,9 @@ pub(super) struct Global {
     /// Folder of the database, drafts and logs [env: `PARAMEDIC_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// Database: `postgres://…` or `sqlite:PATH` [env: `PARAMEDIC_DATABASE`] [default: in the data folder]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) database: Option<String>,
     /// Settings file, read after /etc and the user's own
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

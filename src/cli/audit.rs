@@ -9,11 +9,9 @@ const PAGE: u32 = 1_000;
 
 pub(super) async fn run(context: &Context, command: &Audit) -> Ended {
     let app = context.open().await?;
-    let store = &app.engine.store;
-    let broken = |it: crate::wiring::StoreError| CliError::failed(it.to_string());
     match command {
         Audit::Verify => {
-            let audit = store.verify().await.map_err(broken)?;
+            let audit = app.backlog.verify().await?;
             let is_intact = audit.problems.is_empty();
             if context.is_json {
                 out::json(&serde_json::json!({
@@ -31,7 +29,7 @@ pub(super) async fn run(context: &Context, command: &Audit) -> Ended {
         Audit::Export => {
             let mut after = 0;
             loop {
-                let events = store.events(None, after, PAGE).await.map_err(broken)?;
+                let events = app.backlog.events(after, PAGE).await?;
                 let Some(last) = events.last() else { return Ok(OK) };
                 after = last.seq;
                 for event in &events {

@@ -8,6 +8,7 @@ pub(super) const OK: u8 = 0;
 pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 pub(super) const PRECONDITION: u8 = 3;
+pub(super) const UNAUTHENTICATED: u8 = 4;
 pub(super) const REFUSED: u8 = 5;
 pub(super) const PENDING: u8 = 8;
 
@@ -31,9 +32,10 @@ impl CliError {
 impl From<BacklogError> for CliError {
     fn from(error: BacklogError) -> Self {
         let code = match error {
-            BacklogError::NotFound(_) | BacklogError::Failed(_) => FAILED,
+            BacklogError::NotFound(_) | BacklogError::Unreachable(_) | BacklogError::Failed(_) => FAILED,
             BacklogError::Invalid(_) => USAGE,
-            BacklogError::Precondition(_) => PRECONDITION,
+            BacklogError::Illegal { .. } | BacklogError::Moved { .. } | BacklogError::Precondition(_) => PRECONDITION,
+            BacklogError::NotAuthenticated(_) => UNAUTHENTICATED,
             BacklogError::Refused(_) => REFUSED,
         };
         Self { code, text: error.to_string() }

@@ -83,13 +83,12 @@ fn order(context: &Context, heal: &Heal) -> Result<Order, CliError> {
         return Err(CliError::usage("--test is empty; leave it out to have the tests found"));
     }
     Ok(Order {
-        repo_path: String::new(),
         test_command: heal.test.clone(),
         test_reason: heal.test.as_ref().map(|_| "--test".to_owned()),
         agents,
         agent_command: heal.agent_command.clone(),
-        script: None,
         is_offline: heal.offline,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        ..Order::default()
     })
 }

@@ -80,6 +80,7 @@ async fn run(arguments: Arguments) -> Ended {
         operator: global.operator,
         theme: global.theme,
         is_read_only: global.read_only,
+        database: global.database,
     };
     match &arguments.command {
         Some(Command::Completions { shell }) => {

@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,55 @@ pub const MAX_ATTEMPTS: u32 = 5;
 named! {
     /// Which sandbox the programs of a run get.
     SandboxSetting { Auto = "auto", Bubblewrap = "bubblewrap", Landlock = "landlock", Off = "off" }
+}
+
+/// Where the backlog is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file; none = the one in the data directory.
+    Embedded(Option<PathBuf>),
+    /// A `PostgreSQL` URL, with a password in it perhaps.
+    Postgres(String),
+}
+
+impl Database {
+    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:").map(|it| it.strip_prefix("//").unwrap_or(it)) {
+            Some(path) if !path.is_empty() => Ok(Self::Embedded(Some(PathBuf::from(path)))),
+            _ => Err("a database is postgres://USER@HOST/NAME or sqlite:PATH".to_owned()),
+        }
+    }
+}
+
+/// Shows no password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(None) => f.write_str("embedded"),
+            Self::Embedded(Some(path)) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let after = url.split_once("://").map_or("", |(_, rest)| rest);
+                let place = after.rsplit_once('@').map_or(after, |(_, place)| place);
+                write!(f, "postgres://{}", place.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Database {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// An agent of kind `command`.
@@ -34,6 +84,7 @@ pub struct Flags {
     pub operator: Option<String>,
     pub theme: Option<String>,
     pub is_read_only: bool,
+    pub database: Option<String>,
 }
 
 /// The settings in force.
@@ -42,6 +93,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The files that were read, in order.
     pub files: Vec<PathBuf>,
+    pub database: Database,
     pub safe_mode: bool,
     pub max_attempts: u32,
     #[serde(serialize_with = "as_seconds")]
@@ -105,6 +157,13 @@ impl Config {
             .or(raw.operator)
             .or_else(|| environment.first(&["USER", "LOGNAME"]).map(str::to_owned))
             .unwrap_or_else(|| "operator".to_owned());
+        let database = flags
+            .database
+            .clone()
+            .or_else(|| environment.text("PARAMEDIC_DATABASE").map(str::to_owned))
+            .or(raw.database);
+        let database =
+            database.as_deref().map_or(Ok(Database::Embedded(None)), Database::parse).map_err(ConfigError)?;
         let sandbox = raw.sandbox.as_deref().unwrap_or("auto");
         let sandbox = sandbox.parse().map_err(|it| ConfigError(format!("sandbox: {it}")))?;
         let no_color = environment.text("NO_COLOR").is_some().then(|| "mono".to_owned());
@@ -118,6 +177,7 @@ impl Config {
         Ok(Self {
             data_dir: data_dir(environment, flags)?,
             files,
+            database,
             safe_mode,
             max_attempts,
             timeout,

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct RawConfig {
     /// Nothing is pushed, opened, commented or merged while this is true. Default true.
     pub safe_mode: Option<bool>,
+    /// `postgres://…` or `sqlite:PATH`. Default: the embedded database in the data directory.
+    pub database: Option<String>,
     /// Attempts of a run, 1 to 5. Default 3.
     pub max_attempts: Option<u32>,
     /// Time limit of each command a run starts, like `90s` or `10m`. Default `10m`.
@@ -53,6 +55,7 @@ impl RawConfig {
             }
         }
         lay(&mut self.safe_mode, over.safe_mode);
+        lay(&mut self.database, over.database);
         lay(&mut self.max_attempts, over.max_attempts);
         lay(&mut self.timeout, over.timeout);
         lay(&mut self.operator, over.operator);

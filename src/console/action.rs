@@ -182,9 +182,11 @@ impl From<BacklogError> for Refusal {
         let kind = match error {
             BacklogError::NotFound(_) => RefusalKind::NotFound,
             BacklogError::Invalid(_) => RefusalKind::Invalid,
-            BacklogError::Precondition(_) => RefusalKind::Precondition,
-            BacklogError::Refused(_) => RefusalKind::Refused,
-            BacklogError::Failed(_) => RefusalKind::Failed,
+            BacklogError::Illegal { .. } | BacklogError::Moved { .. } | BacklogError::Precondition(_) => {
+                RefusalKind::Precondition
+            }
+            BacklogError::Refused(_) | BacklogError::NotAuthenticated(_) => RefusalKind::Refused,
+            BacklogError::Unreachable(_) | BacklogError::Failed(_) => RefusalKind::Failed,
         };
         Self { kind, text: error.to_string() }
     }

@@ -79,14 +79,13 @@ impl Story {
             Some(toml::to_string(&document).map_err(|it| it.to_string())?)
         };
         Ok(Order {
-            repo_path: String::new(),
             test_command: self.test.clone(),
             test_reason: self.test.as_ref().map(|_| "the story's own".to_owned()),
             agents: self.agents.clone(),
-            agent_command: None,
             script,
             is_offline: true,
             timeout_ms: self.timeout_seconds * 1_000,
+            ..Order::default()
         })
     }
 

@@ -28,6 +28,11 @@ named! {
         PrSkipped = "pr.skipped",
         PrMerged = "pr.merged",
         PrClosed = "pr.closed",
+        /// Somebody known was refused: a viewer who decided, a revoked operator, the author of the patch.
+        AccessRefused = "access.refused",
+        OperatorAdded = "operator.added",
+        OperatorRevoked = "operator.revoked",
+        OperatorTokenIssued = "operator.token-issued",
     }
 }
 
@@ -61,8 +66,9 @@ impl NewEvent {
 pub struct Event {
     /// Position in the chain of the whole data directory, from 1 without gaps.
     pub seq: u64,
+    /// The run it is about; [`RunId::NONE`] for a fact about the backlog as a whole.
     pub run_id: RunId,
-    /// The run's version after the change that this fact belongs to.
+    /// The run's version after the change that this fact belongs to; 0 where there is no run.
     pub run_version: u64,
     #[serde(rename = "type")]
     pub kind: EventType,
@@ -166,7 +172,8 @@ mod tests {
         assert_eq!(json["type"], "attempt.proposed");
         let types = "run.created run.queued run.requeued run.escalated run.approved run.denied run.aborted run.human-fixed \
             attempt.started attempt.reproduced attempt.thinking attempt.proposed attempt.guarded attempt.validated \
-            attempt.succeeded attempt.failed pr.opened pr.skipped pr.merged pr.closed";
+            attempt.succeeded attempt.failed pr.opened pr.skipped pr.merged pr.closed access.refused operator.added \
+            operator.revoked operator.token-issued";
         let known: Vec<_> = EventType::ALL.iter().map(|it| it.as_str()).collect();
         assert_eq!(known.join(" "), types);
     }

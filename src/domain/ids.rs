@@ -10,6 +10,9 @@ use uuid::Uuid;
 pub struct RunId(pub Uuid);
 
 impl RunId {
+    /// The id of no run: facts about the backlog as a whole carry it.
+    pub const NONE: Self = Self(Uuid::nil());
+
     /// Returns a new random id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())

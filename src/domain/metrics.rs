@@ -1,6 +1,9 @@
 //! Counts over the backlog: seed 004's summary.
 use crate::domain::run::Status;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// How many runs are in each state, and how well the agents do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +18,41 @@ pub struct Summary {
     pub total: u64,
     /// Share of ended runs (fixed, escalated, resolved, aborted) that an agent fixed, in percent with two decimals; 0 without any.
     pub ai_success_rate: f64,
+}
+
+/// The same for one repository.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositorySummary {
+    pub repository: String,
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+impl RepositorySummary {
+    /// Counts `(repository, status, fixed by an agent, how many)` rows; most runs first.
+    pub fn from_rows(rows: impl IntoIterator<Item = (String, Status, bool, u64)>) -> Vec<Self> {
+        let mut by_name: BTreeMap<String, Vec<(Status, bool, u64)>> = BTreeMap::new();
+        for (repository, status, is_by_agent, n) in rows {
+            by_name.entry(repository).or_default().push((status, is_by_agent, n));
+        }
+        let summed =
+            by_name.into_iter().map(|(repository, rows)| Self { repository, summary: Summary::from_rows(rows) });
+        let mut summaries: Vec<Self> = summed.collect();
+        summaries.sort_by_key(|it| Reverse(it.summary.total));
+        summaries
+    }
+}
+
+/// What waits and what is being worked on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Depth {
+    pub queued: u64,
+    /// Leases held, expired or not.
+    pub leased: u64,
+    /// Since when the run waits that came into the queue first.
+    pub oldest_queued: Option<Timestamp>,
 }
 
 impl Summary {

@@ -1,12 +1,28 @@
 //! How a run is to be worked on, and what a person put in its way.
+use crate::domain::names::named;
 use crate::domain::patch::Patch;
 use serde::{Deserialize, Serialize};
+
+named! {
+    /// What a dispatch order wants (seed 000).
+    Intent { Create = "create", Fix = "fix" }
+}
+
+/// A change somebody ordered in words. Attempt 1 is that change; the next ones repair it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instruction {
+    pub intent: Intent,
+    pub text: String,
+    /// Further words or file paths.
+    pub context: Option<String>,
+}
 
 /// What a worker needs to know to heal a run again after a crash, in this process or another.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Order {
-    /// The local repository.
+    /// The local repository. Empty: each worker finds its own copy by the run's repository name and its settings.
     pub repo_path: String,
     /// The command whose red is healed, run by `sh -c` in the root of the tree; none = discover it.
     pub test_command: Option<String>,
@@ -22,6 +38,12 @@ pub struct Order {
     pub is_offline: bool,
     /// Time limit of each command the run starts, in milliseconds.
     pub timeout_ms: u64,
+    /// The ordered change, for a run that is a dispatch order and not a red build.
+    pub instruction: Option<Instruction>,
+    /// Who ordered it; theirs never counts as a key.
+    pub requested_by: Option<String>,
+    /// Name of the workflow or pipeline that failed, as CI calls it.
+    pub workflow: Option<String>,
 }
 
 /// What a person handed in for the next attempt.

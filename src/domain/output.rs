@@ -2,6 +2,9 @@
 use crate::domain::attempt::{Attempt, AttemptStatus};
 use crate::domain::event::Event;
 
+/// Name of the log that CI sent with its report.
+pub const REPORTED: &str = "reported.log";
+
 /// Name of the output of the first run at the failing commit.
 pub const BASE: &str = "base.log";
 

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::store::StoreError;
+pub use crate::store::{Audit, StoreError};
 pub use crate::workspace::WorkspaceError;
 
 /// What stops the engine in the middle of something.

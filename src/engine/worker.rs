@@ -3,7 +3,7 @@ use crate::domain::{AttemptStatus, Reason, Run, RunId, Status};
 use crate::engine::baseline::Baseline;
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
-use crate::store::{Lease, StoreError};
+use crate::store::{Claim, Lease, StoreError};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,7 +77,8 @@ impl Worker {
     ) -> Result<Option<Run>, EngineError> {
         self.engine.take_back_dead().await?;
         let now = self.engine.clock.now();
-        let claimed = self.engine.store.claim(&self.name, only, now, now + self.engine.settings.lease).await?;
+        let claimed =
+            self.engine.store.claim(&Claim::of(&self.name, only, now, now + self.engine.settings.lease)).await?;
         match claimed {
             Some((run, lease)) => self.work_on(run, lease, shutdown).await.map(Some),
             None => Ok(None),

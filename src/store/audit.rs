@@ -98,6 +98,9 @@ impl Auditor {
     }
 
     fn follow(&mut self, event: &Event) {
+        if event.run_id == RunId::NONE {
+            return;
+        }
         let allowed = allowed_after(event);
         let trail = self.trails.entry(event.run_id).or_insert(Trail {
             last_seq: event.seq,
@@ -224,7 +227,14 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
         E::RunApproved if is_final => &[Status::Resolved],
         E::AttemptSucceeded | E::RunApproved => &[Status::Fixed],
         E::RunAborted => &[Status::Aborted],
-        E::PrOpened | E::PrSkipped | E::PrMerged | E::PrClosed => return None,
+        E::PrOpened
+        | E::PrSkipped
+        | E::PrMerged
+        | E::PrClosed
+        | E::AccessRefused
+        | E::OperatorAdded
+        | E::OperatorRevoked
+        | E::OperatorTokenIssued => return None,
     })
 }
 

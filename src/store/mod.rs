@@ -2,10 +2,14 @@
 mod audit;
 pub mod sqlite;
 
-use crate::domain::{Attempt, Event, Run, RunId, RunQuery, Summary, Transition};
+use crate::domain::{
+    Attempt, Depth, Digest, Event, NewEvent, Operator, RepositorySummary, Run, RunId, RunQuery, Status, Summary,
+    Transition,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,9 @@ pub enum StoreError {
     /// The database cannot be used at all: locked for too long, full, damaged, newer than this program.
     #[error("the database failed: {0}")]
     Broken(String),
+    /// The database does not answer: restarted, unreachable, all connections busy. Nothing is known to be written; later may go well.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
 }
 
 /// Proof that a worker holds a run: every write of the worker carries it, and is refused when it is stale.
@@ -26,6 +33,47 @@ pub struct Lease {
     pub run_id: RunId,
     pub worker: String,
     pub token: String,
+}
+
+/// A question for work.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    pub worker: &'a str,
+    /// This run or none.
+    pub only: Option<RunId>,
+    /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
+    pub per_repository: u32,
+    pub now: Timestamp,
+    pub until: Timestamp,
+}
+
+impl<'a> Claim<'a> {
+    /// Returns a question without a limit per repository.
+    pub fn of(worker: &'a str, only: Option<RunId>, now: Timestamp, until: Timestamp) -> Self {
+        Self { worker, only, per_repository: 0, now, until }
+    }
+}
+
+/// A reported failure on its way into the backlog.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// The creation of its run, if it becomes one.
+    pub creation: Transition,
+    /// Digest of repository, commit and error hash: one run each.
+    pub key: Digest,
+    /// The sender's name for this delivery; the same one again changes nothing, whatever is in it.
+    pub delivery: Option<String>,
+    /// The log that came with it.
+    pub output: Option<StoredOutput>,
+}
+
+/// What became of an [`Arrival`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    pub run_id: RunId,
+    pub status: Status,
+    /// The run was there before.
+    pub is_duplicate: bool,
 }
 
 /// A stored output of a command: masked, otherwise byte for byte as it came, bounded by head and tail.
@@ -45,13 +93,20 @@ pub struct StoredOutput {
 /// each event carries the digest of the one before; `commit` succeeds only for the version that follows the stored one. A lease is held
 /// until it is taken back or ended, also past its time: only then may another worker have begun.
 #[async_trait]
-pub trait Store: Debug + Send + Sync {
+pub trait Store: Operators {
     /// Stores a new run (version 1) with its first events. With `lease_until`, the creator holds it from the start and gets the lease.
     async fn create(
         &self,
         transition: &Transition,
         hold: Option<(&str, Timestamp)>,
     ) -> Result<Option<Lease>, StoreError>;
+
+    /// Takes in reported failures, all in one transaction (one durable write for all of them), and answers in their order. An arrival with
+    /// the key of a run that is there, or a delivery that came before, is a duplicate of that run. Two at once with the same key make one run.
+    async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, StoreError>;
+
+    /// Appends facts that change no state: about `run`, or ([`RunId::NONE`]) about the backlog as a whole.
+    async fn note(&self, run: RunId, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError>;
 
     async fn run(&self, id: RunId) -> Result<Run, StoreError>;
 
@@ -70,20 +125,26 @@ pub trait Store: Debug + Send + Sync {
     /// Returns the number of the newest event, 0 without any. Cheap: consoles ask it again and again.
     async fn last_seq(&self) -> Result<u64, StoreError>;
 
+    /// Waits until an event newer than `after` is stored, by whichever process, or `patience` is over. Returns the newest number.
+    async fn changed(&self, after: u64, patience: Duration) -> Result<u64, StoreError>;
+
     async fn summary(&self) -> Result<Summary, StoreError>;
+
+    /// Returns the summaries by repository, most runs first, at most `limit`.
+    async fn repositories(&self, limit: u32) -> Result<Vec<RepositorySummary>, StoreError>;
+
+    /// Returns what waits and what is held. Cheap: monitoring asks it again and again.
+    async fn depth(&self) -> Result<Depth, StoreError>;
 
     /// Commits a transition: the run if its stored version is `transition.run.version - 1`, the attempt, the events, the end of the lease.
     /// With a lease, also requires that it is still held. `Conflict` writes nothing.
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError>;
 
-    /// Hands out the oldest queued run that may be taken at `now` (or `only` that one), marks it running, and returns it with a lease until `until`.
-    async fn claim(
-        &self,
-        worker: &str,
-        only: Option<RunId>,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<(Run, Lease)>, StoreError>;
+    /// Hands out a queued run that may be taken at `now`, marks it running, and returns it with a lease until `until`.
+    ///
+    /// Fair between repositories: the one with the fewest held runs comes first, then the one that was served longest ago; within a
+    /// repository the oldest run.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Option<(Run, Lease)>, StoreError>;
 
     /// Extends a lease. `false`: it is lost (taken back, or the run was aborted); stop working at once.
     async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError>;
@@ -103,9 +164,41 @@ pub trait Store: Debug + Send + Sync {
     /// Returns `(name, stored bytes)` of a run's outputs, oldest first.
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, StoreError>;
 
+    /// Takes hold of a named place in the chain until `until`, so that only one process acts on what follows it. Returns the place, or `None`
+    /// while somebody else holds it. A name that is new starts at the newest event.
+    async fn hold_cursor(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// Moves a held place on; `false` when it is no longer held.
+    async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError>;
+
     /// Checks the whole chain of events, and runs and attempts against it. The patch of an attempt is held to the last
     /// `attempt.proposed` that names it in its payload: `{"attempt": 1, "patchDigest": "…"}`.
     async fn verify(&self) -> Result<Audit, StoreError>;
+}
+
+/// Who may look and decide. Every change is a fact in the chain, in the same transaction.
+#[async_trait]
+pub trait Operators: Debug + Send + Sync {
+    /// Adds an operator. `Conflict`: one of this name is there and not revoked.
+    async fn add_operator(&self, operator: &Operator, fact: &NewEvent) -> Result<(), StoreError>;
+
+    /// Replaces the stored operator of the same id.
+    async fn update_operator(&self, operator: &Operator, fact: &NewEvent, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns all, revoked ones too, by name.
+    async fn operators(&self) -> Result<Vec<Operator>, StoreError>;
+
+    /// Returns the one that is not revoked, else the one that was revoked last.
+    async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError>;
+
+    /// Returns whose token has this digest, revoked or not.
+    async fn operator_by_token(&self, token: &Digest) -> Result<Option<Operator>, StoreError>;
 }
 
 /// The result of checking the audit chain.

@@ -27,7 +27,7 @@ pub(super) fn broken(error: impl Display) -> StoreError {
 /// Returns what went wrong without the words that every such error opens with.
 pub(super) fn why(error: StoreError) -> String {
     match error {
-        StoreError::Broken(why) => why,
+        StoreError::Broken(why) | StoreError::Unavailable(why) => why,
         StoreError::Conflict | StoreError::NotFound => error.to_string(),
     }
 }

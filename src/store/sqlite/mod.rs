@@ -1,22 +1,35 @@
 //! The embedded database: `SQLite` in WAL mode, one file, any number of processes on it at a time.
 //!
 //! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
+mod arrive;
 mod audit;
 mod codec;
+mod cursor;
+mod news;
 mod open;
+mod operators;
 mod queue;
 mod read;
 mod write;
 
 use crate::domain::Attempt;
+use crate::domain::Depth;
+use crate::domain::Digest;
 use crate::domain::Event;
+use crate::domain::NewEvent;
+use crate::domain::Operator;
+use crate::domain::RepositorySummary;
 use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::RunQuery;
 use crate::domain::Summary;
 use crate::domain::Transition;
+use crate::store::Arrival;
+use crate::store::Arrived;
 use crate::store::Audit;
+use crate::store::Claim;
 use crate::store::Lease;
+use crate::store::Operators;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
@@ -26,6 +39,7 @@ use sqlx::Sqlite;
 use sqlx::SqlitePool;
 use sqlx::Transaction;
 use std::path::Path;
+use std::time::Duration;
 
 /// Largest output, and largest document of a run, an attempt or an event, that is taken.
 pub const MAX_STORED_BYTES: usize = 16 * 1024 * 1024;
@@ -36,6 +50,7 @@ pub struct SqliteStore {
     /// One connection: the tasks of this process queue here rather than at the file's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    news: news::News,
 }
 
 impl SqliteStore {
@@ -47,6 +62,13 @@ impl SqliteStore {
     /// Begins a write. Taking the lock at once means that what is read inside cannot be outdated when it is written.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(codec::broken)
+    }
+
+    /// Makes a write durable and wakes who waits for news.
+    async fn finish(&self, tx: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        tx.commit().await.map_err(codec::broken)?;
+        self.news.wake();
+        Ok(())
     }
 
     /// Begins a read of several tables as they were at one moment.
@@ -68,8 +90,24 @@ impl Store for SqliteStore {
             Some((worker, until)) => Some(queue::lease(&mut tx, transition.run.id, worker, until).await?),
             None => None,
         };
-        tx.commit().await.map_err(codec::broken)?;
+        self.finish(tx).await?;
         Ok(lease)
+    }
+
+    async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, StoreError> {
+        let mut tx = self.write().await?;
+        let mut arrived = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            arrived.push(arrive::arrive(&mut tx, arrival).await?);
+        }
+        self.finish(tx).await?;
+        Ok(arrived)
+    }
+
+    async fn note(&self, run: RunId, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        write::note(&mut tx, run, events, now).await?;
+        self.finish(tx).await
     }
 
     async fn run(&self, id: RunId) -> Result<Run, StoreError> {
@@ -101,9 +139,23 @@ impl Store for SqliteStore {
         read::last_seq(&self.readers).await
     }
 
+    async fn changed(&self, after: u64, patience: Duration) -> Result<u64, StoreError> {
+        self.news.wait(&self.readers, after, patience).await
+    }
+
     async fn summary(&self) -> Result<Summary, StoreError> {
         let mut tx = self.snapshot().await?;
         read::summary(&mut tx).await
+    }
+
+    async fn repositories(&self, limit: u32) -> Result<Vec<RepositorySummary>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::repositories(&mut tx, limit).await
+    }
+
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        let mut tx = self.snapshot().await?;
+        read::depth(&mut tx).await
     }
 
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
@@ -112,24 +164,18 @@ impl Store for SqliteStore {
             queue::require_held(&mut tx, transition.run.id, lease).await?;
         }
         write::apply(&mut tx, transition).await?;
-        tx.commit().await.map_err(codec::broken)
+        self.finish(tx).await
     }
 
-    async fn claim(
-        &self,
-        worker: &str,
-        only: Option<RunId>,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<(Run, Lease)>, StoreError> {
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Option<(Run, Lease)>, StoreError> {
         // Idle workers ask again and again: they must not take the writers' lock to learn that there is nothing.
         let mut tx = self.snapshot().await?;
-        if queue::next(&mut tx, only, now).await?.is_none() {
+        if queue::next(&mut tx, claim).await?.is_none() {
             return Ok(None);
         }
         drop(tx);
         let mut tx = self.write().await?;
-        let claimed = queue::claim(&mut tx, worker, only, now, until).await?;
+        let claimed = queue::claim(&mut tx, claim).await?;
         tx.commit().await.map_err(codec::broken)?;
         Ok(claimed)
     }
@@ -154,7 +200,7 @@ impl Store for SqliteStore {
         for lost in lost {
             let mut tx = self.write().await?;
             let is_requeued = queue::take_back(&mut tx, &lost, now).await?;
-            tx.commit().await.map_err(codec::broken)?;
+            self.finish(tx).await?;
             if is_requeued {
                 taken.push(lost.run_id);
             }
@@ -181,8 +227,57 @@ impl Store for SqliteStore {
         read::outputs(&mut tx, id).await
     }
 
+    async fn hold_cursor(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut tx = self.write().await?;
+        let place = cursor::hold(&mut tx, name, holder, now, until).await?;
+        tx.commit().await.map_err(codec::broken)?;
+        Ok(place)
+    }
+
+    async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let is_held = cursor::advance(&mut tx, name, holder, seq).await?;
+        tx.commit().await.map_err(codec::broken)?;
+        Ok(is_held)
+    }
+
     async fn verify(&self) -> Result<Audit, StoreError> {
         let mut tx = self.snapshot().await?;
         audit::verify(&mut tx).await
+    }
+}
+
+#[async_trait]
+impl Operators for SqliteStore {
+    async fn add_operator(&self, operator: &Operator, fact: &NewEvent) -> Result<(), StoreError> {
+        self.update_operator(operator, fact, operator.created_at).await
+    }
+
+    async fn update_operator(&self, operator: &Operator, fact: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        operators::put(&mut tx, operator).await?;
+        write::note(&mut tx, RunId::NONE, std::slice::from_ref(fact), now).await?;
+        self.finish(tx).await
+    }
+
+    async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        operators::all(&mut tx).await
+    }
+
+    async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        operators::named(&mut tx, name).await
+    }
+
+    async fn operator_by_token(&self, token: &Digest) -> Result<Option<Operator>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        operators::by_token(&mut tx, token).await
     }
 }

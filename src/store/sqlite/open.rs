@@ -3,6 +3,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::codec;
 use crate::store::sqlite::codec::broken;
+use crate::store::sqlite::news::News;
 use sqlx::Connection as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
@@ -45,7 +46,7 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
     prepare(&mut conn).await.map_err(|error| failed(codec::why(error)))?;
     drop(conn);
-    Ok(SqliteStore { writer, readers })
+    Ok(SqliteStore { writer, readers, news: News::default() })
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

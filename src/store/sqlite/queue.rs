@@ -3,6 +3,7 @@ use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::Status;
 use crate::domain::Transition;
+use crate::store::Claim;
 use crate::store::Lease;
 use crate::store::StoreError;
 use crate::store::sqlite::codec;
@@ -44,39 +45,52 @@ pub(super) async fn require_held(conn: &mut SqliteConnection, run_id: RunId, lea
     held.map(|_| ()).ok_or(StoreError::Conflict)
 }
 
-/// Returns the run that is to be taken next: the one that was created first. Times are compared to the nanosecond.
-pub(super) async fn next(
-    conn: &mut SqliteConnection,
-    only: Option<RunId>,
-    now: Timestamp,
-) -> Result<Option<Run>, StoreError> {
+/// Returns the run that is to be taken next: of the repository whose turn it is, the one that was created first. Times are compared to the nanosecond.
+pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Result<Option<Run>, StoreError> {
     let doc = sqlx::query_scalar::<_, String>(
-        "SELECT doc FROM runs
-         WHERE status = 'queued' AND (not_before IS NULL OR not_before <= ?1) AND (?2 IS NULL OR id = ?2)
-           AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)
-         ORDER BY created_at, rowid LIMIT 1",
+        "WITH waiting AS (
+             SELECT id, repository, created_at, rowid AS row FROM runs
+             WHERE status = 'queued' AND (not_before IS NULL OR not_before <= ?1) AND (?2 IS NULL OR id = ?2)
+               AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)
+         ), held AS (
+             SELECT repository, count(*) AS n FROM leases JOIN runs ON runs.id = leases.run_id GROUP BY repository
+         ), turn AS (
+             SELECT waiting.repository FROM (SELECT DISTINCT repository FROM waiting) AS waiting
+             LEFT JOIN held ON held.repository = waiting.repository
+             LEFT JOIN served ON served.repository = waiting.repository
+             WHERE ?3 = 0 OR ?2 IS NOT NULL OR coalesce(held.n, 0) < ?3
+             ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0),
+                 (SELECT min(created_at) FROM waiting AS first WHERE first.repository = waiting.repository)
+             LIMIT 1
+         )
+         SELECT doc FROM runs WHERE id = (
+             SELECT id FROM waiting WHERE repository = (SELECT repository FROM turn) ORDER BY created_at, row LIMIT 1
+         )",
     )
-    .bind(codec::time(now))
-    .bind(only.map(codec::id))
+    .bind(codec::time(claim.now))
+    .bind(claim.only.map(codec::id))
+    .bind(claim.per_repository)
     .fetch_optional(conn)
     .await
     .map_err(broken)?;
     doc.map(|doc| codec::parse_doc("a queued run", &doc)).transpose()
 }
 
-pub(super) async fn claim(
-    conn: &mut SqliteConnection,
-    worker: &str,
-    only: Option<RunId>,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Option<(Run, Lease)>, StoreError> {
-    let Some(run) = next(conn, only, now).await? else {
+pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Result<Option<(Run, Lease)>, StoreError> {
+    let Some(run) = next(conn, claim).await? else {
         return Ok(None);
     };
-    let taken = run.claimed(worker, now).map_err(broken)?;
+    let taken = run.claimed(claim.worker, claim.now).map_err(broken)?;
     write::apply(conn, &taken).await?;
-    let lease = lease(conn, run.id, worker, until).await?;
+    sqlx::query(
+        "INSERT INTO served (repository, turn) VALUES (?1, (SELECT coalesce(max(turn), 0) + 1 FROM served))
+         ON CONFLICT (repository) DO UPDATE SET turn = excluded.turn",
+    )
+    .bind(&run.repository)
+    .execute(&mut *conn)
+    .await
+    .map_err(broken)?;
+    let lease = lease(conn, run.id, claim.worker, claim.until).await?;
     Ok(Some((taken.run, lease)))
 }
 
@@ -188,13 +202,13 @@ mod tests {
         let run = run();
         let creation = Transition { run: run.clone(), attempt: None, events: Vec::new(), releases_lease: false };
         store.create(&creation, None).await.unwrap();
-        store.claim("w", None, at(1), at(2)).await.unwrap().unwrap();
+        store.claim(&Claim::of("w", None, at(1), at(2))).await.unwrap().unwrap();
 
         let mut tx = store.snapshot().await.unwrap();
         let seen = lost(&mut tx, at(3), &[]).await.unwrap();
         drop(tx);
         assert_eq!(store.take_back(at(3), &[]).await.unwrap(), [run.id]);
-        let (_, lease) = store.claim("w", None, at(4), at(9)).await.unwrap().unwrap();
+        let (_, lease) = store.claim(&Claim::of("w", None, at(4), at(9))).await.unwrap().unwrap();
 
         let mut tx = store.write().await.unwrap();
         assert!(!take_back(&mut tx, &seen[0], at(5)).await.unwrap());
@@ -210,7 +224,7 @@ mod tests {
         let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
         let creation = Transition { run: run(), attempt: None, events: Vec::new(), releases_lease: false };
         store.create(&creation, None).await.unwrap();
-        let (_, lease) = store.claim("w", None, at(1), at(2)).await.unwrap().unwrap();
+        let (_, lease) = store.claim(&Claim::of("w", None, at(1), at(2))).await.unwrap().unwrap();
         let mut tx = store.snapshot().await.unwrap();
         let seen = lost(&mut tx, at(3), &[]).await.unwrap();
         drop(tx);

@@ -1,7 +1,9 @@
 //! Reading: runs, attempts, events, outputs and counts.
 use crate::domain::Attempt;
+use crate::domain::Depth;
 use crate::domain::Digest;
 use crate::domain::Event;
+use crate::domain::RepositorySummary;
 use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::RunQuery;
@@ -124,6 +126,40 @@ pub(super) async fn summary(conn: &mut SqliteConnection) -> Result<Summary, Stor
         Ok((status.parse::<Status>().map_err(StoreError::Broken)?, is_by_agent, codec::count(n)?))
     });
     Ok(Summary::from_rows(rows.collect::<Result<Vec<_>, StoreError>>()?))
+}
+
+pub(super) async fn repositories(
+    conn: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<RepositorySummary>, StoreError> {
+    let rows = sqlx::query_as::<_, (String, String, bool, i64)>(
+        "SELECT repository, status, resolved_by IS 'ai', count(*) FROM runs
+         WHERE repository IN (SELECT repository FROM runs GROUP BY repository ORDER BY count(*) DESC, repository LIMIT ?1)
+         GROUP BY repository, status, resolved_by IS 'ai'",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .map_err(broken)?;
+    let rows = rows.into_iter().map(|(repository, status, is_by_agent, n)| {
+        Ok((repository, status.parse::<Status>().map_err(StoreError::Broken)?, is_by_agent, codec::count(n)?))
+    });
+    Ok(RepositorySummary::from_rows(rows.collect::<Result<Vec<_>, StoreError>>()?))
+}
+
+pub(super) async fn depth(conn: &mut SqliteConnection) -> Result<Depth, StoreError> {
+    let (queued, oldest) = sqlx::query_as::<_, (i64, Option<String>)>(
+        "SELECT count(*), min(created_at) FROM runs WHERE status = 'queued'",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(broken)?;
+    let leased = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM leases").fetch_one(conn).await.map_err(broken)?;
+    Ok(Depth {
+        queued: codec::count(queued)?,
+        leased: codec::count(leased)?,
+        oldest_queued: oldest.as_deref().map(codec::parse_time).transpose()?,
+    })
 }
 
 pub(super) async fn output(

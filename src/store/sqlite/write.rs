@@ -12,6 +12,7 @@ use crate::store::sqlite::MAX_STORED_BYTES;
 use crate::store::sqlite::codec;
 use crate::store::sqlite::codec::broken;
 use crate::store::sqlite::read;
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -70,7 +71,7 @@ async fn put_rest(conn: &mut SqliteConnection, transition: &Transition) -> Resul
     if let Some(attempt) = &transition.attempt {
         put_attempt(conn, run.id, attempt).await?;
     }
-    append(conn, run, &transition.events).await?;
+    append(conn, About::from(run), &transition.events).await?;
     if transition.releases_lease {
         end_lease(conn, run.id).await?;
     }
@@ -91,10 +92,35 @@ async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt: &Attempt) 
     Ok(())
 }
 
+/// What facts are about, and when they happened.
+#[derive(Debug, Clone, Copy)]
+struct About {
+    run_id: RunId,
+    version: u64,
+    at: Timestamp,
+}
+
+impl From<&Run> for About {
+    fn from(run: &Run) -> Self {
+        Self { run_id: run.id, version: run.version, at: run.updated_at }
+    }
+}
+
+/// Appends facts that change no state.
+pub(super) async fn note(
+    conn: &mut SqliteConnection,
+    run_id: RunId,
+    events: &[NewEvent],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let version = if run_id == RunId::NONE { 0 } else { read::run(conn, run_id).await?.version };
+    append(conn, About { run_id, version, at }, events).await
+}
+
 /// Appends facts to the chain.
 ///
 /// The chain goes on from the end that its writers noted, not from what the table holds: were the table's tail cut off, the gap stays to be found.
-async fn append(conn: &mut SqliteConnection, run: &Run, events: &[NewEvent]) -> Result<(), StoreError> {
+async fn append(conn: &mut SqliteConnection, about: About, events: &[NewEvent]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -102,7 +128,7 @@ async fn append(conn: &mut SqliteConnection, run: &Run, events: &[NewEvent]) -> 
     let mut seq = noted.max(read::last_seq(&mut *conn).await?);
     for event in events {
         seq += 1;
-        head = put_event(conn, run, event, seq, head).await?;
+        head = put_event(conn, about, event, seq, head).await?;
     }
     sqlx::query(
         "INSERT INTO chain (id, last_seq, head) VALUES (1, ?1, ?2)
@@ -118,20 +144,20 @@ async fn append(conn: &mut SqliteConnection, run: &Run, events: &[NewEvent]) -> 
 
 async fn put_event(
     conn: &mut SqliteConnection,
-    run: &Run,
+    about: About,
     new: &NewEvent,
     seq: u64,
     prev: Digest,
 ) -> Result<Digest, StoreError> {
     let mut event = Event {
         seq,
-        run_id: run.id,
-        run_version: run.version,
+        run_id: about.run_id,
+        run_version: about.version,
         kind: new.kind,
         actor: new.actor.clone(),
         message: new.message.clone(),
         payload: new.payload.clone(),
-        created_at: run.updated_at,
+        created_at: about.at,
         prev,
         digest: Event::genesis(),
     };

@@ -3,6 +3,7 @@ use super::fixture;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use paramedic::backlog::Audit;
 use paramedic::backlog::{Acted, ActionRequest, Backlog, BacklogError, Live, Output};
 use paramedic::console::document::Highlighter;
 use paramedic::console::model::Model;
@@ -11,7 +12,7 @@ use paramedic::console::runtime::drive;
 use paramedic::console::terminal::{Input, Inputs, Surface};
 use paramedic::console::theme::Theme;
 use paramedic::console::{ColorChoice, ConsoleError, Options, ThemeChoice};
-use paramedic::domain::{Run, RunDetail, RunId, RunQuery, Status, Summary};
+use paramedic::domain::{Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -63,6 +64,18 @@ impl Backlog for Shared {
     async fn summary(&self) -> Result<Summary, BacklogError> {
         let runs = self.runs.lock().unwrap();
         Ok(Summary::from_rows(runs.iter().map(|it| (it.run.status, true, 1))))
+    }
+
+    async fn repositories(&self) -> Result<Vec<RepositorySummary>, BacklogError> {
+        Ok(Vec::new())
+    }
+
+    async fn events(&self, _: u64, _: u32) -> Result<Vec<Event>, BacklogError> {
+        Ok(Vec::new())
+    }
+
+    async fn verify(&self) -> Result<Audit, BacklogError> {
+        Err(BacklogError::Failed("not kept here".to_owned()))
     }
 
     async fn outputs(&self, _: RunId) -> Result<Vec<(String, u64)>, BacklogError> {

@@ -28,6 +28,8 @@ use paramedic::domain::failure::TestOutcome;
 use paramedic::domain::run::PrState;
 use paramedic::domain::transition::Decided;
 use paramedic::domain::transition::Decision;
+use paramedic::domain::{Instruction, Intent};
+use paramedic::store::Claim;
 use paramedic::store::Lease;
 use paramedic::store::Store;
 use serde_json::json;
@@ -79,6 +81,9 @@ pub(crate) fn full_run(now: Timestamp) -> Run {
             agent_command: Some("fix --it".to_owned()),
             script: Some("[]".to_owned()),
             timeout_ms: u64::MAX,
+            instruction: Some(Instruction { intent: Intent::Fix, text: ODD.to_owned(), context: Some(ODD.to_owned()) }),
+            requested_by: Some(ODD.to_owned()),
+            workflow: Some(ODD.to_owned()),
         },
         budget: 2,
         pending: Some(Pending::Patch { by: "ann".to_owned(), patch: patch(ODD), note: Some(ODD.to_owned()) }),
@@ -164,7 +169,7 @@ pub(crate) async fn queued(store: &dyn Store, now: Timestamp) -> Run {
 /// Takes the run for `worker` for a minute.
 pub(crate) async fn taken(store: &dyn Store, run: &Run, worker: &str, now: Timestamp) -> (Run, Lease) {
     let until = now + SignedDuration::from_secs(60);
-    store.claim(worker, Some(run.id), now, until).await.unwrap().unwrap()
+    store.claim(&Claim::of(worker, Some(run.id), now, until)).await.unwrap().unwrap()
 }
 
 /// Brings a new run to `fixed` with a proved patch of an agent. Ten seconds pass.

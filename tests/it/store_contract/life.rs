@@ -18,6 +18,7 @@ use paramedic::domain::NewEvent;
 use paramedic::domain::Status;
 use paramedic::domain::Transition;
 use paramedic::domain::Verdict;
+use paramedic::store::Claim;
 use paramedic::store::Store;
 use paramedic::store::StoreError;
 use serde_json::Value;
@@ -96,7 +97,7 @@ pub(crate) async fn what_is_not_there_is_not_found(backend: &impl Backend) {
     assert!(matches!(store.commit(&abort, None).await, Err(StoreError::NotFound)));
     assert_eq!(store.attempts(run.id).await.unwrap(), []);
     assert_eq!(store.events(Some(run.id), 0, 9).await.unwrap(), []);
-    assert_eq!(store.claim("w", Some(run.id), at(1), at(2)).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("w", Some(run.id), at(1), at(2))).await.unwrap(), None);
 }
 
 pub(crate) async fn only_the_next_version_is_committed(backend: &impl Backend) {

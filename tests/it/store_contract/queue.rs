@@ -12,6 +12,7 @@ use paramedic::domain::Author;
 use paramedic::domain::EventType;
 use paramedic::domain::Run;
 use paramedic::domain::Status;
+use paramedic::store::Claim;
 use paramedic::store::Lease;
 use paramedic::store::StoreError;
 use paramedic::store::StoredOutput;
@@ -28,7 +29,7 @@ pub(crate) async fn the_oldest_is_claimed_first(backend: &impl Backend) {
     let first = queued(&*store, at(1)).await;
     let third = queued(&*store, at(2)).await;
     let mut order = Vec::new();
-    while let Some((run, lease)) = store.claim("w", None, at(5), at(60)).await.unwrap() {
+    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(5), at(60))).await.unwrap() {
         assert_eq!((run.status, run.version, run.updated_at), (Status::Running, 2, at(5)));
         assert_eq!(store.run(run.id).await.unwrap(), run);
         assert_eq!((lease.run_id, lease.worker.as_str()), (run.id, "w"));
@@ -44,18 +45,18 @@ pub(crate) async fn a_run_waits_for_its_time(backend: &impl Backend) {
     let run = Run { not_before: Some(at(10)), ..new_run(at(0)) };
     store.create(&creation(&run), None).await.unwrap();
     let almost = at(10) - jiff::SignedDuration::from_nanos(1);
-    assert_eq!(store.claim("w", None, almost, at(60)).await.unwrap(), None);
-    assert_eq!(store.claim("w", Some(run.id), almost, at(60)).await.unwrap(), None);
-    let (run, _) = store.claim("w", None, at(10), at(60)).await.unwrap().unwrap();
+    assert_eq!(store.claim(&Claim::of("w", None, almost, at(60))).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("w", Some(run.id), almost, at(60))).await.unwrap(), None);
+    let (run, _) = store.claim(&Claim::of("w", None, at(10), at(60))).await.unwrap().unwrap();
     assert_eq!(run.not_before, None);
 }
 
 pub(crate) async fn a_claim_may_name_its_run(backend: &impl Backend) {
     let store = backend.open().await;
     let (older, younger) = (queued(&*store, at(0)).await, queued(&*store, at(1)).await);
-    let (run, _) = store.claim("w", Some(younger.id), at(2), at(60)).await.unwrap().unwrap();
+    let (run, _) = store.claim(&Claim::of("w", Some(younger.id), at(2), at(60))).await.unwrap().unwrap();
     assert_eq!(run.id, younger.id);
-    assert_eq!(store.claim("v", Some(younger.id), at(3), at(60)).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("v", Some(younger.id), at(3), at(60))).await.unwrap(), None);
     assert_eq!(store.run(older.id).await.unwrap(), older);
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn a_creator_may_hold_from_the_start(backend: &impl Backend) {
     let run = Run { status: Status::Running, ..new_run(at(0)) };
     let lease = store.create(&creation(&run), Some(("me", at(60)))).await.unwrap().unwrap();
     assert_eq!((lease.run_id, lease.worker.as_str()), (run.id, "me"));
-    assert_eq!(store.claim("w", None, at(1), at(60)).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("w", None, at(1), at(60))).await.unwrap(), None);
     let started = run.attempt_started(Author::Agent("a".to_owned()), None, at(1)).unwrap();
     store.commit(&started, Some(&lease)).await.unwrap();
     assert_eq!(store.take_back(at(2), &["me".to_owned()]).await.unwrap(), [run.id]);
@@ -82,7 +83,7 @@ pub(crate) async fn no_run_is_claimed_twice(backend: &impl Backend) {
             tokio::spawn(async move {
                 let worker = format!("w{idx}");
                 let mut got = Vec::new();
-                while let Some((run, lease)) = store.claim(&worker, None, at(100), at(200)).await.unwrap() {
+                while let Some((run, lease)) = store.claim(&Claim::of(&worker, None, at(100), at(200))).await.unwrap() {
                     got.push(run.id);
                     let told = run.attempt_started(Author::Agent("a".to_owned()), None, at(101)).unwrap();
                     store.commit(&told, Some(&lease)).await.unwrap();

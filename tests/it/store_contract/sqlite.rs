@@ -8,6 +8,7 @@ use crate::store_contract::held_to_the_contract;
 use paramedic::domain::Author;
 use paramedic::domain::RunId;
 use paramedic::domain::RunQuery;
+use paramedic::store::Claim;
 use paramedic::store::Store;
 use paramedic::store::StoreError;
 use paramedic::store::sqlite::SqliteStore;
@@ -182,7 +183,7 @@ async fn a_newer_database_is_refused_in_words() {
     let file = File::fresh();
     drop(file.open().await);
     file.sql(
-        "INSERT INTO _sqlx_migrations SELECT 9000, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations",
+        "INSERT INTO _sqlx_migrations SELECT 9000, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1",
     )
     .await;
     let error = SqliteStore::open(&file.path()).await.unwrap_err().to_string();
@@ -265,7 +266,7 @@ async fn another_process() {
     for round in 0..rounds.parse().unwrap() {
         queued(&store, at(round)).await;
         // Whichever run is the oldest: the processes compete for it.
-        let (run, lease) = store.claim(&me, None, at(100), at(200)).await.unwrap().unwrap();
+        let (run, lease) = store.claim(&Claim::of(&me, None, at(100), at(200))).await.unwrap().unwrap();
         let told = run.attempt_started(Author::Agent("a".to_owned()), None, at(101)).unwrap();
         store.commit(&told, Some(&lease)).await.unwrap();
     }
