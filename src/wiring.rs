@@ -101,7 +101,7 @@ pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, 
             SandboxSetting::Landlock => SandboxChoice::Landlock,
             SandboxSetting::Off => SandboxChoice::Off,
         },
-        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings"]
+        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings", "token.key"]
             .map(|it| config.data_dir.join(it))
             .to_vec(),
     }))
