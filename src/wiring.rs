@@ -1,4 +1,5 @@
 //! The only place that names concrete adapters and puts them together.
+use crate::access::{Gate, Registry, SigningKey};
 use crate::agent::Agent;
 use crate::agent::command::{CommandAgent, CommandSettings};
 use crate::agent::playbook::Playbook;
@@ -77,6 +78,23 @@ impl App {
     }
 }
 
+/// Returns the operators of the settings' database.
+pub async fn registry(config: &Config) -> Result<Registry, String> {
+    private_folder(&config.data_dir)?;
+    Ok(Registry::new(store(config).await?, Arc::new(SystemClock)))
+}
+
+/// Returns the gate of a server: with the secret of the settings, else with a key of its own.
+pub fn gate(app: &App, config: &Config) -> Result<Gate, String> {
+    let key = match &config.access.token_secret {
+        Some(secret) => SigningKey::shared(secret.reveal()),
+        None => SigningKey::kept_in(&config.data_dir),
+    };
+    let key = key.map_err(|it| it.to_string())?;
+    let (store, clock) = (app.engine.store.clone(), app.engine.clock.clone());
+    Ok(Gate::new(store, clock, &key, config.access.token_lifetime, config.read_only))
+}
+
 /// Opens the database of the settings.
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
     match &config.database {
@@ -101,7 +119,7 @@ pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, 
             SandboxSetting::Landlock => SandboxChoice::Landlock,
             SandboxSetting::Off => SandboxChoice::Off,
         },
-        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings"]
+        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings", "token.key"]
             .map(|it| config.data_dir.join(it))
             .to_vec(),
     }))

@@ -145,6 +145,11 @@ pub(super) enum Command {
     },
     /// Judge a patch by the repository's policy
     Guard(Guard),
+    /// Say who may look and decide on a server, and give them tokens
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
     /// Check or export the audit chain
     Audit {
         #[command(subcommand)]
@@ -231,6 +236,34 @@ pub(super) struct Guard {
     /// Judge this patch instead; `-` = standard input
     #[arg(long, value_name = "FILE", conflicts_with = "head")]
     pub(super) patch: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OperatorCommand {
+    /// Add an operator and print their token, which is shown this once
+    Add {
+        /// Their name: letters, digits, and . _ - @ + or blanks between them
+        name: String,
+        /// viewer reads; operator also decides; admin also verifies and exports the audit
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// Read a password from the first line of standard input, for `POST /token`
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the operators; tokens and passwords are not shown, nobody has them
+    List,
+    /// Accept nothing of an operator's any more
+    Revoke { name: String },
+    /// Print a new token of an operator; the one before is dead at once
+    Token { name: String },
+    /// Set the password of an operator, for `POST /token`
+    Password {
+        name: String,
+        /// Read it from the first line of standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

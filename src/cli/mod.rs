@@ -12,6 +12,7 @@ mod follow;
 mod guard;
 mod heal;
 mod log;
+mod operator;
 mod out;
 mod runs;
 mod show;
@@ -122,6 +123,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
+        Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),
         Some(Command::Doctor) => doctor::run(&context).await,

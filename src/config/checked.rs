@@ -1,4 +1,5 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
+use crate::config::access::AccessSettings;
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -106,9 +107,10 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentSettings>,
     pub read_only: bool,
     pub editor: Option<String>,
+    pub access: AccessSettings,
 }
 
-fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
 
@@ -189,6 +191,7 @@ impl Config {
             agents: checked_agents(raw.agents)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
+            access: AccessSettings::check(raw.access, environment)?,
         })
     }
 }

@@ -1,4 +1,5 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::access::RawAccess;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub struct RawConfig {
     pub agents_by_default: Option<Vec<String>>,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    /// Who comes in, and how often.
+    pub access: RawAccess,
 }
 
 /// One agent program.
@@ -64,6 +67,7 @@ impl RawConfig {
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
         self.agents.extend(over.agents);
+        self.access = self.access.overlaid_by(over.access);
         self
     }
 }
