@@ -16,6 +16,7 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::http;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
@@ -74,6 +75,12 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, settings: http::Settings) -> http::Service {
+        let guard = http::Guard::new(self.engine.clone());
+        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
+    }
+
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
@@ -118,6 +125,18 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             Ok(Arc::new(store))
         }
         Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+    }
+}
+
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        ..http::Settings::default()
     }
 }
 
