@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod backlog_contract;
 mod cheats;
 mod cli;
 mod console;
@@ -12,6 +13,7 @@ mod decisions;
 mod demo;
 mod heal;
 mod process;
+mod remote;
 mod store_contract;
 mod support;
 mod tidy;
