@@ -24,7 +24,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The change that makes [`BUGGY`] right.
-pub(crate) const RIGHT_PATCH: &str = "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n";
+pub(crate) const RIGHT_PATCH: &str = "\
+diff --git a/calc.py b/calc.py
+--- a/calc.py
++++ b/calc.py
+@@ -1,5 +1,5 @@
+ def add(a, b):
+-    return a - b
++    return a + b
+ 
+ 
+ def double(a):
+";
 
 /// A repository, a database, and the engine on both.
 pub(crate) struct Place {
@@ -204,6 +215,12 @@ impl There {
 
     pub(crate) fn token(&self, name: &str) -> &str {
         &self.tokens[name]
+    }
+
+    /// Stops the server; the place stays.
+    pub(crate) async fn leave(self) -> Place {
+        self.server.stop().await;
+        self.place
     }
 }
 
