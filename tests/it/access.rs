@@ -1,6 +1,7 @@
 //! Operators: who comes in with what, who is refused, and what is kept of it.
 mod command;
 mod gate;
+mod server;
 
 use std::fs;
 use std::path::Path;
