@@ -14,6 +14,9 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::http;
+use crate::http::address::TrustedProxies;
+use crate::http::limits::{Limits, Rates};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
@@ -72,6 +75,11 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, settings: http::Settings, guard: http::Guard) -> http::Service {
+        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
+    }
+
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
@@ -84,15 +92,26 @@ pub async fn registry(config: &Config) -> Result<Registry, String> {
     Ok(Registry::new(store(config).await?, Arc::new(SystemClock)))
 }
 
-/// Returns the gate of a server: with the secret of the settings, else with a key of its own.
-pub fn gate(app: &App, config: &Config) -> Result<Gate, String> {
-    let key = match &config.access.token_secret {
+/// Returns what lets operators in at a server. Short-lived tokens are signed with the secret of the settings, else with a key of its own.
+pub fn guard(app: &App, config: &Config) -> Result<http::Guard, String> {
+    let access = &config.access;
+    let key = match &access.token_secret {
         Some(secret) => SigningKey::shared(secret.reveal()),
         None => SigningKey::kept_in(&config.data_dir),
     };
     let key = key.map_err(|it| it.to_string())?;
     let (store, clock) = (app.engine.store.clone(), app.engine.clock.clone());
-    Ok(Gate::new(store, clock, &key, config.access.token_lifetime, config.read_only))
+    let gate = Gate::new(store, clock, &key, access.token_lifetime, config.read_only);
+    let limits = Limits::new(Rates {
+        logins_per_minute: access.logins_per_minute,
+        logins_per_minute_and_address: access.logins_per_minute_and_address,
+        failures_per_minute_and_address: access.failures_per_minute_and_address,
+        requests_per_second: access.requests_per_second,
+        request_burst: access.request_burst,
+    });
+    let proxies =
+        TrustedProxies::parse(&config.server.trusted_proxies).map_err(|it| format!("server.trusted_proxies: {it}"))?;
+    Ok(http::Guard::new(gate, limits, proxies))
 }
 
 /// Opens the database of the settings.
@@ -104,6 +123,18 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             Ok(Arc::new(store))
         }
         Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+    }
+}
+
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        ..http::Settings::default()
     }
 }
 

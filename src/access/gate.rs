@@ -6,7 +6,6 @@ use crate::access::{Attempted, Denied, Person, SigningKey, token};
 use crate::clock::Clock;
 use crate::domain::{EventType, NewEvent, Operator, Role, RunId};
 use crate::store::{Store, StoreError};
-use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,11 +61,6 @@ impl Gate {
             refusals: Arc::default(),
             is_read_only,
         }
-    }
-
-    /// Returns the time by which tokens end.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Returns whose token this is: an access token, or a short-lived one of [`Gate::login`].

@@ -1,6 +1,7 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::access::AccessSettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::server::Server;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -105,6 +106,7 @@ pub struct Config {
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
     pub access: AccessSettings,
@@ -189,6 +191,7 @@ impl Config {
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             agents: checked_agents(raw.agents)?,
+            server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
             access: AccessSettings::check(raw.access, environment)?,

@@ -4,6 +4,7 @@ pub mod checked;
 pub mod environment;
 pub mod raw;
 pub mod secret;
+pub mod server;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

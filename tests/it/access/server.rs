@@ -206,9 +206,9 @@ async fn an_author_does_not_approve_their_own_patch() {
     let (ann, bob) = (operator(&world, "ann", "operator"), operator(&world, "bob", "operator"));
     let served = Served::start(&world, &["--workers", "1"]);
     let act = |action: &str| format!("/api/v1/ci-healing/runs/{run}/actions/{action}");
-    let patch = "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return b + a\n";
-    let (status, _, body) =
-        served.send(served.post(&act("human-fix"), Some(&ann), &json!({ "patch": patch }))).await;
+    let patch =
+        "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return b + a\n";
+    let (status, _, body) = served.send(served.post(&act("human-fix"), Some(&ann), &json!({ "patch": patch }))).await;
     assert_eq!(status, 200, "{body}");
     let shown = || world.run(&["show", &run, "--json"]).json();
     eventually("the patch is proved", || (shown()["status"] == "fixed").then_some(()));
@@ -219,7 +219,10 @@ async fn an_author_does_not_approve_their_own_patch() {
     assert_eq!(kept.len(), 1);
     let expected = ("human:ann", "approve", run.as_str());
     let fields = (&kept[0]["actor"], &kept[0]["payload"]["action"], &kept[0]["runId"]);
-    assert_eq!((fields.0.as_str(), fields.1.as_str(), fields.2.as_str()), (Some(expected.0), Some(expected.1), Some(expected.2)));
+    assert_eq!(
+        (fields.0.as_str(), fields.1.as_str(), fields.2.as_str()),
+        (Some(expected.0), Some(expected.1), Some(expected.2))
+    );
     let (status, _, body) = served.send(served.post(&act("approve"), Some(&bob), &json!({}))).await;
     assert_eq!((status, &body["run"]["status"]), (200, &json!("resolved")), "{body}");
     drop(served);
@@ -243,7 +246,8 @@ async fn a_name_and_a_password_give_a_token_for_a_while() {
         let answer = served.send(served.login(&[("username", name), ("password", password)])).await;
         assert_eq!(answer, (401, Some("Bearer".to_owned()), wrong.clone()), "{name}");
     }
-    let missing = |name: &str| json!({ "type": "missing", "loc": ["body", name], "msg": "Field required", "input": null });
+    let missing =
+        |name: &str| json!({ "type": "missing", "loc": ["body", name], "msg": "Field required", "input": null });
     let (status, _, body) = served.send(served.login(&[("username", "ann lee")])).await;
     assert_eq!((status, body), (422, json!({ "detail": [missing("password")] })));
     let (status, _, body) = served.send(served.post("/token", None, &json!({ "username": "ann lee" }))).await;
