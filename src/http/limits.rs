@@ -91,10 +91,12 @@ impl<C: Clock + Clone> Limits<C> {
     }
 }
 
+type Counts<C> = RateLimiter<u16, DashMapStateStore<u16>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
 /// One limit for many keys. A key is counted in one of 65,536 places, chosen by a hash that nobody outside can foresee: the memory is
 /// bounded whatever is sent, and two keys seldom share a place.
 struct Limit<C: Clock> {
-    counts: Option<RateLimiter<u16, DashMapStateStore<u16>, C, NoOpMiddleware<C::Instant>>>,
+    counts: Option<Counts<C>>,
     clock: C,
     hasher: RandomState,
 }

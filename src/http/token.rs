@@ -2,6 +2,7 @@
 use crate::access::LoginError;
 use crate::http::auth::ClientAddress;
 use crate::http::body;
+use crate::http::error::ErrorBody;
 use crate::http::{Problem, Service};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -28,14 +29,17 @@ pub struct TokenForm {
     #[schema(min_length = 1, format = "password")]
     password: String,
     /// Nothing else is granted.
-    #[schema(pattern = "^password$")]
-    grant_type: Option<String>,
+    #[schema(required = false, pattern = "^password$")]
+    grant_type: String,
     /// Taken and not used: the operator's role decides.
-    scope: Option<String>,
+    #[schema(required = false)]
+    scope: String,
     /// Taken and not used.
-    client_id: Option<String>,
+    #[schema(required = false)]
+    client_id: String,
     /// Taken and not used.
-    client_secret: Option<String>,
+    #[schema(required = false)]
+    client_secret: String,
 }
 
 /// A short-lived token, for `Authorization: Bearer`.
@@ -95,11 +99,14 @@ pub struct WrongField {
         (status = 200, description = "Logged in", body = TokenAnswer),
         (status = 401, description = "Wrong name or password", body = Detail,
             headers(("WWW-Authenticate" = String, description = "`Bearer`"))),
+        (status = 400, description = "The body is not framed as HTTP says", body = Detail),
         (status = 408, description = "The body took too long", body = Detail),
         (status = 413, description = "The body is too large", body = Detail),
+        (status = 414, description = "The address is too long", body = ErrorBody),
         (status = 422, description = "Something is missing in the form", body = WrongFields),
         (status = 429, description = "Too many logins of this name or from this address", body = Detail,
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
+        (status = 431, description = "The head of the request is too large", body = ErrorBody),
         (status = 500, description = "The server is at fault", body = Detail),
         (status = 503, description = "Operators cannot be looked up now", body = Detail,
             headers(("Retry-After" = u64, description = "Seconds to wait"))),

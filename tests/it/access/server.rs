@@ -301,6 +301,22 @@ async fn guessing_is_slowed_down_and_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_trusted_proxy_each_address_is_counted_for_itself() {
+    let world = World::new();
+    let settings = world.dir.path().join("settings.toml");
+    let text = "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[access]\nfailures_per_minute_and_address = 2\n";
+    fs::write(&settings, text).unwrap();
+    let served = Served::start(&world, &["--workers", "0", "--config", settings.to_str().unwrap()]);
+    let guess = async |address: &str| {
+        let request = served.get("/api/v1/ci-healing/runs", "a guess").header("x-forwarded-for", address);
+        served.send(request).await.0
+    };
+    assert_eq!([guess("198.51.100.1").await, guess("198.51.100.1").await], [401, 401]);
+    assert_eq!(guess("203.0.113.9, 198.51.100.1").await, 429, "what stands before it is the client's own word");
+    assert_eq!(guess("198.51.100.2").await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_has_a_generous_rate_and_others_their_own() {
     let world = World::new();
     let (ann, bob) = (operator(&world, "ann", "viewer"), operator(&world, "bob", "viewer"));
