@@ -76,8 +76,9 @@ impl App {
     }
 
     /// Returns the backlog as a service, for [`crate::http::Server`].
-    pub fn service(&self, settings: http::Settings, guard: http::Guard) -> http::Service {
-        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
+    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+        let guard = guard(&self.engine, config)?;
+        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings))
     }
 
     /// Returns a new worker on this data directory.
@@ -93,14 +94,14 @@ pub async fn registry(config: &Config) -> Result<Registry, String> {
 }
 
 /// Returns what lets operators in at a server. Short-lived tokens are signed with the secret of the settings, else with a key of its own.
-pub fn guard(app: &App, config: &Config) -> Result<http::Guard, String> {
+pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
     let access = &config.access;
     let key = match &access.token_secret {
         Some(secret) => SigningKey::shared(secret.reveal()),
         None => SigningKey::kept_in(&config.data_dir),
     };
     let key = key.map_err(|it| it.to_string())?;
-    let (store, clock) = (app.engine.store.clone(), app.engine.clock.clone());
+    let (store, clock) = (engine.store.clone(), engine.clock.clone());
     let gate = Gate::new(store, clock, &key, access.token_lifetime, config.read_only);
     let limits = Limits::new(Rates {
         logins_per_minute: access.logins_per_minute,

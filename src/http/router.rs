@@ -22,6 +22,7 @@ pub fn router(service: &Service) -> Router {
         .merge(docs::routes())
         .fallback(bounds::nothing_here)
         .method_not_allowed_fallback(bounds::not_this_way)
+        .layer(from_fn_with_state(service.clone(), bounds::time))
         .layer(from_fn(bounds::head))
         .layer(from_fn_with_state(service.clone(), headers::dress))
         .with_state(service.clone())

@@ -11,6 +11,7 @@ mod crash;
 mod decisions;
 mod demo;
 mod heal;
+mod http;
 mod process;
 mod store_contract;
 mod support;
