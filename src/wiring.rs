@@ -16,6 +16,7 @@ use crate::evidence::mask::Masker;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
@@ -85,7 +86,10 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             let store = SqliteStore::open(&path).await.map_err(|it| it.to_string())?;
             Ok(Arc::new(store))
         }
-        Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+        Database::Postgres(url) => {
+            let store = PostgresStore::open(url).await.map_err(|it| it.to_string())?;
+            Ok(Arc::new(store))
+        }
     }
 }
 

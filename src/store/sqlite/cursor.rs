@@ -1,7 +1,7 @@
 //! Named places in the chain of events, held by one process at a time.
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use crate::store::sqlite::read;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;

@@ -2,8 +2,8 @@
 use crate::domain::Digest;
 use crate::domain::Operator;
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::SqliteConnection;
