@@ -33,11 +33,11 @@ pub(super) async fn open(url: &str) -> Result<PostgresStore, StoreError> {
     let options = options
         .application_name("paramedic")
         .options(LIMITS)
-        .options([("default_transaction_isolation", r"read\ committed")])
+        .options([("default_transaction_isolation", "read committed")])
         .disable_statement_logging();
     let failed = |error: StoreError| {
-        let place =
-            format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
+        let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |it| it.display().to_string());
+        let place = format!("{host}:{}/{}", options.get_port(), options.get_database().unwrap_or_default());
         match error {
             StoreError::Unavailable(why) => StoreError::Unavailable(format!("{place}: {why}")),
             error => StoreError::Broken(format!("{place}: {}", codec::why(error))),
