@@ -15,6 +15,7 @@ mod log;
 mod out;
 mod runs;
 mod show;
+mod store;
 mod worker;
 
 use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
@@ -123,6 +124,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
+        Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),
         Some(Command::Doctor) => doctor::run(&context).await,
         Some(Command::Completions { .. } | Command::Man) => Ok(OK),

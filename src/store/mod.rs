@@ -1,4 +1,5 @@
 //! The port to the database: runs, attempts, events, outputs and leases. A state change, its events and its lease commit in one transaction.
+pub mod archive;
 mod audit;
 mod chain;
 mod codec;

@@ -48,6 +48,25 @@ macro_rules! held_to_the_contract {
             outputs_keep_every_byte,
             an_output_has_a_limit,
         }
+        sharing {
+            a_report_becomes_a_run_with_its_log,
+            a_duplicate_tells_of_the_run_as_it_is_now,
+            a_replayed_delivery_changes_nothing,
+            a_batch_is_stored_whole_or_not_at_all,
+            the_same_failure_at_the_same_instant_is_one_run,
+            every_kind_of_write_goes_on_at_once,
+            a_note_changes_no_state,
+            news_wake_who_waits,
+            repositories_are_counted,
+            claims_are_fair_between_repositories,
+            the_longest_unserved_comes_first,
+            a_repository_has_its_limit,
+            the_limit_is_exact_with_many_workers,
+            a_place_in_the_chain_is_held_by_one,
+            a_place_is_taken_by_one_of_many,
+            operators_are_kept_with_their_facts,
+            an_operator_of_a_name_is_added_once,
+        }
         chain {
             an_empty_chain_is_intact,
             an_untouched_chain_is_intact,

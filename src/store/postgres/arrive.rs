@@ -92,9 +92,6 @@ async fn put_taken(
     rows: &[RunRow<'_>],
     taken: &[usize],
 ) -> Result<(), Fault> {
-    if taken.is_empty() {
-        return Ok(());
-    }
     let taken_rows: Vec<_> = taken.iter().map(|idx| &rows[*idx]).collect();
     write::put_runs(conn, &taken_rows).await?;
     let keys = taken.iter().map(|idx| (arrivals[*idx].key.clone(), arrivals[*idx].creation.run.id));
@@ -113,6 +110,9 @@ async fn put_taken(
 }
 
 pub(super) async fn put_keys(conn: &mut PgConnection, keys: &[(Digest, RunId)]) -> Result<(), Fault> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     sqlx::query("INSERT INTO arrivals (key, run_id) SELECT * FROM unnest($1::text[], $2::text[])")
         .bind(keys.iter().map(|it| it.0.as_str()).collect::<Vec<_>>())
         .bind(keys.iter().map(|it| codec::id(it.1)).collect::<Vec<_>>())

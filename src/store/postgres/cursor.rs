@@ -37,3 +37,13 @@ pub(super) async fn advance(db: impl PgExecutor<'_>, name: &str, holder: &str, s
         .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Stores a place that nobody holds.
+pub(super) async fn put(db: impl PgExecutor<'_>, name: &str, seq: u64) -> Result<(), Fault> {
+    sqlx::query("INSERT INTO cursors (name, seq, holder, until_at) VALUES ($1, $2, '', '')")
+        .bind(text(name))
+        .bind(codec::int(seq))
+        .execute(db)
+        .await?;
+    Ok(())
+}

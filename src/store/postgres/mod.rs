@@ -1,6 +1,7 @@
 //! A `PostgreSQL` server: any number of processes on any number of machines.
 //!
 //! Writers of one run queue at its row, claims at the count of turns, and whoever appends at the end of the chain; readers wait for nobody.
+mod archive;
 mod arrive;
 mod audit;
 mod codec;

@@ -53,7 +53,7 @@ pub(super) async fn by_token(db: impl PgExecutor<'_>, token: &Digest) -> Result<
     Ok(row.fetch_optional(db).await?.as_ref().map(operator).transpose()?)
 }
 
-fn operator(row: &PgRow) -> Result<Operator, StoreError> {
+pub(super) fn operator(row: &PgRow) -> Result<Operator, StoreError> {
     let text = |column| row.try_get::<&str, _>(column).map_err(broken).and_then(parse_text);
     let maybe = |column| row.try_get::<Option<&str>, _>(column).map_err(broken)?.map(parse_text).transpose();
     Ok(Operator {

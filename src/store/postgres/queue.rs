@@ -121,6 +121,16 @@ pub(super) async fn claim(conn: &mut PgConnection, claim: &Claim<'_>) -> Result<
     Ok(Some((taken.run, lease)))
 }
 
+/// Stores when a repository was served last, and counts on from there.
+pub(super) async fn put_served(conn: &mut PgConnection, repository: &str, turn: u64) -> Result<(), Fault> {
+    sqlx::query("WITH later AS (UPDATE turns SET last = greatest(last, $2)) INSERT INTO served (repository, turn) VALUES ($1, $2)")
+        .bind(text(repository))
+        .bind(codec::int(turn))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Locks and returns the run that is to be taken: of the repository whose turn it is, the one that was created first. A run that somebody
 /// else is changing at this moment is passed over.
 async fn next(conn: &mut PgConnection, claim: &Claim<'_>) -> Result<Option<Run>, Fault> {

@@ -85,6 +85,9 @@ pub(super) async fn apply(conn: &mut PgConnection, transition: &Transition) -> R
 
 /// Stores runs that are not there yet.
 pub(super) async fn put_runs(conn: &mut PgConnection, rows: &[&RunRow<'_>]) -> Result<(), Fault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let column = |value: fn(&Run) -> String| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
     let maybe = |value: fn(&Run) -> Option<String>| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
     let done = sqlx::query(

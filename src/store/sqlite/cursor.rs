@@ -46,3 +46,14 @@ pub(super) async fn advance(
         .map_err(broken)?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Stores a place that nobody holds.
+pub(super) async fn put(conn: &mut SqliteConnection, name: &str, seq: u64) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO cursors (name, seq, holder, until_at) VALUES (?1, ?2, '', '')")
+        .bind(name)
+        .bind(codec::int(seq))
+        .execute(conn)
+        .await
+        .map_err(broken)?;
+    Ok(())
+}

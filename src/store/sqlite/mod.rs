@@ -1,6 +1,7 @@
 //! The embedded database: `SQLite` in WAL mode, one file, any number of processes on it at a time.
 //!
 //! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
+mod archive;
 mod arrive;
 mod audit;
 mod cursor;

@@ -50,7 +50,7 @@ pub(super) async fn by_token(conn: &mut SqliteConnection, token: &Digest) -> Res
     row.fetch_optional(conn).await.map_err(broken)?.as_ref().map(operator).transpose()
 }
 
-fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
+pub(super) fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
     let text = |column| row.try_get::<String, _>(column).map_err(broken);
     let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(broken);
     let time = |text: String| -> Result<Timestamp, StoreError> { codec::parse_time(&text) };

@@ -96,6 +96,17 @@ pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Res
     Ok(Some((taken.run, lease)))
 }
 
+/// Stores when a repository was served last.
+pub(super) async fn put_served(conn: &mut SqliteConnection, repository: &str, turn: u64) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO served (repository, turn) VALUES (?1, ?2)")
+        .bind(repository)
+        .bind(codec::int(turn))
+        .execute(conn)
+        .await
+        .map_err(broken)?;
+    Ok(())
+}
+
 /// Extends a lease, never shortens it; `false` when it is not held.
 pub(super) async fn extend(conn: &mut SqliteConnection, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
     let done =
