@@ -31,15 +31,17 @@ pub(super) async fn run(db: impl PgExecutor<'_>, id: RunId) -> Result<Run, Fault
 /// Finds ids by prefix, newest run first. An empty prefix names nothing.
 pub(super) async fn find(db: impl PgExecutor<'_>, prefix: &str, limit: u32) -> Result<Vec<RunId>, Fault> {
     let ids = if prefix == "latest" {
-        sqlx::query_scalar::<_, String>("SELECT id FROM runs ORDER BY created_at DESC, ordinal DESC LIMIT $1")
-            .bind(i64::from(limit.min(1)))
+        sqlx::query_scalar::<_, String>(
+            "SELECT id FROM runs ORDER BY created_at DESC NULLS LAST, ordinal DESC NULLS LAST LIMIT $1",
+        )
+        .bind(i64::from(limit.min(1)))
     } else {
         let digits: String = prefix.chars().filter(|it| *it != '-').take(33).collect::<String>().to_ascii_lowercase();
         if digits.is_empty() || !digits.chars().all(|it| it.is_ascii_hexdigit()) {
             return Ok(Vec::new());
         }
         sqlx::query_scalar(
-            "SELECT id FROM runs WHERE id >= $2 AND id < $2 || 'g' ORDER BY created_at DESC, ordinal DESC LIMIT $1",
+            "SELECT id FROM runs WHERE id >= $2 AND id < $2 || 'g' ORDER BY created_at DESC NULLS LAST, ordinal DESC NULLS LAST LIMIT $1",
         )
         .bind(i64::from(limit))
         .bind(digits)

@@ -20,7 +20,8 @@ CREATE TABLE runs (
 
 -- Covers both a page (order and filters) and its total.
 CREATE INDEX runs_by_change ON runs (updated_at DESC, id, status, repository);
-CREATE INDEX runs_by_creation ON runs (created_at, ordinal);
+-- Ordered so that it cannot serve the question for the oldest run of a repository, for which the planner would take it where most runs wait.
+CREATE INDEX runs_by_creation ON runs (created_at DESC NULLS LAST, ordinal DESC NULLS LAST);
 CREATE INDEX runs_by_repository ON runs (repository, status, resolved_by);
 -- What is waiting, by repository: the queue is asked for it with every claim.
 CREATE INDEX runs_waiting ON runs (repository, created_at, ordinal) WHERE status = 'queued';
