@@ -6,12 +6,12 @@ use crate::agent::playbook::Playbook;
 use crate::agent::scripted::Scripted;
 use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::checked::Database;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::live::LiveFolder;
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Worker, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::http;
@@ -20,6 +20,8 @@ use crate::http::limits::{Limits, Rates};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
+use crate::store::archive::{self, Archive};
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
@@ -33,7 +35,11 @@ use std::time::Duration;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
 pub use crate::process::interactive::{edit, stop_this_process};
+pub use crate::store::archive::Copied;
 pub use crate::workspace::Workspace;
+
+/// Name of the embedded database in a data directory.
+pub const DATABASE_FILE: &str = "paramedic.db";
 
 /// The program put together for one data directory.
 #[derive(Debug, Clone)]
@@ -119,11 +125,14 @@ pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
     match &config.database {
         Database::Embedded(path) => {
-            let path = path.clone().unwrap_or_else(|| config.data_dir.join("paramedic.db"));
+            let path = path.clone().unwrap_or_else(|| config.data_dir.join(DATABASE_FILE));
             let store = SqliteStore::open(&path).await.map_err(|it| it.to_string())?;
             Ok(Arc::new(store))
         }
-        Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+        Database::Postgres(url) => {
+            let store = PostgresStore::open(url).await.map_err(|it| it.to_string())?;
+            Ok(Arc::new(store))
+        }
     }
 }
 
@@ -137,6 +146,26 @@ pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
         max_streams: server.max_streams,
         ..http::Settings::default()
     }
+}
+
+/// Copies a backlog from one database to another, all of it or nothing. `from` must be there; `to` is made if it is a file.
+pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Result<Copied, String> {
+    let file = |path: &Option<PathBuf>| path.clone().unwrap_or_else(|| data_dir.join(DATABASE_FILE));
+    if let Database::Embedded(path) = from
+        && !file(path).is_file()
+    {
+        return Err(format!("there is no database at {}", file(path).display()));
+    }
+    let open = async |database: &Database| -> Result<Box<dyn Archive>, String> {
+        let opened: Result<Box<dyn Archive>, StoreError> = match database {
+            Database::Embedded(path) => SqliteStore::open(&file(path)).await.map(|it| Box::new(it) as _),
+            Database::Postgres(url) => PostgresStore::open(url).await.map(|it| Box::new(it) as _),
+        };
+        opened.map_err(|it| it.to_string())
+    };
+    let (from, to) = (open(from).await?, open(to).await?);
+    let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_dead).await;
+    copied.map_err(|it| it.to_string())
 }
 
 /// Returns the launcher of programs, with the sandbox the settings ask for.
