@@ -6,7 +6,9 @@ use crate::agent::playbook::Playbook;
 use crate::agent::scripted::Scripted;
 use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
+use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
+use crate::config::api::ApiSettings;
 use crate::config::checked::Database;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
@@ -91,6 +93,18 @@ impl App {
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
     }
+}
+
+/// Returns the backlog of a server; nothing is asked yet.
+pub fn remote(api: &ApiSettings, is_read_only: bool) -> Result<Remote, String> {
+    let authority = |path: &PathBuf| fs::read(path).map_err(|it| format!("ca_file: {}: {it}", path.display()));
+    let access = Access {
+        address: api.address.clone(),
+        token: api.token.as_ref().map(|it| it.reveal().to_owned()),
+        authority: api.ca_file.as_ref().map(authority).transpose()?,
+        allow_plain_http: api.allow_plain_http,
+    };
+    Remote::new(&access, is_read_only)
 }
 
 /// Returns the operators of the settings' database.

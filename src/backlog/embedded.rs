@@ -86,7 +86,12 @@ impl Backlog for Embedded {
     }
 
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError> {
-        self.engine.store.outputs(id).await.map_err(|it| error(it.into()))
+        let outputs = self.engine.store.outputs(id).await.map_err(|it| error(it.into()))?;
+        if outputs.is_empty() {
+            // No outputs and no run look alike to the store.
+            self.engine.store.run(id).await.map_err(|it| error(it.into()))?;
+        }
+        Ok(outputs)
     }
 
     async fn output(&self, id: RunId, name: &str) -> Result<Option<Output>, BacklogError> {

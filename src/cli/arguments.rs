@@ -20,6 +20,9 @@ pub(super) struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Ask this server instead, with the token in `PARAMEDIC_TOKEN` [env: `PARAMEDIC_API`]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) api: Option<String>,
     /// Folder of the database, drafts and logs [env: `PARAMEDIC_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,

@@ -13,6 +13,7 @@ use std::io::{BufRead as _, Read as _};
 const MAX_INPUT_BYTES: u64 = 4_096;
 
 pub(super) async fn run(context: &Context, command: OperatorCommand) -> Ended {
+    context.local()?;
     if context.config.read_only && !matches!(command, OperatorCommand::List) {
         let text = "this is read-only; start without --read-only to change the operators".to_owned();
         return Err(CliError { code: REFUSED, text });

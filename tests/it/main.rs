@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod backlog_contract;
 mod cheats;
 mod cli;
 mod console;
@@ -13,6 +14,7 @@ mod demo;
 mod heal;
 mod http;
 mod process;
+mod remote;
 mod store_contract;
 mod support;
 mod tidy;
