@@ -69,12 +69,12 @@ impl Gate {
             return Err(Denied::Missing);
         }
         if let Some(digest) = token::digest_of(token) {
-            let owner = self.store.operator_by_token(&digest).await.map_err(unavailable)?;
+            let owner = self.store.operator_by_token(&digest).await.map_err(|it| unavailable(&it))?;
             return person(owner.ok_or(Denied::Unknown)?);
         }
         let now = self.clock.now();
         let claims = self.tickets.read(token, now).ok_or(Denied::Unknown)?;
-        let named = self.store.operator(&claims.sub).await.map_err(unavailable)?.ok_or(Denied::Unknown)?;
+        let named = self.store.operator(&claims.sub).await.map_err(|it| unavailable(&it))?.ok_or(Denied::Unknown)?;
         if named.id != claims.oid {
             return Err(Denied::Revoked { name: claims.sub });
         }
@@ -158,6 +158,6 @@ fn person(operator: Operator) -> Result<Person, Denied> {
     }
 }
 
-fn unavailable(error: StoreError) -> Denied {
+fn unavailable(error: &StoreError) -> Denied {
     Denied::Unavailable(error.to_string())
 }

@@ -160,6 +160,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Audit,
     },
+    /// Move the backlog to another database
+    Store {
+        #[command(subcommand)]
+        command: Store,
+    },
     /// Show, check or locate the settings
     Config {
         #[command(subcommand)]
@@ -293,6 +298,17 @@ pub(super) enum Audit {
     Verify,
     /// Print all events as JSON lines
     Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Store {
+    /// Copy everything into an empty database: runs, attempts, the audit chain, outputs, operators
+    Copy {
+        /// `postgres://…`, `sqlite:PATH`, a data folder, or its database file
+        from: String,
+        /// `postgres://…` or `sqlite:PATH`; empty or not there yet
+        to: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

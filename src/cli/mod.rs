@@ -17,6 +17,7 @@ mod out;
 mod runs;
 mod serve;
 mod show;
+mod store;
 mod worker;
 
 use crate::backlog::Backlog;
@@ -159,6 +160,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
+        Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),
         Some(Command::Doctor) => doctor::run(&context).await,
         Some(Command::Completions { .. } | Command::Man) => Ok(OK),

@@ -1,6 +1,7 @@
 //! Operators: who comes in with what, who is refused, and what is kept of it.
 mod command;
 mod gate;
+mod server;
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +20,7 @@ fn assert_nowhere(folder: &Path, secrets: &[&str]) {
             n_files += 1;
             let bytes = fs::read(&path).unwrap();
             for secret in secrets {
-                let hex: String = secret.bytes().map(|it| format!("{it:02x}")).collect();
+                let hex = hex::encode(secret);
                 let random = secret.strip_prefix("pmd_").unwrap_or(secret);
                 for form in [random, &hex] {
                     let is_there = bytes.windows(form.len()).any(|it| it.eq_ignore_ascii_case(form.as_bytes()));

@@ -12,6 +12,7 @@ mod crash;
 mod decisions;
 mod demo;
 mod heal;
+mod http;
 mod process;
 mod remote;
 mod store_contract;

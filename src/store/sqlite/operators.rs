@@ -2,8 +2,8 @@
 use crate::domain::Digest;
 use crate::domain::Operator;
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::SqliteConnection;
@@ -51,7 +51,7 @@ pub(super) async fn by_token(conn: &mut SqliteConnection, token: &Digest) -> Res
     row.fetch_optional(conn).await.map_err(broken)?.as_ref().map(operator).transpose()
 }
 
-fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
+pub(super) fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
     let text = |column| row.try_get::<String, _>(column).map_err(broken);
     let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(broken);
     let time = |text: String| -> Result<Timestamp, StoreError> { codec::parse_time(&text) };

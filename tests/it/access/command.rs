@@ -23,9 +23,9 @@ fn an_operator_comes_and_goes() {
     assert!(plain.stdout.starts_with("pmd_") && plain.stdout.lines().count() == 1, "{plain:#?}");
     assert!(plain.stderr.contains("not shown again") && !plain.stderr.contains("pmd_"), "{plain:#?}");
 
-    let taken = world.run(&["operator", "add", "bob", "--role", "admin"]);
-    assert_eq!((taken.code, taken.stdout.as_str()), (3, ""), "{taken:#?}");
-    assert!(taken.stderr.contains("operator token"), "{}", taken.stderr);
+    let same_name = world.run(&["operator", "add", "bob", "--role", "admin"]);
+    assert_eq!((same_name.code, same_name.stdout.as_str()), (3, ""), "{same_name:#?}");
+    assert!(same_name.stderr.contains("operator token"), "{}", same_name.stderr);
     let second = token_of(&world, &["token", "Ann Lee"]);
     assert_ne!(token, second);
     assert_eq!(world.run(&["operator", "revoke", "bob", "--as", "root"]).code, 0);
