@@ -9,6 +9,7 @@ use crate::clock::SystemClock;
 use crate::config::checked::Database;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
+use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::engine::inbox::InboxError;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
 pub use crate::process::interactive::{edit, stop_this_process};
@@ -69,6 +71,16 @@ impl App {
         };
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
+    }
+
+    /// Opens the inbox for reported failures, which are healed as the settings say.
+    pub fn inbox(&self, config: &Config) -> Result<Inbox, String> {
+        let heal_by = HealBy {
+            agents: config.agents_by_default.clone(),
+            timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+            max_attempts: config.max_attempts,
+        };
+        Inbox::open(self.engine.clone(), heal_by)
     }
 
     /// Returns a new worker on this data directory.

@@ -1,5 +1,6 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::webhook::WebhookSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -103,6 +104,7 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
+    pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
     pub read_only: bool,
     pub editor: Option<String>,
@@ -186,6 +188,7 @@ impl Config {
             keymap: raw.keymap.map(PathBuf::from),
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
+            webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
@@ -214,7 +217,7 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
+pub(super) fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -1,4 +1,5 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::webhook::RawWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    pub webhook: RawWebhook,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
 }
@@ -63,6 +65,7 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.webhook = self.webhook.overlaid_by(over.webhook);
         self.agents.extend(over.agents);
         self
     }
