@@ -14,8 +14,10 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::http;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
+use crate::signal::signature::Secrets;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::workspace::GitWorkspace;
@@ -83,6 +85,17 @@ impl App {
         Inbox::open(self.engine.clone(), heal_by)
     }
 
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+        let guard = http::Guard::new(self.engine.clone());
+        let mut service = http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings);
+        if config.webhook.enabled && !config.read_only {
+            service.webhook =
+                Some(http::Webhook { inbox: self.inbox(config)?, secrets: Secrets::new(config.webhook.secrets()) });
+        }
+        Ok(service)
+    }
+
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
@@ -98,6 +111,18 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             Ok(Arc::new(store))
         }
         Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+    }
+}
+
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        ..http::Settings::default()
     }
 }
 

@@ -15,6 +15,7 @@ mod ingest;
 mod log;
 mod out;
 mod runs;
+mod serve;
 mod show;
 mod worker;
 
@@ -122,6 +123,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
+        Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,

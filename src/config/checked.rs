@@ -1,5 +1,6 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::server::Server;
 use crate::config::webhook::WebhookSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -106,6 +107,7 @@ pub struct Config {
     pub agents_by_default: Vec<String>,
     pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
 }
@@ -190,6 +192,7 @@ impl Config {
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
+            server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
         })

@@ -2,6 +2,7 @@
 pub mod checked;
 pub mod environment;
 pub mod raw;
+pub mod server;
 pub mod webhook;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};

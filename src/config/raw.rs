@@ -1,4 +1,5 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::server::RawServer;
 use crate::config::webhook::RawWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -25,7 +26,10 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// Whether and from whom reported failures are taken.
     pub webhook: RawWebhook,
+    /// How `paramedic serve` listens.
+    pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
 }
@@ -66,6 +70,7 @@ impl RawConfig {
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
         self.webhook = self.webhook.overlaid_by(over.webhook);
+        self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
         self
     }

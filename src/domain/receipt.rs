@@ -2,9 +2,10 @@
 use crate::domain::ids::RunId;
 use crate::domain::run::Status;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The answer to a report: the webhook sends it, `paramedic ingest` prints it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Receipt {
     Taken(Taken),
@@ -12,7 +13,7 @@ pub enum Receipt {
 }
 
 /// The failure has a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Taken {
     pub run_id: RunId,
@@ -23,7 +24,7 @@ pub struct Taken {
 }
 
 /// The report is fine, but says nothing that could be healed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ignored {
     /// Always true.

@@ -34,12 +34,12 @@ pub(super) fn read(mut payload: Map<String, Value>) -> Result<Delivery, SignalEr
     })?;
     let repository = required("repository", take("repository"), MAX_REPOSITORY_CHARS)?;
     let branch = required("branch", take("branch"), MAX_BRANCH_CHARS)?;
-    let commit_sha = required("commitSha", take("commitSha"), MAX_COMMIT_CHARS)?;
+    let commit_sha = required("commitSha", take("commitSha"), MAX_COMMIT_CHARS)?.trim().to_owned();
     if !is_commit(&commit_sha) {
         let message = "must be letters, digits and ._/- and begin with a letter or digit";
         return Err(SignalError::field("commitSha", message));
     }
-    let pipeline_url = optional("pipelineUrl", take("pipelineUrl"), MAX_URL_CHARS)?;
+    let pipeline_url = optional("pipelineUrl", take("pipelineUrl"), MAX_URL_CHARS)?.map(|it| it.trim().to_owned());
     if pipeline_url.as_deref().is_some_and(|it| !is_url(it)) {
         return Err(SignalError::field("pipelineUrl", "must be an http or https address"));
     }
