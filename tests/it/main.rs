@@ -14,4 +14,5 @@ mod process;
 mod store_contract;
 mod support;
 mod tidy;
+mod webhook;
 mod workspace;
