@@ -17,6 +17,8 @@ pub mod workspace;
 
 pub mod backlog;
 pub mod engine;
+pub mod notify;
+pub mod telemetry;
 
 pub mod cli;
 pub mod config;

@@ -7,20 +7,28 @@ use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
 use crate::clock::SystemClock;
 use crate::config::checked::Database;
+use crate::config::log::LogFormat;
+use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::notify::command::CommandHook;
+use crate::notify::slack::Slack;
+use crate::notify::webhook::Webhook;
+use crate::notify::{Channel, Notifier, Pace, Target};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::telemetry::{self, Metrics};
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::IsTerminal as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +69,7 @@ impl App {
             store,
             workspace: Arc::new(workspace),
             agents: Arc::new(agents),
-            masker: Masker::new(launcher.secrets()),
+            masker: masker(config, &launcher),
             launcher,
             clock: Arc::new(SystemClock),
             live: LiveFolder::new(data_dir.join("live")),
@@ -71,9 +79,69 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
+    /// Returns the metrics of this process; one for all of it.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::new(Metrics::new(self.engine.store.clone(), self.engine.clock.clone()))
+    }
+
+    /// Returns who tells the targets of the settings what happens.
+    pub fn notifier(&self, config: &Config, metrics: Option<Arc<Metrics>>) -> Result<Notifier, String> {
+        let targets = config.notify.targets.iter().map(|it| self.target(it)).collect::<Result<_, _>>()?;
+        Ok(Notifier {
+            store: self.engine.store.clone(),
+            clock: self.engine.clock.clone(),
+            masker: self.engine.masker.clone(),
+            metrics,
+            pace: Pace::default(),
+            targets,
+        })
+    }
+
+    fn target(&self, settings: &TargetSettings) -> Result<Target, String> {
+        let wrong = |why: String| format!("notify target {}: {why}", settings.name);
+        let channel: Arc<dyn Channel> = match &settings.channel {
+            ChannelSettings::Slack { url } => Arc::new(Slack::new(url.reveal()).map_err(wrong)?),
+            ChannelSettings::Webhook { url, secret } => {
+                let secret = secret.as_ref().map(|it| it.reveal().to_owned());
+                Arc::new(Webhook::new(url.reveal(), secret).map_err(wrong)?)
+            }
+            ChannelSettings::Command { command } => {
+                Arc::new(CommandHook::new(self.engine.launcher.clone(), command.clone()))
+            }
+        };
+        Ok(Target { name: settings.name.clone(), events: settings.events.clone(), channel })
+    }
+
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
+    }
+}
+
+/// Returns what knows the secrets of this process: those of its environment and those of its settings.
+pub fn masker(config: &Config, launcher: &Launcher) -> Masker {
+    Masker::new(launcher.secrets().into_iter().chain(config.secrets()))
+}
+
+/// Starts the log of a service; `format` wins over the settings.
+pub fn start_log(config: &Config, environment: &Environment, format: Option<LogFormat>) -> Result<(), String> {
+    let level = config.log.level.as_deref().unwrap_or(telemetry::log::DEFAULT);
+    let is_json = match format.unwrap_or(config.log.format) {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    telemetry::log::start(level, is_json, masker(config, &launcher(config, environment)?))
+}
+
+/// Copies the embedded database, also while others write, to a file that is not there yet.
+pub async fn backup(config: &Config, to: &Path) -> Result<u64, String> {
+    match &config.database {
+        Database::Embedded(path) => {
+            let path = path.clone().unwrap_or_else(|| config.data_dir.join("paramedic.db"));
+            crate::store::sqlite::backup(&path, to).await.map_err(|it| it.to_string())
+        }
+        Database::Postgres(_) => Err("PostgreSQL is backed up with pg_dump, see docs/RUNBOOK.md".to_owned()),
     }
 }
 

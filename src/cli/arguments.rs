@@ -1,4 +1,5 @@
 //! The command line, as clap reads it (DESIGN §4.1).
+use crate::config::log::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -41,6 +42,10 @@ pub(super) struct Global {
     /// Theme of the console: auto, dark, light, ansi16, mono, or a file [env: `PARAMEDIC_THEME`]
     #[arg(long, global = true, value_name = "THEME")]
     pub(super) theme: Option<String>,
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or a filter like `info,paramedic::http=debug`
+    /// [env: `PARAMEDIC_LOG`] [default: info for a service, nothing for other commands]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(super) log_level: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -142,6 +147,9 @@ pub(super) enum Command {
         /// End when nothing is left to do
         #[arg(long)]
         drain: bool,
+        /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
+        #[arg(long, value_name = "FORMAT")]
+        log_format: Option<LogFormat>,
     },
     /// Judge a patch by the repository's policy
     Guard(Guard),
@@ -149,6 +157,11 @@ pub(super) enum Command {
     Audit {
         #[command(subcommand)]
         command: Audit,
+    },
+    /// Look after the database
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Show, check or locate the settings
     Config {
@@ -239,6 +252,12 @@ pub(super) enum Audit {
     Verify,
     /// Print all events as JSON lines
     Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Copy the embedded database into a new file, also while it is in use
+    Backup { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]

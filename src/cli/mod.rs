@@ -15,12 +15,15 @@ mod log;
 mod out;
 mod runs;
 mod show;
+mod store;
 mod worker;
 
 use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
 use crate::cli::error::{CliError, Ended, OK, USAGE, exit};
 use crate::config::checked::Flags;
+use crate::config::log::LogFormat;
 use crate::config::{Config, Environment};
+use crate::wiring;
 use crate::wiring::App;
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
@@ -36,6 +39,11 @@ struct Context {
 impl Context {
     async fn open(&self) -> Result<App, CliError> {
         App::open(&self.config, &self.environment).await.map_err(CliError::failed)
+    }
+
+    /// Starts the log on standard error; `format` wins over the settings.
+    fn start_log(&self, format: Option<LogFormat>) -> Result<(), CliError> {
+        wiring::start_log(&self.config, &self.environment, format).map_err(CliError::usage)
     }
 }
 
@@ -81,7 +89,11 @@ async fn run(arguments: Arguments) -> Ended {
         theme: global.theme,
         is_read_only: global.read_only,
         database: global.database,
+        log_level: global.log_level,
     };
+    // A service logs by itself; another command in the foreground only when it is told to; the console never, it owns the screen.
+    let is_log_asked = flags.log_level.is_some()
+        && !matches!(arguments.command, None | Some(Command::Console { .. } | Command::Demo { .. }));
     match &arguments.command {
         Some(Command::Completions { shell }) => {
             clap_complete::generate(*shell, &mut Arguments::command(), "paramedic", &mut std::io::stdout());
@@ -101,6 +113,9 @@ async fn run(arguments: Arguments) -> Ended {
     }
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
+    if is_log_asked && !matches!(arguments.command, Some(Command::Worker { .. })) {
+        context.start_log(None)?;
+    }
     match arguments.command {
         None => Box::pin(console::run(&context, None, None)).await,
         Some(Command::Console { run, record }) => Box::pin(console::run(&context, run.as_deref(), record)).await,
@@ -120,7 +135,8 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
-        Some(Command::Worker { drain }) => worker::run(&context, drain).await,
+        Some(Command::Worker { drain, log_format }) => worker::run(&context, drain, log_format).await,
+        Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),

@@ -1,4 +1,6 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
+use crate::config::log::LogSettings;
+use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -85,6 +87,7 @@ pub struct Flags {
     pub theme: Option<String>,
     pub is_read_only: bool,
     pub database: Option<String>,
+    pub log_level: Option<String>,
 }
 
 /// The settings in force.
@@ -106,6 +109,8 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentSettings>,
     pub read_only: bool,
     pub editor: Option<String>,
+    pub notify: NotifySettings,
+    pub log: LogSettings,
 }
 
 fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -130,6 +135,15 @@ impl Config {
             }
         }
         Self::check(raw, files, environment, flags)
+    }
+
+    /// Returns the values of the settings that must never be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let password = match &self.database {
+            Database::Postgres(url) => password_in(url),
+            Database::Embedded(_) => None,
+        };
+        self.notify.secrets().map(|it| it.reveal().to_owned()).chain(password).collect()
     }
 
     fn check(
@@ -189,6 +203,8 @@ impl Config {
             agents: checked_agents(raw.agents)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
+            notify: NotifySettings::check(raw.notify, environment)?,
+            log: LogSettings::check(raw.log, environment, flags.log_level.as_deref())?,
         })
     }
 }
@@ -200,6 +216,12 @@ pub fn places(environment: &Environment, flags: &Flags) -> Vec<(PathBuf, bool)> 
     places.extend(home.map(|it| (it.join("paramedic/config.toml"), false)));
     places.extend(flags.config.clone().map(|it| (it, true)));
     places
+}
+
+/// Returns the password of `scheme://user:password@host`.
+fn password_in(url: &str) -> Option<String> {
+    let (user, _) = url.split_once("://")?.1.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigError> {

@@ -1,4 +1,6 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::log::RawLog;
+use crate::config::notify::RawNotify;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +28,10 @@ pub struct RawConfig {
     pub agents_by_default: Option<Vec<String>>,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    /// Who is told about which events.
+    pub notify: RawNotify,
+    /// What the service tells about itself.
+    pub log: RawLog,
 }
 
 /// One agent program.
@@ -43,7 +49,7 @@ pub struct RawAgent {
 impl RawConfig {
     /// Parses one file; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|it| it.to_string().trim_end().to_owned())
+        toml::from_str(text).map_err(|it| without_values(it.to_string().trim_end()))
     }
 
     /// Lays another file over this one: what it says wins.
@@ -64,6 +70,33 @@ impl RawConfig {
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
         self.agents.extend(over.agents);
+        self.notify = self.notify.overlaid_by(over.notify);
+        self.log = self.log.overlaid_by(over.log);
         self
+    }
+}
+
+/// Takes the values of keys that may hold secrets out of an error, which repeats the line it is about.
+fn without_values(error: &str) -> String {
+    let is_secret =
+        |key: &str| ["url", "secret", "token", "password", "key", "database"].iter().any(|it| key.contains(it));
+    let lines = error.lines().map(|line| match line.split_once('=') {
+        Some((head, _)) if head.contains(" | ") && is_secret(&head.to_ascii_lowercase()) => format!("{head}= ***"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_line_and_keeps_the_secret() {
+        let error = RawConfig::parse("[notify]\nslack_webhook_url = \"https://hooks/s3cret\" oops\n").unwrap_err();
+        assert!(
+            error.contains("line 2") && error.contains("slack_webhook_url") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 }

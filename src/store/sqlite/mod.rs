@@ -3,6 +3,7 @@
 //! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
 mod arrive;
 mod audit;
+mod backup;
 mod codec;
 mod cursor;
 mod news;
@@ -40,6 +41,8 @@ use sqlx::SqlitePool;
 use sqlx::Transaction;
 use std::path::Path;
 use std::time::Duration;
+
+pub use backup::backup;
 
 /// Largest output, and largest document of a run, an attempt or an event, that is taken.
 pub const MAX_STORED_BYTES: usize = 16 * 1024 * 1024;
@@ -133,6 +136,11 @@ impl Store for SqliteStore {
     async fn events(&self, run: Option<RunId>, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut tx = self.snapshot().await?;
         read::events(&mut tx, run, after, limit).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let mut conn = self.readers.acquire().await.map_err(codec::broken)?;
+        open::check_schema(&mut conn).await
     }
 
     async fn last_seq(&self) -> Result<u64, StoreError> {
