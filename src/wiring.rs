@@ -7,7 +7,7 @@ use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
 use crate::clock::SystemClock;
 use crate::config::checked::Database;
-use crate::config::log::LogFormat;
+use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
@@ -15,6 +15,7 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::Worker;
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::http;
 use crate::notify::command::CommandHook;
 use crate::notify::slack::Slack;
 use crate::notify::webhook::Webhook;
@@ -33,6 +34,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
@@ -84,6 +86,11 @@ impl App {
         Arc::new(Metrics::new(self.engine.store.clone(), self.engine.clock.clone()))
     }
 
+    /// Counts what happens, in this process and elsewhere, until stopped.
+    pub fn follow_events(&self, metrics: Arc<Metrics>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        telemetry::chain::follow(self.engine.store.clone(), metrics, stop)
+    }
+
     /// Returns who tells the targets of the settings what happens.
     pub fn notifier(&self, config: &Config, metrics: Option<Arc<Metrics>>) -> Result<Notifier, String> {
         let targets = config.notify.targets.iter().map(|it| self.target(it)).collect::<Result<_, _>>()?;
@@ -110,6 +117,12 @@ impl App {
             }
         };
         Ok(Target { name: settings.name.clone(), events: settings.events.clone(), channel })
+    }
+
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, settings: http::Settings, metrics: Arc<Metrics>) -> http::Service {
+        let guard = http::Guard::new(self.engine.clone());
+        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics)
     }
 
     /// Returns a new worker on this data directory.
@@ -154,6 +167,23 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             Ok(Arc::new(store))
         }
         Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+    }
+}
+
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server, metrics: MetricsAccess) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        metrics: match metrics {
+            MetricsAccess::Loopback => http::metrics::Audience::Loopback,
+            MetricsAccess::Public => http::metrics::Audience::Public,
+            MetricsAccess::Token => http::metrics::Audience::Token,
+        },
+        ..http::Settings::default()
     }
 }
 

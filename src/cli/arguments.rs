@@ -142,6 +142,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
+    /// Serve the backlog over HTTP, with workers in the same process
+    Serve(Serve),
     /// Work on queued runs until stopped
     Worker {
         /// End when nothing is left to do
@@ -199,6 +201,25 @@ pub(super) struct Heal {
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7171]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Workers in this process; 0 = none, `paramedic worker` works elsewhere [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=64))]
+    pub(super) workers: Option<u16>,
+    /// Certificate chain (PEM); SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 #[derive(Debug, Args)]

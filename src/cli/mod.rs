@@ -14,6 +14,7 @@ mod heal;
 mod log;
 mod out;
 mod runs;
+mod serve;
 mod show;
 mod store;
 mod worker;
@@ -113,7 +114,7 @@ async fn run(arguments: Arguments) -> Ended {
     }
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
-    if is_log_asked && !matches!(arguments.command, Some(Command::Worker { .. })) {
+    if is_log_asked && !matches!(arguments.command, Some(Command::Worker { .. } | Command::Serve(_))) {
         context.start_log(None)?;
     }
     match arguments.command {
@@ -137,6 +138,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Worker { drain, log_format }) => worker::run(&context, drain, log_format).await,
         Some(Command::Store { command }) => store::run(&context, &command).await,
+        Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),

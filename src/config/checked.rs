@@ -2,6 +2,7 @@
 use crate::config::log::LogSettings;
 use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::server::Server;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -107,6 +108,7 @@ pub struct Config {
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
     pub notify: NotifySettings,
@@ -201,6 +203,7 @@ impl Config {
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             agents: checked_agents(raw.agents)?,
+            server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
             notify: NotifySettings::check(raw.notify, environment)?,

@@ -5,6 +5,7 @@ pub mod log;
 pub mod notify;
 pub mod raw;
 pub mod secret;
+pub mod server;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

@@ -79,7 +79,11 @@ async fn what_happens_elsewhere_is_counted_here() {
     let transitions = |status: &str| {
         samples[&format!("ci_healing_run_status_transitions_total{{status=\"{status}\",provider=\"jenkins\"}}")]
     };
-    assert_eq!((transitions("running"), transitions("fixed")), (1.0, 1.0), "the lost one ran, the early one ran before");
+    assert_eq!(
+        (transitions("running"), transitions("fixed")),
+        (1.0, 1.0),
+        "the lost one ran, the early one ran before"
+    );
     assert_eq!(samples["ci_healing_attempts_total{status=\"succeeded\",provider=\"jenkins\"}"], 1.0);
     assert_eq!(samples["ci_healing_container_validation_total{result=\"passed\"}"], 1.0);
     assert_eq!(samples["paramedic_attempt_duration_seconds_sum"], 30.0);
@@ -88,9 +92,11 @@ async fn what_happens_elsewhere_is_counted_here() {
     assert_eq!(samples["paramedic_database_up"], 1.0);
     metrics.webhook(Provider::Github, true);
     metrics.request("BREW", "/x/{id}", 418, Duration::from_millis(3));
-    let samples = until_sample(&metrics, "ci_healing_webhooks_total{provider=\"github\",deduplicated=\"true\"}", 1.0).await;
+    let samples =
+        until_sample(&metrics, "ci_healing_webhooks_total{provider=\"github\",deduplicated=\"true\"}", 1.0).await;
     assert_eq!(samples["paramedic_http_requests_total{method=\"OTHER\",route=\"/x/{id}\",status=\"418\"}"], 1.0);
-    for name in ["ci_healing_pr_actions_total{action=\"opened\"}", "ci_healing_human_actions_total{action=\"approve\"}"] {
+    for name in ["ci_healing_pr_actions_total{action=\"opened\"}", "ci_healing_human_actions_total{action=\"approve\"}"]
+    {
         assert_eq!(samples[name], 0.0, "known series are there from the start");
     }
     stop.cancel();
@@ -106,7 +112,8 @@ async fn a_schema_that_a_newer_program_made_is_not_ready() {
     let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     conn = conn.create_if_missing(false);
     let mut conn = sqlx::ConnectOptions::connect(&conn).await.unwrap();
-    let forward = "UPDATE _sqlx_migrations SET version = 99999999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    let forward =
+        "UPDATE _sqlx_migrations SET version = 99999999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
     sqlx::query(forward).execute(&mut conn).await.unwrap();
     let why = metrics.ready(Duration::from_secs(10)).await.unwrap_err();
     assert!(why.contains("99999999"), "{why}");
