@@ -12,6 +12,7 @@ mod demo;
 mod heal;
 mod notify;
 mod process;
+mod serve_ops;
 mod store_contract;
 mod support;
 mod telemetry;
