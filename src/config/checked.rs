@@ -2,6 +2,7 @@
 use crate::config::log::LogSettings;
 use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::secret::Secret;
 use crate::config::server::Server;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -173,11 +174,9 @@ impl Config {
             .or(raw.operator)
             .or_else(|| environment.first(&["USER", "LOGNAME"]).map(str::to_owned))
             .unwrap_or_else(|| "operator".to_owned());
-        let database = flags
-            .database
-            .clone()
-            .or_else(|| environment.text("PARAMEDIC_DATABASE").map(str::to_owned))
-            .or(raw.database);
+        let in_environment = Secret::of_environment(environment, "PARAMEDIC_DATABASE")?;
+        let database =
+            flags.database.clone().or_else(|| in_environment.map(|it| it.reveal().to_owned())).or(raw.database);
         let database =
             database.as_deref().map_or(Ok(Database::Embedded(None)), Database::parse).map_err(ConfigError)?;
         let sandbox = raw.sandbox.as_deref().unwrap_or("auto");

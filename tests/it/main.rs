@@ -11,6 +11,7 @@ mod decisions;
 mod demo;
 mod heal;
 mod notify;
+mod packaging;
 mod process;
 mod serve_ops;
 mod store_contract;

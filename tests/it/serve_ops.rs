@@ -122,7 +122,11 @@ fn metrics_and_health_are_there_for_this_machine() {
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }
-    for part in ["process_resident_memory_bytes ", "paramedic_build_info{version=", "paramedic_attempt_duration_seconds_count 1"] {
+    for part in [
+        "process_resident_memory_bytes ",
+        "paramedic_build_info{version=",
+        "paramedic_attempt_duration_seconds_count 1",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     for path in ["/no/such/route", "/another", "/%2e%2e/etc/passwd"] {
@@ -192,7 +196,9 @@ fn no_secret_gets_into_the_log() {
             .header("cookie", "session=s3cret-in-cookie")
     });
     assert!(shown.status().is_success() || shown.status().as_u16() == 400, "{shown:?}");
-    for path in ["/s3cret-in-path", "/api/v1/ci-healing/runs/s3cret-in-id", "/api/v1/ci-healing/runs?status=s3cret-in-status"] {
+    for path in
+        ["/s3cret-in-path", "/api/v1/ci-healing/runs/s3cret-in-id", "/api/v1/ci-healing/runs?status=s3cret-in-status"]
+    {
         let (status, _) = served.get(path);
         assert!((400..500).contains(&status), "{path}: {status}");
     }
@@ -208,7 +214,11 @@ fn no_secret_gets_into_the_log() {
         assert!((400..500).contains(&response.status().as_u16()), "{response:?}");
     }
     let aborted = served.send(|client, url| {
-        client.post(format!("{url}{run}/actions/abort")).bearer_auth(TOKEN).header("content-type", "application/json").body("{}")
+        client
+            .post(format!("{url}{run}/actions/abort"))
+            .bearer_auth(TOKEN)
+            .header("content-type", "application/json")
+            .body("{}")
     });
     assert_eq!(aborted.status().as_u16(), 200);
     eventually("Slack was given up or tried", || served.log().contains("not told yet").then_some(()));
