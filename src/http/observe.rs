@@ -12,6 +12,10 @@ use tracing::{Instrument as _, Span};
 
 /// Stands for every path that no route matches: whoever asks must not make metrics.
 const UNMATCHED: &str = "unmatched";
+/// What a request counts as whose route panicked: what it is answered with further out.
+const PANICKED: u16 = 500;
+/// What a request counts as whose client did not wait for the answer, as nginx counts it.
+const LEFT: u16 = 499;
 
 /// Who asks, as soon as it is known: routes write it down, the log reads it.
 #[derive(Debug, Clone, Default)]
@@ -32,17 +36,18 @@ struct Observed {
     asker: Asker,
     since: Instant,
     span: Span,
-    /// What it was answered with; a panic leaves this as it is.
-    status: u16,
+    /// What it was answered with; none = the client left before, or the route panicked.
+    status: Option<u16>,
 }
 
 impl Drop for Observed {
     fn drop(&mut self) {
         let took = self.since.elapsed();
-        self.service.metrics.request(&self.method, &self.route, self.status, took);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let operator = self.asker.0.get().map_or("-", String::as_str);
-        let (method, route, status) = (&self.method, &self.route, self.status);
+        let unanswered = if std::thread::panicking() { PANICKED } else { LEFT };
+        let (method, route, status) = (&self.method, &self.route, self.status.unwrap_or(unanswered));
+        self.service.metrics.request(method, route, status, took);
         self.span.in_scope(|| tracing::info!(method, route, status, duration_ms, operator, "request"));
     }
 }
@@ -51,16 +56,16 @@ impl Drop for Observed {
 pub async fn observe(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_owned();
     let request_id = request.extensions().get::<RequestId>().map_or("-", |it| &it.0).to_owned();
-    let span = match run_in(&route, request.uri().path()) {
-        Some(run) => tracing::info_span!("request", request_id, run_id = %run),
-        None => tracing::info_span!("request", request_id),
-    };
+    let span = tracing::info_span!("request", request_id, run_id = tracing::field::Empty);
+    if let Some(run) = run_in(&route, request.uri().path()) {
+        span.record("run_id", run.to_string());
+    }
     let asker = Asker::default();
     request.extensions_mut().insert(asker.clone());
     let method = request.method().as_str().chars().take(16).collect();
-    let mut observed = Observed { service, method, route, asker, since: instant(), span: span.clone(), status: 500 };
+    let mut observed = Observed { service, method, route, asker, since: instant(), span: span.clone(), status: None };
     let response = next.run(request).instrument(span).await;
-    observed.status = response.status().as_u16();
+    observed.status = Some(response.status().as_u16());
     response
 }
 

@@ -1,4 +1,5 @@
 //! Metrics over a real store, the log of the real program, and copies of a database in use.
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 use crate::store_contract::fixtures::at;
 use crate::support::{BUGGY, RIGHT, World, eventually};
 use paramedic::clock::SystemClock;
@@ -124,7 +125,6 @@ fn a_worker_logs_its_runs_as_json_and_nothing_secret() {
     let secret = "hunter2-and-more-hunter2";
     let world = World::with_repo(BUGGY);
     let log = world.dir.path().join("log");
-    // The first claim reproduces and attempts; the run is put there by a heal that is stopped before it works.
     world.heal(&format!("echo 'Authorization: Bearer {secret}'; exit 1"), &["--max-attempts", "1"]);
     assert_eq!(world.run(&["retry", "latest", "--read-only"]).code, 5);
     let mut worker = world.command(&["worker", "--log-format", "json", "--log-level", "debug"]);
