@@ -1,7 +1,10 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::access::AccessSettings;
 use crate::config::api::ApiSettings;
+use crate::config::log::LogSettings;
+use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::secret::Secret;
 use crate::config::server::Server;
 use crate::config::webhook::WebhookSettings;
 use crate::config::{ConfigError, Environment};
@@ -90,6 +93,7 @@ pub struct Flags {
     pub is_read_only: bool,
     pub database: Option<String>,
     pub api: Option<String>,
+    pub log_level: Option<String>,
 }
 
 /// The settings in force.
@@ -116,6 +120,8 @@ pub struct Config {
     pub access: AccessSettings,
     /// The server to ask instead of the database.
     pub api: Option<ApiSettings>,
+    pub notify: NotifySettings,
+    pub log: LogSettings,
 }
 
 pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -140,6 +146,15 @@ impl Config {
             }
         }
         Self::check(raw, files, environment, flags)
+    }
+
+    /// Returns the values of the settings that must never be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let password = match &self.database {
+            Database::Postgres(url) => password_in(url),
+            Database::Embedded(_) => None,
+        };
+        self.notify.secrets().map(|it| it.reveal().to_owned()).chain(password).collect()
     }
 
     fn check(
@@ -171,11 +186,9 @@ impl Config {
             .or(raw.operator)
             .or_else(|| environment.first(&["USER", "LOGNAME"]).map(str::to_owned))
             .unwrap_or_else(|| "operator".to_owned());
-        let database = flags
-            .database
-            .clone()
-            .or_else(|| environment.text("PARAMEDIC_DATABASE").map(str::to_owned))
-            .or(raw.database);
+        let in_environment = Secret::of_environment(environment, "PARAMEDIC_DATABASE")?;
+        let database =
+            flags.database.clone().or_else(|| in_environment.map(|it| it.reveal().to_owned())).or(raw.database);
         let database =
             database.as_deref().map_or(Ok(Database::Embedded(None)), Database::parse).map_err(ConfigError)?;
         let sandbox = raw.sandbox.as_deref().unwrap_or("auto");
@@ -207,6 +220,8 @@ impl Config {
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
             access: AccessSettings::check(raw.access, environment)?,
             api,
+            notify: NotifySettings::check(raw.notify, environment)?,
+            log: LogSettings::check(raw.log, environment, flags.log_level.as_deref())?,
         })
     }
 }
@@ -218,6 +233,12 @@ pub fn places(environment: &Environment, flags: &Flags) -> Vec<(PathBuf, bool)> 
     places.extend(home.map(|it| (it.join("paramedic/config.toml"), false)));
     places.extend(flags.config.clone().map(|it| (it, true)));
     places
+}
+
+/// Returns the password of `scheme://user:password@host`.
+fn password_in(url: &str) -> Option<String> {
+    let (user, _) = url.split_once("://")?.1.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigError> {

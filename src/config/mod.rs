@@ -3,6 +3,8 @@ pub mod access;
 pub mod api;
 pub mod checked;
 pub mod environment;
+pub mod log;
+pub mod notify;
 pub mod raw;
 pub mod secret;
 pub mod server;

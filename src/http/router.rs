@@ -1,7 +1,8 @@
 //! All routes, in one place.
 use crate::http::docs::Document;
 use crate::http::{
-    Service, actions, bounds, docs, events, headers, health, metrics_of_runs, outputs, runs, stream, token, webhook,
+    Service, actions, bounds, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs, runs, stream,
+    token, webhook,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -24,6 +25,7 @@ pub fn router(service: &Service) -> Router {
         .method_not_allowed_fallback(bounds::not_this_way)
         .layer(from_fn_with_state(service.clone(), bounds::time))
         .layer(from_fn(bounds::head))
+        .layer(from_fn_with_state(service.clone(), observe::observe))
         .layer(from_fn_with_state(service.clone(), headers::dress))
         .with_state(service.clone())
 }
@@ -34,7 +36,7 @@ pub fn documented() -> OpenApiRouter<Service> {
         .nest(PREFIX, healing())
         // Dispatch orders: here (`.routes(routes!(dispatch::dispatch))`, at /v1/jarvis/dispatch).
         .routes(routes!(token::login))
-        // Metrics of the process: here (`.routes(routes!(metrics::metrics))`, at /metrics).
+        .routes(routes!(metrics::metrics))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
 }

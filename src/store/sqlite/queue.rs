@@ -160,7 +160,7 @@ pub(super) async fn take_back(conn: &mut SqliteConnection, lost: &Lost, now: Tim
         write::end_lease(conn, lost.run_id).await?;
         return Ok(false);
     }
-    let Transition { run, attempt, events, .. } = run.released(&lost.why, now).map_err(broken)?;
+    let Transition { run, attempt, events, .. } = run.lost(&lost.why, now).map_err(broken)?;
     write::apply(conn, &Transition { run, attempt, events, releases_lease: true }).await?;
     Ok(true)
 }
