@@ -1,4 +1,5 @@
 //! The only place that names concrete adapters and puts them together.
+use crate::access::{Gate, Registry, SigningKey};
 use crate::agent::Agent;
 use crate::agent::command::{CommandAgent, CommandSettings};
 use crate::agent::playbook::Playbook;
@@ -13,6 +14,9 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::http;
+use crate::http::address::TrustedProxies;
+use crate::http::limits::{Limits, Rates};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
@@ -77,10 +81,44 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+        let guard = guard(&self.engine, config)?;
+        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings))
+    }
+
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
     }
+}
+
+/// Returns the operators of the settings' database.
+pub async fn registry(config: &Config) -> Result<Registry, String> {
+    private_folder(&config.data_dir)?;
+    Ok(Registry::new(store(config).await?, Arc::new(SystemClock)))
+}
+
+/// Returns what lets operators in at a server. Short-lived tokens are signed with the secret of the settings, else with a key of its own.
+pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
+    let access = &config.access;
+    let key = match &access.token_secret {
+        Some(secret) => SigningKey::shared(secret.reveal()),
+        None => SigningKey::kept_in(&config.data_dir),
+    };
+    let key = key.map_err(|it| it.to_string())?;
+    let (store, clock) = (engine.store.clone(), engine.clock.clone());
+    let gate = Gate::new(store, clock, &key, access.token_lifetime, config.read_only);
+    let limits = Limits::new(Rates {
+        logins_per_minute: access.logins_per_minute,
+        logins_per_minute_and_address: access.logins_per_minute_and_address,
+        failures_per_minute_and_address: access.failures_per_minute_and_address,
+        requests_per_second: access.requests_per_second,
+        request_burst: access.request_burst,
+    });
+    let proxies =
+        TrustedProxies::parse(&config.server.trusted_proxies).map_err(|it| format!("server.trusted_proxies: {it}"))?;
+    Ok(http::Guard::new(gate, limits, proxies))
 }
 
 /// Opens the database of the settings.
@@ -118,6 +156,18 @@ pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Resu
     copied.map_err(|it| it.to_string())
 }
 
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        ..http::Settings::default()
+    }
+}
+
 /// Returns the launcher of programs, with the sandbox the settings ask for.
 pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, String> {
     let supervisor = Environment::own_program().map_err(|it| format!("cannot find this program's own file: {it}"))?;
@@ -130,7 +180,7 @@ pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, 
             SandboxSetting::Landlock => SandboxChoice::Landlock,
             SandboxSetting::Off => SandboxChoice::Off,
         },
-        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings"]
+        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings", "token.key"]
             .map(|it| config.data_dir.join(it))
             .to_vec(),
     }))

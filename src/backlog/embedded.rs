@@ -114,7 +114,13 @@ impl Backlog for Embedded {
                 return Err(BacklogError::Invalid("a human fix needs a patch, a worktree or a hint".to_owned()));
             }
         };
-        let operator = Operator { name: request.by, note: request.note, rev: request.rev, version: request.version };
+        let operator = Operator {
+            name: request.by,
+            is_authenticated: request.is_authenticated,
+            note: request.note,
+            rev: request.rev,
+            version: request.version,
+        };
         let (run, message, is_repeat, needs_second_key) =
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),

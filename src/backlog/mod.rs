@@ -62,6 +62,8 @@ pub struct ActionRequest {
     pub kind: ActionKind,
     /// The operator's name.
     pub by: String,
+    /// Whether a server checked who they are: then nobody approves a patch of their own. On one machine (`false`) names are only names.
+    pub is_authenticated: bool,
     pub note: Option<String>,
     /// Digest (or prefix) of the patch they saw.
     pub rev: Option<String>,

@@ -137,6 +137,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
+    /// Serve the backlog over HTTP, with workers in the same process
+    Serve(Serve),
     /// Work on queued runs until stopped
     Worker {
         /// End when nothing is left to do
@@ -145,6 +147,11 @@ pub(super) enum Command {
     },
     /// Judge a patch by the repository's policy
     Guard(Guard),
+    /// Say who may look and decide on a server, and give them tokens
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
     /// Check or export the audit chain
     Audit {
         #[command(subcommand)]
@@ -194,6 +201,22 @@ pub(super) struct Heal {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7171]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Workers in this process; 0 = none, `paramedic worker` works elsewhere [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=64))]
+    pub(super) workers: Option<u16>,
+    /// Certificate chain (PEM); SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Decide {
     /// An id, the beginning of one, or `latest`
     pub(super) run: String,
@@ -236,6 +259,34 @@ pub(super) struct Guard {
     /// Judge this patch instead; `-` = standard input
     #[arg(long, value_name = "FILE", conflicts_with = "head")]
     pub(super) patch: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OperatorCommand {
+    /// Add an operator and print their token, which is shown this once
+    Add {
+        /// Their name: letters, digits, and . _ - @ + or blanks between them
+        name: String,
+        /// viewer reads; operator also decides; admin also verifies and exports the audit
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// Read a password from the first line of standard input, for `POST /token`
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the operators; tokens and passwords are not shown, nobody has them
+    List,
+    /// Accept nothing of an operator's any more
+    Revoke { name: String },
+    /// Print a new token of an operator; the one before is dead at once
+    Token { name: String },
+    /// Set the password of an operator, for `POST /token`
+    Password {
+        name: String,
+        /// Read it from the first line of standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

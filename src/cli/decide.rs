@@ -81,6 +81,7 @@ async fn act(
     let request = ActionRequest {
         kind,
         by: context.config.operator.clone(),
+        is_authenticated: false,
         note: decide.note,
         rev: decide.rev,
         version: None,

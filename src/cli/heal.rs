@@ -48,6 +48,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
                 let request = ActionRequest {
                     kind: ActionKind::Abort,
                     by: context.config.operator.clone(),
+                    is_authenticated: false,
                     note: Some("interrupted at the terminal".to_owned()),
                     rev: None,
                     version: None,

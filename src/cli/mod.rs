@@ -12,8 +12,10 @@ mod follow;
 mod guard;
 mod heal;
 mod log;
+mod operator;
 mod out;
 mod runs;
+mod serve;
 mod show;
 mod store;
 mod worker;
@@ -121,8 +123,10 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
+        Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
+        Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),

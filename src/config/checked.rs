@@ -1,5 +1,7 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
+use crate::config::access::AccessSettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::server::Server;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -104,11 +106,13 @@ pub struct Config {
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
+    pub access: AccessSettings,
 }
 
-fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
 
@@ -187,8 +191,10 @@ impl Config {
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             agents: checked_agents(raw.agents)?,
+            server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
+            access: AccessSettings::check(raw.access, environment)?,
         })
     }
 }

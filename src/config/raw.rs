@@ -1,4 +1,6 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::access::RawAccess;
+use crate::config::server::RawServer;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -24,8 +26,12 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// How `paramedic serve` listens.
+    pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    /// Who comes in, and how often.
+    pub access: RawAccess,
 }
 
 /// One agent program.
@@ -63,7 +69,9 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
+        self.access = self.access.overlaid_by(over.access);
         self
     }
 }

@@ -212,7 +212,7 @@ pub trait Operators: Debug + Send + Sync {
     /// Adds an operator. `Conflict`: one of this name is there and not revoked.
     async fn add_operator(&self, operator: &Operator, fact: &NewEvent) -> Result<(), StoreError>;
 
-    /// Replaces the stored operator of the same id.
+    /// Replaces the stored operator of the same id. Who is revoked stays revoked, also when this was read before that.
     async fn update_operator(&self, operator: &Operator, fact: &NewEvent, now: Timestamp) -> Result<(), StoreError>;
 
     /// Returns all, revoked ones too, by name.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "tests start programs and read the environment themselves")]
 
+mod access;
 mod agents;
 mod cheats;
 mod cli;
@@ -10,6 +11,7 @@ mod crash;
 mod decisions;
 mod demo;
 mod heal;
+mod http;
 mod process;
 mod store_contract;
 mod support;

@@ -4,7 +4,7 @@
 mod archive;
 mod backend;
 mod chain;
-mod fixtures;
+pub(crate) mod fixtures;
 mod life;
 mod postgres;
 mod queue;

@@ -50,6 +50,7 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
     let seen = seen(model, detail, kind)?;
     let decision = Decision {
         by: &model.operator,
+        is_authenticated: false,
         note: None,
         rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
         version: seen.version,
@@ -276,6 +277,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     let request = ActionRequest {
         kind: dialog.kind,
         by: model.operator.clone(),
+        is_authenticated: false,
         note: Some(note).filter(|it| !it.is_empty()),
         rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
         version: dialog.seen.version,
