@@ -85,15 +85,19 @@ impl App {
         Inbox::open(self.engine.clone(), heal_by)
     }
 
-    /// Returns the backlog as a service, for [`crate::http::Server`].
-    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+    /// Returns the backlog as a service, for [`crate::http::Server`]. It takes no reports unless it is given a webhook.
+    pub fn service(&self, settings: http::Settings) -> http::Service {
         let guard = http::Guard::new(self.engine.clone());
-        let mut service = http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings);
-        if config.webhook.enabled && !config.read_only {
-            service.webhook =
-                Some(http::Webhook { inbox: self.inbox(config)?, secrets: Secrets::new(config.webhook.secrets()) });
+        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
+    }
+
+    /// Returns where the service takes reports, `None` where the settings say that it does not.
+    pub fn webhook(&self, config: &Config) -> Result<Option<http::Webhook>, String> {
+        if !config.webhook.enabled || config.read_only {
+            return Ok(None);
         }
-        Ok(service)
+        let secrets = Secrets::new(config.webhook.secrets());
+        Ok(Some(http::Webhook { inbox: self.inbox(config)?, secrets }))
     }
 
     /// Returns a new worker on this data directory.

@@ -9,7 +9,7 @@ use crate::http::server::{ServeError, check_address};
 use crate::http::tls::Tls;
 use crate::wiring::{App, http_settings};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,8 +25,11 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     check_address(&settings.listen)?;
     let app = context.open().await?;
     let server = Server::bind(&settings).await?;
+    // From here on a signal is not missed.
+    let mut signals = Signals::listen()?;
     tell(context, &app, &server).await?;
-    let service = app.service(&context.config, settings).map_err(CliError::usage)?;
+    let mut service = app.service(settings);
+    service.webhook = app.webhook(&context.config).map_err(CliError::usage)?;
 
     let stop = CancellationToken::new();
     let workers = TaskTracker::new();
@@ -37,7 +40,7 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let shutdown = service.shutdown.clone();
     let tls = server.tls();
     let serving = tokio::spawn(server.run(service));
-    stop_signal(tls.as_ref()).await?;
+    signals.stop(tls.as_ref()).await;
     out::note("stopping: requests under way may finish, runs are given back");
     stop.cancel();
     shutdown.cancel();
@@ -77,23 +80,35 @@ async fn work(worker: Worker, stop: CancellationToken) {
     }
 }
 
-/// Waits for a signal that asks to stop. Where there is a certificate, SIGHUP reads it again.
-async fn stop_signal(tls: Option<&Tls>) -> Result<(), CliError> {
-    let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => match tls {
-                None => return Ok(()),
-                Some(tls) => match tls.reload() {
-                    Ok(()) => out::note("the certificate was read again"),
-                    Err(error) => out::note(&format!("the certificate stays as it was: {error}")),
+/// The signals a server minds.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until one asks to stop. Where there is a certificate, SIGHUP reads it again.
+    async fn stop(&mut self, tls: Option<&Tls>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => match tls.map(Tls::reload) {
+                    None => return,
+                    Some(Ok(())) => out::note("the certificate was read again"),
+                    Some(Err(error)) => out::note(&format!("the certificate stays as it was: {error}")),
                 },
-            },
+            }
         }
     }
 }

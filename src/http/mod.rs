@@ -79,7 +79,7 @@ impl Default for Settings {
             head_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
             body_timeout: Duration::from_secs(60),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(90),
             heartbeat: Duration::from_secs(15),
             grace: Duration::from_secs(10),
         }

@@ -23,6 +23,7 @@ pub fn router(service: &Service) -> Router {
         .fallback(bounds::nothing_here)
         .method_not_allowed_fallback(bounds::not_this_way)
         // Limits of requests: here, innermost first (`from_fn_with_state(service.clone(), limits::requests)`).
+        .layer(from_fn_with_state(service.clone(), bounds::time))
         .layer(from_fn(bounds::head))
         .layer(from_fn_with_state(service.clone(), headers::dress))
         .with_state(service.clone())

@@ -10,6 +10,7 @@ mod crash;
 mod decisions;
 mod demo;
 mod heal;
+mod http;
 mod process;
 mod store_contract;
 mod support;

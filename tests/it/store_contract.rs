@@ -3,7 +3,7 @@
 //! A second adapter implements [`backend::Backend`] and takes the same list of tests.
 mod backend;
 mod chain;
-mod fixtures;
+pub(crate) mod fixtures;
 mod life;
 mod queue;
 mod reading;
