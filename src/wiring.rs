@@ -143,7 +143,7 @@ impl App {
         Ok(Target { name: settings.name.clone(), events: settings.events.clone(), channel })
     }
 
-    /// Returns the backlog as a service, for [`crate::http::Server`].
+    /// Returns the backlog as a service, for [`crate::http::Server`]. It takes no reports unless it is given a webhook.
     pub fn service(
         &self,
         config: &Config,
@@ -151,12 +151,16 @@ impl App {
         metrics: Arc<Metrics>,
     ) -> Result<http::Service, String> {
         let guard = guard(&self.engine, config)?;
-        let mut service = http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics);
-        if config.webhook.enabled && !config.read_only {
-            service.webhook =
-                Some(http::Webhook { inbox: self.inbox(config)?, secrets: Secrets::new(config.webhook.secrets()) });
+        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics))
+    }
+
+    /// Returns where the service takes reports, `None` where the settings say that it does not.
+    pub fn webhook(&self, config: &Config) -> Result<Option<http::Webhook>, String> {
+        if !config.webhook.enabled || config.read_only {
+            return Ok(None);
         }
-        Ok(service)
+        let secrets = Secrets::new(config.webhook.secrets());
+        Ok(Some(http::Webhook { inbox: self.inbox(config)?, secrets }))
     }
 
     /// Returns a new worker on this data directory.

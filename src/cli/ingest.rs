@@ -33,7 +33,8 @@ pub(super) async fn run(context: &Context, ingest: &Ingest) -> Ended {
     Ok(OK)
 }
 
-/// Hands the report to the backlog of this process. A backlog elsewhere takes the same head and body at its webhook.
+/// Hands the report to the backlog of this process. A backlog elsewhere takes the same at its webhook: `head.headers()`, the body, and its signature
+/// by `Secrets::sign`.
 async fn receive(context: &Context, head: Head, body: Vec<u8>) -> Result<Receipt, CliError> {
     if !context.config.webhook.enabled {
         let text = "CI healing is disabled (CI_HEALING_ENABLED, or `enabled` below [webhook])".to_owned();

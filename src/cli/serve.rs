@@ -28,7 +28,8 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let server = Server::bind(&settings).await?;
     let metrics = app.metrics();
     let notifier = app.notifier(&context.config, Some(metrics.clone())).map_err(CliError::usage)?;
-    let service = app.service(&context.config, settings, metrics.clone()).map_err(CliError::usage)?;
+    let mut service = app.service(&context.config, settings, metrics.clone()).map_err(CliError::usage)?;
+    service.webhook = app.webhook(&context.config).map_err(CliError::usage)?;
     // From here on a signal is not missed.
     let mut signals = Signals::listen()?;
     tell(context, &app, &server).await?;

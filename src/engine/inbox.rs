@@ -115,7 +115,7 @@ impl Inbox {
             signal::read(&head, body.as_ref())
         } else {
             let read = tokio::task::spawn_blocking(move || signal::read(&head, body.as_ref()));
-            read.await.map_err(|_| InboxError::Stopped)?
+            read.await.map_err(|it| unread(&it))?
         };
         Ok(match read? {
             Delivery::Failure(signal) => {
@@ -147,16 +147,24 @@ impl Inbox {
     async fn read(&self, signal: Signal, delivery: Option<String>) -> Result<Arrival, InboxError> {
         let n_bytes = signal.error_log.len();
         if n_bytes < LONG_LOG {
-            return Ok(self.reader.arrival(signal, delivery));
+            return Ok(self.reader.arrival(&signal, delivery));
         }
         let _turn = match n_bytes {
             LARGE_LOG.. => Some(self.large.acquire().await.map_err(|_| InboxError::Stopped)?),
             _ => None,
         };
         let reader = self.reader.clone();
-        let read = tokio::task::spawn_blocking(move || reader.arrival(signal, delivery));
-        read.await.map_err(|_| InboxError::Stopped)
+        let read = tokio::task::spawn_blocking(move || reader.arrival(&signal, delivery));
+        read.await.map_err(|it| unread(&it))
     }
+}
+
+/// A report that breaks its reader must not come again and again: that is no matter of the moment.
+fn unread(error: &tokio::task::JoinError) -> InboxError {
+    if error.is_panic() {
+        return InboxError::Store(StoreError::Broken("the report could not be read".to_owned()));
+    }
+    InboxError::Stopped
 }
 
 impl HealBy {
@@ -213,11 +221,11 @@ struct Reported {
 
 impl Reader {
     /// Returns what is to be stored of a report. All of its words are cleaned, masked and bounded here.
-    fn arrival(&self, signal: Signal, delivery: Option<String>) -> Arrival {
+    fn arrival(&self, signal: &Signal, delivery: Option<String>) -> Arrival {
         let engine = &self.engine;
         let now = engine.clock.now();
         let log = engine.masker.mask(&crate::evidence::text::clean(&signal.error_log)).into_owned();
-        let reported = self.reported(&signal, &log);
+        let reported = self.reported(signal, &log);
         let name =
             |text: &str| engine.safe_text(&text.split_whitespace().collect::<Vec<_>>().join(" "), MAX_NAME_CHARS);
         let workflow = signal.workflow.as_deref().map(name);

@@ -5,6 +5,7 @@ use crate::engine::inbox::{Inbox, InboxError};
 use crate::http::body::{self, Whole, is_content_type};
 use crate::http::error::AnyRefusal;
 use crate::http::{Problem, Service};
+use crate::signal;
 use crate::signal::Head;
 use crate::signal::signature::{Proof, Secrets};
 use axum::Json;
@@ -74,19 +75,22 @@ pub async fn webhook(State(service): State<Service>, request: Request) -> Result
     let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
     check(&webhook.secrets, &headers, &head, &whole).await?;
     let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
+    if let Receipt::Taken { provider, deduplicated, .. } = &receipt {
+        service.metrics.webhook(*provider, *deduplicated);
+    }
     Ok((StatusCode::ACCEPTED, Json(receipt)))
 }
 
 fn head(headers: &HeaderMap) -> Head {
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-    let github_event = text("x-github-event");
+    let github_event = text(signal::GITHUB_EVENT);
     Head {
         is_form: github_event.is_some() && is_content_type(headers, "application/x-www-form-urlencoded"),
         github_event,
-        github_delivery: text("x-github-delivery"),
-        gitlab_event: text("x-gitlab-event"),
-        gitlab_key: text("idempotency-key"),
-        gitlab_uuid: text("x-gitlab-event-uuid"),
+        github_delivery: text(signal::GITHUB_DELIVERY),
+        gitlab_event: text(signal::GITLAB_EVENT),
+        gitlab_key: text(signal::GITLAB_KEY),
+        gitlab_uuid: text(signal::GITLAB_UUID),
     }
 }
 

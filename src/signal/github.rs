@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_form_is_read_like_json() {
         let payload = red(JOB, "workflow_job").to_string();
-        let form: String = payload.bytes().map(|it| format!("%{it:02X}")).collect();
+        let form = payload.bytes().fold(String::new(), |form, it| format!("{form}%{it:02X}"));
         let head = Head { github_event: Some("workflow_job".to_owned()), is_form: true, ..Head::default() };
         let read = crate::signal::read(&head, format!("payload={form}").as_bytes()).unwrap();
         assert_eq!(read, delivered("workflow_job", &example(&payload)));

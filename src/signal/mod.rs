@@ -17,6 +17,12 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Largest body of a delivery of GitHub or GitLab, as GitHub documents it.
 pub const MAX_DELIVERY_BYTES: usize = 25 << 20;
 
+pub const GITHUB_EVENT: &str = "x-github-event";
+pub const GITHUB_DELIVERY: &str = "x-github-delivery";
+pub const GITLAB_EVENT: &str = "x-gitlab-event";
+pub const GITLAB_KEY: &str = "idempotency-key";
+pub const GITLAB_UUID: &str = "x-gitlab-event-uuid";
+
 /// Branches that an approve makes: their red builds never start another heal.
 const OWN_BRANCHES: &str = "heal/";
 
@@ -84,6 +90,18 @@ pub struct Head {
 }
 
 impl Head {
+    /// Returns the headers that say the same, for who sends a payload on.
+    pub fn headers(&self) -> Vec<(&'static str, &str)> {
+        let values = [
+            (GITHUB_EVENT, &self.github_event),
+            (GITHUB_DELIVERY, &self.github_delivery),
+            (GITLAB_EVENT, &self.gitlab_event),
+            (GITLAB_KEY, &self.gitlab_key),
+            (GITLAB_UUID, &self.gitlab_uuid),
+        ];
+        values.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+
     /// Returns how large the body may be.
     pub fn max_bytes(&self) -> usize {
         if self.github_event.is_some() || self.gitlab_event.is_some() { MAX_DELIVERY_BYTES } else { MAX_BYTES }
@@ -131,7 +149,11 @@ pub fn read(head: &Head, body: &[u8]) -> Result<Delivery, SignalError> {
         Delivery::Failure(signal) if signal.branch.starts_with(OWN_BRANCHES) => Delivery::Ignored(format!(
             "{OWN_BRANCHES} branches are made by an approve; a red build there does not start another heal"
         )),
-        other => other,
+        Delivery::Failure(mut signal) => {
+            signal.error_log.truncate(signal.error_log.floor_char_boundary(MAX_BYTES));
+            Delivery::Failure(signal)
+        }
+        ignored @ Delivery::Ignored(_) => ignored,
     })
 }
 
@@ -194,6 +216,16 @@ mod tests {
         assert_eq!(retried.delivery(b"one"), retried.delivery(b"two"));
         assert_eq!(Head::default().delivery(b"x"), None);
         assert_eq!((github.max_bytes(), Head::default().max_bytes()), (25 << 20, 1 << 20));
+    }
+
+    #[test]
+    fn a_log_is_cut_where_it_is_too_long_to_keep() {
+        let mut check: Value =
+            serde_json::from_str(include_str!("../../tests/it/deliveries/github_check_run.json")).unwrap();
+        check["check_run"]["output"]["text"] = "ü".repeat(MAX_BYTES).into();
+        let head = Head { github_event: Some("check_run".to_owned()), ..Head::default() };
+        let Ok(Delivery::Failure(signal)) = read(&head, check.to_string().as_bytes()) else { panic!("no failure") };
+        assert!((MAX_BYTES - 1..=MAX_BYTES).contains(&signal.error_log.len()));
     }
 
     #[test]

@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "domain",
             "clock",
             "evidence",
+            "signal",
             "process",
             "store",
             "workspace",

@@ -316,8 +316,8 @@ async fn a_large_log_does_not_hold_up_the_small_ones() {
     let sender = Sender::to(&served);
     let large = |n: u32| {
         let mut body = report(n);
-        body["errorLog"] =
-            (0..20_000).map(|it| format!("error {it}: {n} is not what {it} was\n")).collect::<String>().into();
+        let lines: Vec<String> = (0..20_000).map(|it| format!("error {it}: {n} is not what {it} was")).collect();
+        body["errorLog"] = lines.join("\n").into();
         body.to_string()
     };
     let (one, two, three) = (large(1), large(2), large(3));
