@@ -11,6 +11,7 @@ use crate::wiring::{App, LocalOrder};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
+    context.local()?;
     if context.config.read_only {
         let text = "a heal changes things; start it without --read-only".to_owned();
         return Err(CliError { code: REFUSED, text });
@@ -48,6 +49,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
                 let request = ActionRequest {
                     kind: ActionKind::Abort,
                     by: context.config.operator.clone(),
+                    is_authenticated: false,
                     note: Some("interrupted at the terminal".to_owned()),
                     rev: None,
                     version: None,

@@ -25,10 +25,10 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     check_address(&settings.listen)?;
     let app = context.open().await?;
     let server = Server::bind(&settings).await?;
+    let service = app.service(&context.config, settings).map_err(CliError::usage)?;
     // From here on a signal is not missed.
     let mut signals = Signals::listen()?;
     tell(&app, &server).await?;
-    let service = app.service(settings);
 
     let stop = CancellationToken::new();
     let workers = TaskTracker::new();

@@ -37,6 +37,7 @@ async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
 }
 
 pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
+    context.local()?;
     if context.config.read_only {
         return Err(CliError {
             code: REFUSED,

@@ -1,7 +1,10 @@
 //! Settings: `raw` is what files say (unknown keys refused), `checked` is what the program may rely on. The only reader of the environment.
+pub mod access;
+pub mod api;
 pub mod checked;
 pub mod environment;
 pub mod raw;
+pub mod secret;
 pub mod server;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};

@@ -1,4 +1,5 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::access::RawAccess;
 use crate::config::server::RawServer;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -11,6 +12,14 @@ pub struct RawConfig {
     pub safe_mode: Option<bool>,
     /// `postgres://…` or `sqlite:PATH`. Default: the embedded database in the data directory.
     pub database: Option<String>,
+    /// A server to ask instead of a database of this machine, like `https://paramedic.example.com`.
+    pub api: Option<String>,
+    /// A file with the token for that server in its first line; `PARAMEDIC_TOKEN` wins.
+    pub token_file: Option<String>,
+    /// Certificates (PEM) of a private authority that signs that server's.
+    pub ca_file: Option<String>,
+    /// Whether the token may go over plain http to another machine. Default false.
+    pub allow_plain_http: Option<bool>,
     /// Attempts of a run, 1 to 5. Default 3.
     pub max_attempts: Option<u32>,
     /// Time limit of each command a run starts, like `90s` or `10m`. Default `10m`.
@@ -29,6 +38,8 @@ pub struct RawConfig {
     pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    /// Who comes in, and how often.
+    pub access: RawAccess,
 }
 
 /// One agent program.
@@ -59,6 +70,10 @@ impl RawConfig {
         }
         lay(&mut self.safe_mode, over.safe_mode);
         lay(&mut self.database, over.database);
+        lay(&mut self.api, over.api);
+        lay(&mut self.token_file, over.token_file);
+        lay(&mut self.ca_file, over.ca_file);
+        lay(&mut self.allow_plain_http, over.allow_plain_http);
         lay(&mut self.max_attempts, over.max_attempts);
         lay(&mut self.timeout, over.timeout);
         lay(&mut self.operator, over.operator);
@@ -68,6 +83,7 @@ impl RawConfig {
         lay(&mut self.agents_by_default, over.agents_by_default);
         self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
+        self.access = self.access.overlaid_by(over.access);
         self
     }
 }

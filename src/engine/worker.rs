@@ -247,7 +247,7 @@ fn started_at(pid: u32) -> Option<String> {
 }
 
 /// Whether a worker's name belongs to a process of this machine that no longer runs.
-fn is_dead(worker: &str) -> bool {
+pub fn is_dead(worker: &str) -> bool {
     let mut parts = worker.split(':');
     let (Some(name), Some(pid), Some(start)) = (parts.next(), parts.next(), parts.next()) else { return false };
     name == host() && pid.parse().is_ok_and(|pid| started_at(pid).is_none_or(|it| it != start))

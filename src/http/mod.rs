@@ -1,5 +1,6 @@
 //! The backlog as a service: routes over the backlog trait, a stream of events, and the connections they come by.
 pub mod actions;
+pub mod address;
 pub mod auth;
 pub mod body;
 pub mod bounds;
@@ -9,6 +10,7 @@ pub mod events;
 pub mod feed;
 pub mod headers;
 pub mod health;
+pub mod limits;
 pub mod metrics_of_runs;
 pub mod outputs;
 pub mod query;
@@ -18,6 +20,7 @@ pub mod server;
 pub mod stalling;
 pub mod stream;
 pub mod tls;
+pub mod token;
 
 pub use auth::Guard;
 pub use error::Problem;

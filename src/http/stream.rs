@@ -112,7 +112,7 @@ impl Telling {
         let period = service.settings.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let greeting = message("stream.connected", &service, json!({ "runId": run }));
+        let greeting = message("stream.connected", &service, cursor, json!({ "runId": run }));
         Self { service, reader, run, cursor, greeting: Some(greeting), heartbeat, _place: place }
     }
 
@@ -138,7 +138,7 @@ impl Telling {
                     if !self.reader.is_still_in(&self.service).await {
                         return None;
                     }
-                    return Some(message("stream.heartbeat", &self.service, json!({})));
+                    return Some(message("stream.heartbeat", &self.service, self.cursor, json!({})));
                 }
             }
         }
@@ -170,9 +170,9 @@ impl Telling {
     }
 }
 
-/// Returns a message that is no event and has no number.
-fn message(kind: &str, service: &Service, mut data: Value) -> Bytes {
+/// Returns a message that is no event. Its number is that of the last event before it, so that who breaks off here comes back there.
+fn message(kind: &str, service: &Service, cursor: u64, mut data: Value) -> Bytes {
     data["type"] = json!(kind);
     data["timestamp"] = json!(service.clock.now());
-    format!("data: {data}\n\n").into()
+    format!("id: {cursor}\ndata: {data}\n\n").into()
 }
