@@ -11,6 +11,7 @@ mod error;
 mod follow;
 mod guard;
 mod heal;
+mod ingest;
 mod log;
 mod operator;
 mod out;
@@ -155,6 +156,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
+        Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
         Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,

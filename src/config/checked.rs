@@ -3,6 +3,7 @@ use crate::config::access::AccessSettings;
 use crate::config::api::ApiSettings;
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::server::Server;
+use crate::config::webhook::WebhookSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -107,6 +108,7 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
+    pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
     pub server: Server,
     pub read_only: bool,
@@ -198,6 +200,7 @@ impl Config {
             keymap: raw.keymap.map(PathBuf::from),
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
+            webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
             server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
@@ -229,7 +232,7 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
+pub(super) fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod raw;
 pub mod secret;
 pub mod server;
+pub mod webhook;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

@@ -1,6 +1,7 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
 use crate::config::access::RawAccess;
 use crate::config::server::RawServer;
+use crate::config::webhook::RawWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +35,8 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// Whether and from whom reported failures are taken.
+    pub webhook: RawWebhook,
     /// How `paramedic serve` listens.
     pub server: RawServer,
     /// Agents of kind `command`, by name.
@@ -81,6 +84,7 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.webhook = self.webhook.overlaid_by(over.webhook);
         self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
         self.access = self.access.overlaid_by(over.access);

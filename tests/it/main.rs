@@ -18,4 +18,5 @@ mod remote;
 mod store_contract;
 mod support;
 mod tidy;
+mod webhook;
 mod workspace;
