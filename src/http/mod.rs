@@ -87,7 +87,7 @@ impl Default for Settings {
             max_bodies: 256 * 1024 * 1024,
             head_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
-            body_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_mins(1),
             request_timeout: Duration::from_secs(90),
             heartbeat: Duration::from_secs(15),
             grace: Duration::from_secs(10),
