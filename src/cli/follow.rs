@@ -37,7 +37,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Looks less often, for a backlog that is far away.
-    fn from_afar(mut self) -> Self {
+    fn at_a_distance(mut self) -> Self {
         self.patience = THERE;
         self
     }
@@ -134,7 +134,7 @@ pub(super) async fn watch(context: &Context, run: &str) -> Ended {
     let backlog = context.backlog().await?;
     let id = backlog.resolve(run).await?;
     let progress = Progress::new(backlog.as_ref(), id);
-    let mut progress = if context.config.api.is_some() { progress.from_afar() } else { progress };
+    let mut progress = if context.config.api.is_some() { progress.at_a_distance() } else { progress };
     loop {
         progress.until_rest().await?;
         match backlog.run(id).await {

@@ -1,6 +1,6 @@
 //! What a report from outside came to.
 use crate::domain::ids::RunId;
-use crate::domain::run::Status;
+use crate::domain::run::{Provider, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,6 +21,9 @@ pub struct Taken {
     pub status: Status,
     /// The run was there before: the same failure of the same commit, or the same delivery.
     pub deduplicated: bool,
+    /// Who sent it, for counting; not told to the sender.
+    #[serde(skip)]
+    pub provider: Option<Provider>,
 }
 
 /// The report is fine, but says nothing that could be healed.

@@ -119,8 +119,9 @@ impl Inbox {
         };
         Ok(match read? {
             Delivery::Failure(signal) => {
+                let provider = Some(signal.provider);
                 let Arrived { run_id, status, is_duplicate } = self.take_in(*signal, delivery).await?;
-                Receipt::Taken(Taken { run_id, status, deduplicated: is_duplicate })
+                Receipt::Taken(Taken { run_id, status, deduplicated: is_duplicate, provider })
             }
             Delivery::Ignored(reason) => {
                 let reason = self.reader.engine.safe_text(&reason, MAX_NAME_CHARS);

@@ -1,5 +1,5 @@
 //! The webhook: senders report failures here, signed; each is answered when it is stored for good.
-use crate::domain::{Provider, Receipt};
+use crate::domain::{Provider, Receipt, Taken};
 use crate::engine::StoreError;
 use crate::engine::inbox::{Inbox, InboxError};
 use crate::http::body::{self, Whole, is_content_type};
@@ -75,7 +75,7 @@ pub async fn webhook(State(service): State<Service>, request: Request) -> Result
     let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
     check(&webhook.secrets, &headers, &head, &whole).await?;
     let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
-    if let Receipt::Taken { provider, deduplicated, .. } = &receipt {
+    if let Receipt::Taken(Taken { provider: Some(provider), deduplicated, .. }) = &receipt {
         service.metrics.webhook(*provider, *deduplicated);
     }
     Ok((StatusCode::ACCEPTED, Json(receipt)))

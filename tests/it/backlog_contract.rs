@@ -1,6 +1,6 @@
 //! The contract of the backlog: the same tests for the one in this process and the one on a server.
 //!
-//! A test takes a [`home::Home`]: where the backlog lives. Another database makes another `Place`.
+//! A test takes a [`home::Home`]: where the backlog lives, on which database.
 mod deciding;
 pub(crate) mod home;
 mod reading;
@@ -23,8 +23,10 @@ macro_rules! held_to_the_contract {
 /// Names the tests once for both homes.
 macro_rules! both_homes {
     ($($tests:tt)+) => {
-        held_to_the_contract! { embedded, crate::backlog_contract::home::Here: $($tests)+ }
-        held_to_the_contract! { remote, crate::backlog_contract::home::There: $($tests)+ }
+        held_to_the_contract! { embedded_sqlite, crate::backlog_contract::home::Here<crate::backlog_contract::home::Sqlite>: $($tests)+ }
+        held_to_the_contract! { embedded_postgres, crate::backlog_contract::home::Here<crate::backlog_contract::home::Postgres>: $($tests)+ }
+        held_to_the_contract! { remote_sqlite, crate::backlog_contract::home::There<crate::backlog_contract::home::Sqlite>: $($tests)+ }
+        held_to_the_contract! { remote_postgres, crate::backlog_contract::home::There<crate::backlog_contract::home::Postgres>: $($tests)+ }
     };
 }
 

@@ -13,7 +13,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long the server may say nothing while it answers.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long an answer may take as a whole.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_mins(2);
 /// The longest answer that is read.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// The longest answer to a decision, or explanation of an error.

@@ -137,7 +137,7 @@ impl Remote {
     /// Reads the pages that hold what is asked for. Returns `None` if a run moved from one page to another meanwhile.
     async fn read_runs(&self, query: &RunQuery, may_overlap: bool) -> Result<Option<(Vec<Run>, u64)>, BacklogError> {
         let end = if query.limit == 0 { u64::MAX } else { query.offset.saturating_add(query.limit) };
-        let is_one_page = (1..=PAGE).contains(&query.limit) && query.offset % query.limit == 0;
+        let is_one_page = (1..=PAGE).contains(&query.limit) && query.offset.is_multiple_of(query.limit);
         let size = if is_one_page { query.limit } else { PAGE };
         let first = query.offset / size;
         let (mut runs, mut seen) = (Vec::new(), BTreeSet::new());

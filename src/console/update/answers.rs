@@ -200,10 +200,8 @@ fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
                 model.say(Tone::Bad, refusal.text);
             }
         }
-        // It is asked again as soon as the backlog can be read.
-        Slot::Reread => {}
-        // The pane simply stays as it was; the next second asks again.
-        Slot::Live => {}
+        // What is lost is looked for as soon as the backlog can be read; the live pane stays as it was, the next second asks again.
+        Slot::Reread | Slot::Live => {}
     }
     Vec::new()
 }

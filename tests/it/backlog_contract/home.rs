@@ -1,8 +1,8 @@
 //! Where a backlog lives while it is tested: an engine on a real database and a real repository, asked directly or through a server.
 use crate::store_contract::fixtures::{creation, taken, with_patch};
-use crate::support::{BUGGY, PARAMEDIC, World};
+use crate::support::{BUGGY, PARAMEDIC, World, postgres};
 use jiff::{SignedDuration, Timestamp};
-use paramedic::access::{Gate, Registry, SigningKey};
+use paramedic::access::Registry;
 use paramedic::backlog::embedded::Embedded;
 use paramedic::backlog::remote::{Access, Remote};
 use paramedic::backlog::{Acted, ActionKind, ActionRequest, Backlog, BacklogError, HandMade};
@@ -11,14 +11,13 @@ use paramedic::config::checked::Flags;
 use paramedic::config::{Config, Environment};
 use paramedic::domain::{AttemptStatus, Author, Judgement, Order, Patch, Role, Run, RunId, Verdict};
 use paramedic::engine::Engine;
-use paramedic::http::address::TrustedProxies;
-use paramedic::http::limits::{Limits, Rates};
-use paramedic::http::{Guard, Server, Service, Settings};
+use paramedic::http::{Server, Settings};
 use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
 use paramedic::store::Store;
 use paramedic::wiring::App;
 use paramedic::workspace::GitWorkspace;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,13 +42,38 @@ diff --git a/calc.py b/calc.py
 pub(crate) struct Place {
     pub(crate) world: World,
     pub(crate) engine: Engine,
+    config: Config,
+}
+
+/// Which database a place has.
+pub(crate) trait Kind {
+    /// Returns the URL of an empty one, none for the embedded one.
+    async fn url() -> Option<String>;
+}
+
+/// A file in the data folder.
+pub(crate) struct Sqlite;
+
+impl Kind for Sqlite {
+    async fn url() -> Option<String> {
+        None
+    }
+}
+
+/// A database on the tests' server.
+pub(crate) struct Postgres;
+
+impl Kind for Postgres {
+    async fn url() -> Option<String> {
+        Some(postgres::database().await)
+    }
 }
 
 impl Place {
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn new(database: Option<String>) -> Self {
         let world = World::with_repo(BUGGY);
         let environment = Environment::from_pairs([("HOME".into(), "/nonexistent".into())]);
-        let flags = Flags { data_dir: Some(world.data_dir()), ..Flags::default() };
+        let flags = Flags { data_dir: Some(world.data_dir()), database, ..Flags::default() };
         let config = Config::load(&environment, &flags).unwrap();
         let mut engine = App::open(&config, &environment).await.unwrap().engine;
         // This test program is no supervisor.
@@ -60,7 +84,7 @@ impl Place {
             private: Vec::new(),
         });
         engine.workspace = Arc::new(GitWorkspace::new(engine.launcher.clone(), world.data_dir().join("trees")));
-        Self { world, engine }
+        Self { world, engine, config }
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -142,13 +166,14 @@ impl Decision<'_> {
 }
 
 /// In this process.
-pub(crate) struct Here {
+pub(crate) struct Here<K> {
     place: Place,
+    kind: PhantomData<K>,
 }
 
-impl Home for Here {
+impl<K: Kind> Home for Here<K> {
     async fn fresh() -> Self {
-        Self { place: Place::new().await }
+        Self { place: Place::new(K::url().await).await, kind: PhantomData }
     }
 
     fn place(&self) -> &Place {
@@ -175,11 +200,8 @@ impl Running {
     pub(crate) async fn start(place: &Place, listen: &str) -> Self {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
-        let key = SigningKey::shared(&"k".repeat(32)).unwrap();
-        let engine = &place.engine;
-        let gate = Gate::new(engine.store.clone(), engine.clock.clone(), &key, Duration::from_mins(30), false);
-        let guard = Guard::new(gate, Limits::new(Rates::default()), TrustedProxies::default());
-        let service = Service::new(place.embedded(false), guard, Arc::new(SystemClock), settings);
+        let app = App { engine: place.engine.clone(), backlog: place.embedded(false) };
+        let service = app.service(&place.config, settings, app.metrics()).unwrap();
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service))) }
     }
@@ -205,13 +227,14 @@ impl Drop for Running {
 }
 
 /// On a server.
-pub(crate) struct There {
+pub(crate) struct There<K = Sqlite> {
     place: Place,
     pub(crate) server: Running,
     tokens: BTreeMap<String, String>,
+    kind: PhantomData<K>,
 }
 
-impl There {
+impl<K> There<K> {
     /// Returns the backlog that somebody with this token has.
     pub(crate) fn with(&self, token: Option<&str>, is_read_only: bool) -> Remote {
         let access = Access { address: self.server.url.clone(), token: token.map(str::to_owned), ..Access::default() };
@@ -229,9 +252,9 @@ impl There {
     }
 }
 
-impl Home for There {
+impl<K: Kind> Home for There<K> {
     async fn fresh() -> Self {
-        let place = Place::new().await;
+        let place = Place::new(K::url().await).await;
         let registry = Registry::new(place.engine.store.clone(), Arc::new(SystemClock));
         let mut tokens = BTreeMap::new();
         for (name, role) in
@@ -241,7 +264,7 @@ impl Home for There {
             tokens.insert(name.to_owned(), token.reveal().to_owned());
         }
         let server = Running::start(&place, "127.0.0.1:0").await;
-        Self { place, server, tokens }
+        Self { place, server, tokens, kind: PhantomData }
     }
 
     fn place(&self) -> &Place {

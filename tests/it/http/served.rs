@@ -162,7 +162,7 @@ impl Inside {
         let settings = Settings { listen: "127.0.0.1:0".to_owned(), ..settings };
         let server = Server::bind(&settings).await.unwrap();
         let url = server.url();
-        let service = app.service(&config, settings).unwrap();
+        let service = app.service(&config, settings, app.metrics()).unwrap();
         let shutdown = service.shutdown.clone();
         let serving = tokio::spawn(server.run(service));
         Self { url, shutdown, serving }

@@ -165,7 +165,7 @@ async fn a_stream_that_is_none_or_floods_is_down() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn roles_are_told_and_kept() {
-    let home = There::fresh().await;
+    let home: There = There::fresh().await;
     let run = home.place().queued(at(0)).await;
     let me = async |name: &str| home.of(name).me().await.unwrap().unwrap();
     assert_eq!(
@@ -188,7 +188,7 @@ async fn roles_are_told_and_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn news_go_on_across_a_restart() {
-    let home = There::fresh().await;
+    let home: There = There::fresh().await;
     let remote = home.with(Some(home.token("ann")), false);
     queued(home.place().store(), at(0)).await;
     let before = eventually(async || remote.newest(0).await.ok().filter(|it| *it > 0)).await;
@@ -205,7 +205,7 @@ async fn news_go_on_across_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decision_counts_once() {
-    let home = There::fresh().await;
+    let home: There = There::fresh().await;
     let run = home.place().fixed(at(0), "playbook", Verdict::Ok).await;
     home.decide("ann", run.id, Decision::of(ActionKind::Approve)).await.unwrap();
     let events = home.of("ann").run(run.id).await.unwrap().events;
