@@ -2,7 +2,7 @@
 use crate::store_contract::fixtures::{creation, taken, with_patch};
 use crate::support::{BUGGY, PARAMEDIC, World};
 use jiff::{SignedDuration, Timestamp};
-use paramedic::access::Registry;
+use paramedic::access::{Gate, Registry, SigningKey};
 use paramedic::backlog::embedded::Embedded;
 use paramedic::backlog::remote::{Access, Remote};
 use paramedic::backlog::{Acted, ActionKind, ActionRequest, Backlog, BacklogError, HandMade};
@@ -11,6 +11,8 @@ use paramedic::config::checked::Flags;
 use paramedic::config::{Config, Environment};
 use paramedic::domain::{AttemptStatus, Author, Judgement, Order, Patch, Role, Run, RunId, Verdict};
 use paramedic::engine::Engine;
+use paramedic::http::address::TrustedProxies;
+use paramedic::http::limits::{Limits, Rates};
 use paramedic::http::{Guard, Server, Service, Settings};
 use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
 use paramedic::store::Store;
@@ -173,7 +175,9 @@ impl Running {
     pub(crate) async fn start(place: &Place, listen: &str) -> Self {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
-        let guard = Guard::new(place.engine.clone());
+        let key = SigningKey::shared(&"k".repeat(64)).unwrap();
+        let gate = Gate::new(place.engine.store.clone(), Arc::new(SystemClock), &key, Duration::from_mins(1), false);
+        let guard = Guard::new(gate, Limits::new(Rates::default()), TrustedProxies::parse(&[]).unwrap());
         let service = Service::new(place.embedded(false), guard, Arc::new(SystemClock), settings);
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service))) }
