@@ -1,4 +1,6 @@
 //! The only place that names concrete adapters and puts them together.
+mod repositories;
+
 use crate::agent::Agent;
 use crate::agent::command::{CommandAgent, CommandSettings};
 use crate::agent::playbook::Playbook;
@@ -7,16 +9,18 @@ use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
 use crate::clock::SystemClock;
 use crate::config::checked::Database;
+use crate::config::forge::TOKEN_NAMES;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::live::LiveFolder;
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Worker, Workers};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::wiring::repositories::ConfiguredRepositories;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -47,7 +51,7 @@ impl App {
         }
         let store = store(config).await?;
         let launcher = launcher(config, environment)?;
-        let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        let workspace = Arc::new(GitWorkspace::new(launcher.clone(), data_dir.join("trees")));
         if !config.read_only {
             // What a crashed process left behind; it must not keep this one from starting.
             let _ = workspace.sweep().await;
@@ -57,15 +61,23 @@ impl App {
             agents: config.agents.clone(),
             environment: environment.clone(),
         };
+        let repositories = ConfiguredRepositories::new(config, environment, &launcher, workspace.clone());
+        let tokens = config.repositories.token_names().into_iter().chain(TOKEN_NAMES.iter().copied());
+        let secrets = launcher.secrets().into_iter().chain(tokens.filter_map(|it| environment.text(it).map(str::to_owned)));
         let engine = Engine {
             store,
-            workspace: Arc::new(workspace),
+            workspace,
             agents: Arc::new(agents),
-            masker: Masker::new(launcher.secrets()),
+            repositories: Arc::new(repositories),
+            masker: Masker::new(secrets.collect::<Vec<_>>()),
             launcher,
             clock: Arc::new(SystemClock),
             live: LiveFolder::new(data_dir.join("live")),
-            settings: Settings::new(data_dir.clone()),
+            settings: Settings {
+                retry_delay: config.workers.retry_delay,
+                grace: config.workers.grace,
+                ..Settings::new(data_dir.clone())
+            },
         };
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
@@ -74,6 +86,11 @@ impl App {
     /// Returns a new worker on this data directory.
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
+    }
+
+    /// Returns workers for `concurrency` runs at once, of one repository at most `per_repository`.
+    pub fn workers(&self, concurrency: u32, per_repository: u32) -> Workers {
+        Workers::new(self.engine.clone(), concurrency, per_repository)
     }
 }
 

@@ -138,11 +138,7 @@ pub(super) enum Command {
         fix: Fix,
     },
     /// Work on queued runs until stopped
-    Worker {
-        /// End when nothing is left to do
-        #[arg(long)]
-        drain: bool,
-    },
+    Worker(Worker),
     /// Judge a patch by the repository's policy
     Guard(Guard),
     /// Check or export the audit chain
@@ -186,6 +182,19 @@ pub(super) struct Heal {
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Worker {
+    /// End when nothing is left to do
+    #[arg(long)]
+    pub(super) drain: bool,
+    /// Runs to work on at once [default: 2, or as the settings say]
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<u32>,
+    /// Runs of one repository that all workers together work on at once; 0 = any number [default: 2, or as the settings say]
+    #[arg(long, value_name = "N")]
+    pub(super) per_repository: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -120,7 +120,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
-        Some(Command::Worker { drain }) => worker::run(&context, drain).await,
+        Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),

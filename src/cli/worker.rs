@@ -1,9 +1,12 @@
 //! `paramedic worker`: works on queued runs until stopped; and the signals that stop a foreground command.
 use crate::cli::Context;
+use crate::cli::arguments::Worker;
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
 use crate::cli::out;
+use crate::config::workers::check_concurrency;
+use crate::engine::worker::Shutdown;
+use std::convert::Infallible;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// Why a foreground command should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,25 +39,32 @@ async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
     }
 }
 
-pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
+/// Hands signals on: the first lets what runs come to its end, the second stops it.
+pub(super) async fn stop_on_signals(shutdown: &Shutdown) -> Infallible {
+    loop {
+        stop_signal().await;
+        shutdown.ask_more();
+    }
+}
+
+pub(super) async fn run(context: &Context, asked: &Worker) -> Ended {
     if context.config.read_only {
         return Err(CliError {
             code: REFUSED,
             text: "a worker changes things; start it without --read-only".to_owned(),
         });
     }
+    let settings = &context.config.workers;
+    let concurrency = check_concurrency(asked.concurrency.unwrap_or(settings.concurrency)).map_err(CliError::usage)?;
     let app = context.open().await?;
-    let worker = app.worker();
-    let shutdown = CancellationToken::new();
-    out::note("working on the queue; ctrl-c gives the current run back and stops");
-    let work = async { if is_draining { worker.drain(&shutdown).await } else { worker.run(&shutdown).await } };
-    tokio::pin!(work);
+    let workers = app.workers(concurrency, asked.per_repository.unwrap_or(settings.per_repository));
+    let shutdown = Shutdown::new();
+    let grace = settings.grace.as_secs();
+    out::note(&format!("working on the queue; ctrl-c lets runs go on for {grace} s and stops, twice gives them back at once"));
+    let work = async { if asked.drain { workers.drain(&shutdown).await } else { workers.run(&shutdown).await } };
     tokio::select! {
-        ended = &mut work => ended?,
-        _ = stop_signal() => {
-            shutdown.cancel();
-            work.await?;
-        }
+        ended = work => ended?,
+        never = stop_on_signals(&shutdown) => match never {},
     }
     Ok(OK)
 }

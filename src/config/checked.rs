@@ -1,5 +1,8 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
+use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::repositories::RepositoriesSettings;
+use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -104,6 +107,10 @@ pub struct Config {
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub workers: WorkersSettings,
+    pub repositories: RepositoriesSettings,
+    pub github: GithubSettings,
+    pub dispatch: DispatchSettings,
     pub read_only: bool,
     pub editor: Option<String>,
 }
@@ -187,6 +194,10 @@ impl Config {
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             agents: checked_agents(raw.agents)?,
+            workers: WorkersSettings::check(raw.workers).map_err(ConfigError)?,
+            repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,
+            github: GithubSettings::check(raw.github, environment)?,
+            dispatch: DispatchSettings::check(raw.dispatch)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
         })
@@ -214,7 +225,8 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
+/// Reads a switch of the environment.
+pub fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

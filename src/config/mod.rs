@@ -1,7 +1,10 @@
 //! Settings: `raw` is what files say (unknown keys refused), `checked` is what the program may rely on. The only reader of the environment.
 pub mod checked;
 pub mod environment;
+pub mod forge;
 pub mod raw;
+pub mod repositories;
+pub mod workers;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

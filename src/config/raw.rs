@@ -1,4 +1,7 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::forge::{RawDispatch, RawGithub};
+use crate::config::repositories::RawRepository;
+use crate::config::workers::RawWorkers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +29,11 @@ pub struct RawConfig {
     pub agents_by_default: Option<Vec<String>>,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    pub workers: RawWorkers,
+    /// Repositories of runs that came from elsewhere, by name.
+    pub repositories: BTreeMap<String, RawRepository>,
+    pub github: RawGithub,
+    pub dispatch: RawDispatch,
 }
 
 /// One agent program.
@@ -64,6 +72,11 @@ impl RawConfig {
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
         self.agents.extend(over.agents);
+        self.workers.overlay(over.workers);
+        self.repositories.extend(over.repositories);
+        lay(&mut self.github.enabled, over.github.enabled);
+        lay(&mut self.github.api_url, over.github.api_url);
+        lay(&mut self.dispatch.repository, over.dispatch.repository);
         self
     }
 }

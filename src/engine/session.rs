@@ -1,9 +1,12 @@
 //! A worker's hold on one run: every write goes through the lease, and stops for good when the lease is lost.
 use crate::domain::{Attempt, Illegal, NewEvent, Run, Transition};
+use crate::engine::repositories::Located;
+use crate::engine::worker::Backoff;
 use crate::engine::{Engine, EngineError};
-use crate::store::{Lease, StoredOutput};
+use crate::store::{Lease, StoreError, StoredOutput};
 use crate::workspace::Tree;
 use jiff::Timestamp;
+use std::future::Future;
 use tokio_util::sync::CancellationToken;
 
 /// The run as this worker last wrote it, with the right to write it.
@@ -18,9 +21,38 @@ pub struct Session<'a> {
     pub cannot_prepare: bool,
     /// What was prepared last, by its key: a tree in which nothing else was run.
     pub prepared: Option<(String, Tree)>,
+    /// Where the repository is, once it is found.
+    pub located: Option<Located>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Begins to work on a run that was claimed.
+    pub const fn new(engine: &'a Engine, run: Run, lease: Lease, cancel: CancellationToken) -> Self {
+        Self { engine, run, lease, cancel, cannot_prepare: false, prepared: None, located: None }
+    }
+
+    /// Asks the store, again and again while it does not answer, for as long as the lease is held.
+    ///
+    /// A write that went through without an answer is a `Conflict` when it is asked again: then the work is dropped.
+    pub async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut backoff = Backoff::quick();
+        loop {
+            let why = match ask().await {
+                Err(StoreError::Unavailable(why)) => why,
+                other => return Ok(other?),
+            };
+            let pause = backoff.pause();
+            tracing::warn!(run = %self.run.id, why, seconds = pause.as_secs_f64(), "the database does not answer, waiting");
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(EngineError::Stopped),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.engine.clock.now()
     }
@@ -31,7 +63,7 @@ impl Session<'_> {
         if self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        self.engine.store.commit(&transition, Some(&self.lease)).await?;
+        self.patiently(|| self.engine.store.commit(&transition, Some(&self.lease))).await?;
         self.run = transition.run;
         Ok(())
     }
@@ -54,6 +86,6 @@ impl Session<'_> {
             dropped_bytes,
             created_at: self.now(),
         };
-        Ok(self.engine.store.put_output(self.run.id, &output, Some(&self.lease)).await?)
+        self.patiently(|| self.engine.store.put_output(self.run.id, &output, Some(&self.lease))).await
     }
 }
