@@ -12,10 +12,13 @@ use crate::config::checked::Database;
 use crate::config::forge::TOKEN_NAMES;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
+use crate::engine::dispatch::Desk;
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, Workers};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::forge::Forge;
+use crate::forge::github::Github;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
@@ -92,6 +95,19 @@ impl App {
     pub fn workers(&self, concurrency: u32, per_repository: u32) -> Workers {
         Workers::new(self.engine.clone(), concurrency, per_repository)
     }
+}
+
+/// Returns the desk that takes dispatch orders: it sends them to the forge where one may be reached, else makes runs of them.
+pub fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Result<Desk, String> {
+    let token = environment.first(TOKEN_NAMES).filter(|_| config.github.enabled && !config.safe_mode);
+    let forge = match token {
+        Some(token) => {
+            let github = Github::new(&config.github.api_url, token).map_err(|it| it.to_string())?;
+            Some(Arc::new(github) as Arc<dyn Forge>)
+        }
+        None => None,
+    };
+    Ok(Desk::new(engine.clone(), config.dispatch.repository.clone(), forge))
 }
 
 /// Opens the database of the settings.

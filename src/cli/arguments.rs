@@ -71,6 +71,8 @@ pub(super) enum Command {
     },
     /// Heal the tests of a local repository, in the foreground
     Heal(Heal),
+    /// Carry out a change that is ordered in words, on a local repository in the foreground
+    Dispatch(Dispatch),
     /// List the runs, newest change first
     #[command(visible_alias = "list")]
     Runs {
@@ -164,7 +166,7 @@ pub(super) struct Heal {
     /// The repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) repo: PathBuf,
-    /// The command that is red [default: found in the repository]
+    /// The command that is to become green [default: found in the repository]
     #[arg(long, value_name = "CMD")]
     pub(super) test: Option<String>,
     /// An agent, in the order they are tried; may be given several times [default: playbook]
@@ -182,6 +184,20 @@ pub(super) struct Heal {
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dispatch {
+    /// What the order wants
+    #[arg(value_parser = ["create", "fix"])]
+    pub(super) intent: String,
+    /// The change, in words
+    pub(super) instruction: String,
+    /// Further words or file paths
+    #[arg(long, value_name = "TEXT")]
+    pub(super) context: Option<String>,
+    #[command(flatten)]
+    pub(super) heal: Heal,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod console;
 mod decide;
 mod demo;
 mod diff;
+mod dispatch;
 mod doctor;
 mod error;
 mod follow;
@@ -106,6 +107,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Console { run, record }) => Box::pin(console::run(&context, run.as_deref(), record)).await,
         Some(Command::Demo { headless, dir }) => demo::run(&context, headless, dir.as_deref()).await,
         Some(Command::Heal(heal)) => heal::run(&context, &heal).await,
+        Some(Command::Dispatch(dispatch)) => dispatch::run(&context, &dispatch).await,
         Some(Command::Runs { status, repository, limit }) => {
             runs::run(&context, status.as_deref(), repository, limit).await
         }
