@@ -19,6 +19,7 @@ use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::forge::Forge;
 use crate::forge::github::Github;
+use crate::http;
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
@@ -66,7 +67,8 @@ impl App {
         };
         let repositories = ConfiguredRepositories::new(config, environment, &launcher, workspace.clone());
         let tokens = config.repositories.token_names().into_iter().chain(TOKEN_NAMES.iter().copied());
-        let secrets = launcher.secrets().into_iter().chain(tokens.filter_map(|it| environment.text(it).map(str::to_owned)));
+        let secrets =
+            launcher.secrets().into_iter().chain(tokens.filter_map(|it| environment.text(it).map(str::to_owned)));
         let engine = Engine {
             store,
             workspace,
@@ -84,6 +86,12 @@ impl App {
         };
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
+    }
+
+    /// Returns the backlog as a service, for [`crate::http::Server`].
+    pub fn service(&self, settings: http::Settings) -> http::Service {
+        let guard = http::Guard::new(self.engine.clone());
+        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
     }
 
     /// Returns a new worker on this data directory.
@@ -119,6 +127,18 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
             Ok(Arc::new(store))
         }
         Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+    }
+}
+
+/// Returns how the service is to behave.
+pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+    http::Settings {
+        listen: server.listen.clone(),
+        tls: server.tls.clone(),
+        public_reads: server.public_reads,
+        max_connections: server.max_connections,
+        max_streams: server.max_streams,
+        ..http::Settings::default()
     }
 }
 

@@ -50,7 +50,9 @@ impl Prompt {
     fn open(&mut self, task: &Task<'_>) {
         let (attempt, of) = (task.attempt_no, task.max_attempts.max(task.attempt_no));
         if task.order.is_some() {
-            self.say(format!("You carry out an order for a change to a repository. This is attempt {attempt} of {of}."));
+            self.say(format!(
+                "You carry out an order for a change to a repository. This is attempt {attempt} of {of}."
+            ));
             self.say("The current directory is the repository, with the change so far if there was an attempt whose tests were run. Edit its files in place: what you changed is your answer.");
         } else {
             self.say(format!("You repair a failing build. This is attempt {attempt} of {of}."));

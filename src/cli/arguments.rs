@@ -139,6 +139,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
+    /// Serve the backlog over HTTP, with workers in the same process
+    Serve(Serve),
     /// Work on queued runs until stopped
     Worker(Worker),
     /// Judge a patch by the repository's policy
@@ -211,6 +213,22 @@ pub(super) struct Worker {
     /// Runs of one repository that all workers together work on at once; 0 = any number [default: 2, or as the settings say]
     #[arg(long, value_name = "N")]
     pub(super) per_repository: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7171]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Workers in this process; 0 = none, `paramedic worker` works elsewhere [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=64))]
+    pub(super) workers: Option<u16>,
+    /// Certificate chain (PEM); SIGHUP reads it again
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

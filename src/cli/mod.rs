@@ -15,6 +15,7 @@ mod heal;
 mod log;
 mod out;
 mod runs;
+mod serve;
 mod show;
 mod worker;
 
@@ -123,6 +124,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
+        Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),

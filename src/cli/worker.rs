@@ -60,7 +60,9 @@ pub(super) async fn run(context: &Context, asked: &Worker) -> Ended {
     let workers = app.workers(concurrency, asked.per_repository.unwrap_or(settings.per_repository));
     let shutdown = Shutdown::new();
     let grace = settings.grace.as_secs();
-    out::note(&format!("working on the queue; ctrl-c lets runs go on for {grace} s and stops, twice gives them back at once"));
+    out::note(&format!(
+        "working on the queue; ctrl-c lets runs go on for {grace} s and stops, twice gives them back at once"
+    ));
     let work = async { if asked.drain { workers.drain(&shutdown).await } else { workers.run(&shutdown).await } };
     tokio::select! {
         ended = work => ended?,

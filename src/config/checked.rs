@@ -2,6 +2,7 @@
 use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::repositories::RepositoriesSettings;
+use crate::config::server::Server;
 use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -111,6 +112,7 @@ pub struct Config {
     pub repositories: RepositoriesSettings,
     pub github: GithubSettings,
     pub dispatch: DispatchSettings,
+    pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
 }
@@ -198,6 +200,7 @@ impl Config {
             repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,
             github: GithubSettings::check(raw.github, environment)?,
             dispatch: DispatchSettings::check(raw.dispatch)?,
+            server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
         })

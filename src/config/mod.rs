@@ -4,6 +4,7 @@ pub mod environment;
 pub mod forge;
 pub mod raw;
 pub mod repositories;
+pub mod server;
 pub mod workers;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};

@@ -1,6 +1,7 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
 use crate::config::forge::{RawDispatch, RawGithub};
 use crate::config::repositories::RawRepository;
+use crate::config::server::RawServer;
 use crate::config::workers::RawWorkers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// How `paramedic serve` listens.
+    pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
     pub workers: RawWorkers,
@@ -71,6 +74,7 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
         self.workers.overlay(over.workers);
         self.repositories.extend(over.repositories);

@@ -193,7 +193,9 @@ fn check_url(url: &str) -> Result<(), String> {
     };
     let (user, host) = place.rsplit_once('@').unwrap_or(("", place));
     if user.contains(':') {
-        return Err("take the password out; put it into an environment variable and name that in `token_env`".to_owned());
+        return Err(
+            "take the password out; put it into an environment variable and name that in `token_env`".to_owned()
+        );
     }
     if host.is_empty() || host.starts_with('-') || user.starts_with('-') {
         return Err(allowed.to_owned());
@@ -249,10 +251,8 @@ mod tests {
 
     #[test]
     fn the_default_is_for_those_it_names_and_no_payload_makes_the_url() {
-        let raw = RawRepository {
-            only: Some(vec!["acme/*".to_owned()]),
-            ..cloned("https://github.com/{repository}.git")
-        };
+        let raw =
+            RawRepository { only: Some(vec!["acme/*".to_owned()]), ..cloned("https://github.com/{repository}.git") };
         let settings = checked("default", raw).unwrap();
         let url = |name: &str| settings.of(name).and_then(|it| it.origin);
         assert_eq!(url("acme/shop"), Some(Origin::CloneUrl("https://github.com/acme/shop.git".to_owned())));

@@ -6,6 +6,7 @@ use crate::domain::verdict::Judgement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 named! {
     AttemptStatus { Running = "running", Failed = "failed", Succeeded = "succeeded" }
@@ -93,11 +94,13 @@ impl<'de> Deserialize<'de> for Author {
 }
 
 /// One attempt with everything it left behind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     /// From 1, without gaps.
     pub attempt_no: u32,
+    /// An agent's name, or `human:NAME`.
+    #[schema(value_type = String)]
     pub author: Author,
     pub status: AttemptStatus,
     /// What the author said, sanitised and masked.

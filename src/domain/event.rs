@@ -4,6 +4,7 @@ use crate::domain::names::named;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 named! {
     /// Every kind of fact that is told (DESIGN §4.2).
@@ -61,7 +62,7 @@ impl NewEvent {
 }
 
 /// A stored fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Position in the chain of the whole data directory, from 1 without gaps.

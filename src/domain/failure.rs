@@ -2,6 +2,7 @@
 use crate::domain::names::named;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 named! {
     /// The kind of a failure: seed 001's fifteen rules fold into ten kinds, plus three that are never healed.
@@ -34,7 +35,7 @@ named! {
 }
 
 /// What a test runner said of its tests: names where it told them, counts where it told only those.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestReport {
     /// Which runner's output was understood: `pytest`, `unittest`, `cargo`, `go`, `jest`, `node`, `junit` …
@@ -58,7 +59,7 @@ impl TestReport {
 }
 
 /// One line of a log that counts as evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceLine {
     /// Line number in the raw log, 1-based.
     pub number: u64,
@@ -66,7 +67,7 @@ pub struct EvidenceLine {
 }
 
 /// Everything read out of one failing log. All texts are sanitised and masked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     pub category: Category,

@@ -1,10 +1,10 @@
 //! `named!`: an enum whose variants have one fixed text each, used by JSON, the database and the command line alike.
 
-/// Defines a field-less enum with `as_str`, `ALL`, `Display`, `FromStr`, `Serialize` and `Deserialize` over its texts.
+/// Defines a field-less enum with `as_str`, `ALL`, `Display`, `FromStr`, `Serialize`, `Deserialize` and a schema over its texts.
 macro_rules! named {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {

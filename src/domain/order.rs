@@ -2,6 +2,7 @@
 use crate::domain::names::named;
 use crate::domain::patch::Patch;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 named! {
     /// What a dispatch order wants (seed 000).
@@ -9,7 +10,7 @@ named! {
 }
 
 /// A change somebody ordered in words. Attempt 1 is that change; the next ones repair it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Instruction {
     pub intent: Intent,
@@ -19,7 +20,7 @@ pub struct Instruction {
 }
 
 /// What a worker needs to know to heal a run again after a crash, in this process or another.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Order {
     /// The local repository. Empty: each worker finds its own copy by the run's repository name and its settings.
@@ -47,7 +48,7 @@ pub struct Order {
 }
 
 /// What a person handed in for the next attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Pending {
     /// A patch, judged as the next attempt.

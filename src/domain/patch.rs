@@ -1,9 +1,10 @@
 //! A candidate patch: the whole difference from the failing commit, as a unified git diff.
 use crate::domain::ids::Digest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A unified git diff, byte for byte as git wrote it. Hostile text: sanitise before showing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Patch(pub String);
 

@@ -8,6 +8,7 @@ use crate::domain::order::{Order, Pending};
 use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 named! {
     /// Where a run stands (DESIGN §1).
@@ -40,7 +41,7 @@ named! { ResolvedBy { Ai = "ai", Human = "human" } }
 named! { PrState { None = "none", Open = "open", Merged = "merged", Closed = "closed" } }
 
 /// A run as JSON and the database know it (DESIGN §4.2).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     pub id: RunId,
@@ -145,7 +146,7 @@ fn shell_quoted(word: &str) -> String {
 }
 
 /// A run with everything that happened to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     #[serde(flatten)]

@@ -163,8 +163,11 @@ impl Run {
     pub fn fixed(&self, attempt: Attempt, now: Timestamp) -> Result<Transition, Illegal> {
         let mut told = self.told(Vec::new(), now)?;
         let author = attempt.author.to_string();
-        let proof =
-            if self.order.instruction.is_some() { "green, green again" } else { "red before, green after, green again" };
+        let proof = if self.order.instruction.is_some() {
+            "green, green again"
+        } else {
+            "red before, green after, green again"
+        };
         let message = format!("attempt {} proved: {proof}", attempt.attempt_no);
         told.events.push(
             NewEvent::new(EventType::AttemptSucceeded, author, message)

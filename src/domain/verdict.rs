@@ -1,6 +1,7 @@
 //! What the guard says of a patch.
 use crate::domain::names::named;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 named! {
     /// The guard's verdict, from harmless to refused.
@@ -15,7 +16,7 @@ named! {
 }
 
 /// One objection: where, which rule, and why, in words for a person and for the next attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     pub file: String,
@@ -28,7 +29,7 @@ pub struct Finding {
 }
 
 /// A verdict with the findings that decided it; the verdict is the worst of its findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     pub verdict: Verdict,

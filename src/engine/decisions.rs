@@ -114,7 +114,9 @@ impl Engine {
                     return Err(EngineError::Invalid("the patch is empty".to_owned()));
                 }
                 // Without a copy at hand the worker finds out whether it applies, as the next attempt.
-                let Some(repo) = repo else { return Ok(Pending::Patch { by, patch: Patch(text.clone()), note: operator.note.clone() }) };
+                let Some(repo) = repo else {
+                    return Ok(Pending::Patch { by, patch: Patch(text.clone()), note: operator.note.clone() });
+                };
                 let tree = self.workspace.tree(&repo, &run.commit_sha).await?;
                 self.workspace.apply(&tree, &Patch(text.clone())).await.map_err(|error| match error {
                     WorkspaceError::DoesNotApply(why) => EngineError::Invalid(format!(

@@ -39,11 +39,13 @@ impl Desk {
 
     /// Takes an order that `by` gives; the error says what is missing or went wrong.
     pub async fn take(&self, order: Instruction, by: &str) -> Result<Taken, String> {
-        let repository = self.repository.as_deref().ok_or("no repository takes orders: set `repository` of [dispatch]")?;
+        let repository =
+            self.repository.as_deref().ok_or("no repository takes orders: set `repository` of [dispatch]")?;
         if let Some(forge) = &self.forge {
             return self.send_on(forge.as_ref(), repository, &order, by).await;
         }
-        let run = self.make_run(repository, order, by).await.map_err(|it| self.engine.safe_text(&it.to_string(), 500))?;
+        let run =
+            self.make_run(repository, order, by).await.map_err(|it| self.engine.safe_text(&it.to_string(), 500))?;
         tracing::info!(run = %run.id, by, "an order was taken in");
         Ok(Taken {
             message: format!("Order taken in as run {}", run.id),
@@ -52,7 +54,13 @@ impl Desk {
         })
     }
 
-    async fn send_on(&self, forge: &dyn Forge, repository: &str, order: &Instruction, by: &str) -> Result<Taken, String> {
+    async fn send_on(
+        &self,
+        forge: &dyn Forge,
+        repository: &str,
+        order: &Instruction,
+        by: &str,
+    ) -> Result<Taken, String> {
         if repository.starts_with('/') {
             return Err("orders for a forge need `repository = \"owner/name\"` in [dispatch]".to_owned());
         }

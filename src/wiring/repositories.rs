@@ -61,7 +61,9 @@ impl ConfiguredRepositories {
         let token = match &settings.token_env {
             None => None,
             Some(name) => Some(self.environment.text(name).map(str::to_owned).ok_or_else(|| {
-                NotLocated(format!("{repository} cannot be fetched: the variable {name} is not set where this worker runs"))
+                NotLocated(format!(
+                    "{repository} cannot be fetched: the variable {name} is not set where this worker runs"
+                ))
             })?),
         };
         Ok(Remote { url, name: repository.to_owned(), username: settings.username.clone(), token })

@@ -135,7 +135,11 @@ impl Workers {
     /// Lets what is in hand come to its end for as long as the settings grant, then gives it back.
     async fn finish(&self, busy: &mut JoinSet<RunId>, shutdown: &Shutdown) {
         if !busy.is_empty() {
-            tracing::info!(runs = busy.len(), grace = self.engine.settings.grace.as_secs(), "finishing what is in hand");
+            tracing::info!(
+                runs = busy.len(),
+                grace = self.engine.settings.grace.as_secs(),
+                "finishing what is in hand"
+            );
         }
         tokio::select! {
             () = all(busy) => return,

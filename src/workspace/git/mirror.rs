@@ -133,13 +133,7 @@ impl Mirrors {
         Ok(git.line(&["rev-parse", "--verify", "--quiet", "--end-of-options", &spec]).await?.is_some())
     }
 
-    async fn fetch(
-        &self,
-        place: &Place,
-        remote: &Remote,
-        commit: &str,
-        branch: &str,
-    ) -> Result<(), WorkspaceError> {
+    async fn fetch(&self, place: &Place, remote: &Remote, commit: &str, branch: &str) -> Result<(), WorkspaceError> {
         let path = place.checkout(remote);
         init(&path, commit)?;
         let git = self.network(Git::on(&self.launcher, &path, &path.join(".git")), remote);
@@ -149,7 +143,8 @@ impl Mirrors {
         let by_branch = format!("+refs/heads/{branch}:refs/paramedic/{key}");
         let mut said = String::new();
         for refspec in [&by_id, &by_branch] {
-            let args = ["fetch", "--quiet", "--no-write-fetch-head", "--no-recurse-submodules", "--", &remote.url, refspec];
+            let args =
+                ["fetch", "--quiet", "--no-write-fetch-head", "--no-recurse-submodules", "--", &remote.url, refspec];
             let done = tokio::select! {
                 done = git.output(&args, None) => done?,
                 size = self.grows_too_large(place) => {
@@ -229,7 +224,8 @@ impl Mirrors {
         let mut places = Vec::new();
         let mut total = 0;
         for entry in fs::read_dir(&self.home).map_err(|it| failed(&self.home, it))?.flatten() {
-            let Some(key) = entry.file_name().to_str().and_then(|it| it.strip_suffix(".used")).map(str::to_owned) else {
+            let Some(key) = entry.file_name().to_str().and_then(|it| it.strip_suffix(".used")).map(str::to_owned)
+            else {
                 continue;
             };
             let fetching = self.home.join(format!("{key}.fetching"));
@@ -275,8 +271,7 @@ fn init(path: &Path, commit: &str) -> Result<(), WorkspaceError> {
     if git_dir.join("HEAD").exists() {
         return Ok(());
     }
-    let (version, format) =
-        if commit.len() == 64 { (1, "[extensions]\n\tobjectFormat = sha256\n") } else { (0, "") };
+    let (version, format) = if commit.len() == 64 { (1, "[extensions]\n\tobjectFormat = sha256\n") } else { (0, "") };
     let config = format!(
         "[core]\n\trepositoryFormatVersion = {version}\n\tbare = false\n\tlogAllRefUpdates = false\n[gc]\n\tauto = 0\n{format}"
     );

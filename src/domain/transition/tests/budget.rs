@@ -86,5 +86,8 @@ fn a_persons_patch_is_handed_in_again() {
     let patch = Patch("diff".to_owned());
     let attempt = started.attempt.map(|it| Attempt { proposed_fix: Some(patch.clone()), ..it });
     let back = started.run.given_back(attempt, "stopped", at(10)).unwrap();
-    assert_eq!((back.run.budget, back.run.pending), (2, Some(Pending::Patch { by: "ann".to_owned(), patch, note: None })));
+    assert_eq!(
+        (back.run.budget, back.run.pending),
+        (2, Some(Pending::Patch { by: "ann".to_owned(), patch, note: None }))
+    );
 }

@@ -1,0 +1,95 @@
+//! `paramedic serve`: the backlog over HTTP, with workers in the same process.
+use crate::cli::Context;
+use crate::cli::arguments::Serve;
+use crate::cli::error::{CliError, Ended, OK};
+use crate::cli::out;
+use crate::cli::worker::stop_on_signals;
+use crate::engine::worker::Shutdown;
+use crate::http::server::{ServeError, check_address};
+use crate::http::tls::Tls;
+use crate::http::{Server, Service};
+use crate::wiring::{App, desk, http_settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
+    let mut section = context.config.server.clone();
+    section.listen = serve.listen.unwrap_or(section.listen);
+    section.tls = serve.tls_cert.zip(serve.tls_key).or(section.tls);
+    let n_workers = if context.config.read_only { 0 } else { serve.workers.unwrap_or(section.workers) };
+    let settings = http_settings(&section);
+    check_address(&settings.listen)?;
+    let app = context.open().await?;
+    let server = Server::bind(&settings).await?;
+    tell(&app, &server).await?;
+    let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
+    let service = Service { desk: Some(desk), ..app.service(settings) };
+
+    let stop = Shutdown::new();
+    let workers = app.workers(n_workers.into(), context.config.workers.per_repository);
+    let working = async { if n_workers > 0 { workers.run(&stop).await } else { Ok(()) } };
+    let shutdown = service.shutdown.clone();
+    let tls = server.tls();
+    let serving = tokio::spawn(server.run(service));
+    let stopping = async {
+        stop_signal(tls.as_ref()).await?;
+        out::note("stopping: requests and runs under way may finish; stop again to give the runs back at once");
+        stop.finish();
+        shutdown.cancel();
+        Ok::<_, CliError>(stop_on_signals(&stop).await)
+    };
+    let ending = async {
+        let (worked, _) = tokio::join!(working, stop.asked());
+        worked.map_err(CliError::from)?;
+        serving.await.map_err(|it| CliError::failed(it.to_string()))
+    };
+    tokio::select! {
+        ended = ending => ended?,
+        never = stopping => match never? {},
+    }
+    Ok(OK)
+}
+
+/// Says where the server is, and what keeps people from using it well.
+async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
+    let operators = app.engine.store.operators().await.map_err(|it| CliError::failed(it.to_string()))?;
+    if operators.iter().all(|it| it.revoked_at.is_some()) {
+        out::note(
+            "there is no operator yet, so that nobody can decide; `paramedic operator add NAME --role admin` prints a token",
+        );
+    }
+    if server.tls().is_none() && !server.address().ip().is_loopback() {
+        out::note("tokens travel in the clear here: give --tls-cert and --tls-key, or let a proxy speak TLS");
+    }
+    out::note(&format!("listening on {}", server.url()));
+    Ok(())
+}
+
+/// Waits for a signal that asks to stop. Where there is a certificate, SIGHUP reads it again.
+async fn stop_signal(tls: Option<&Tls>) -> Result<(), CliError> {
+    let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hangup.recv() => match tls {
+                None => return Ok(()),
+                Some(tls) => match tls.reload() {
+                    Ok(()) => out::note("the certificate was read again"),
+                    Err(error) => out::note(&format!("the certificate stays as it was: {error}")),
+                },
+            },
+        }
+    }
+}
+
+impl From<ServeError> for CliError {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Address(_) => Self::usage(error.to_string()),
+            ServeError::Listen { .. } | ServeError::Tls(_) => Self::failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What operators decide. A decision is carried out even when the one who asked goes away in the middle of it.
+use crate::backlog::{Acted, ActionKind, ActionRequest, BacklogError, HandMade};
+use crate::domain::{Run, RunId};
+use crate::http::auth::Decider;
+use crate::http::body::Fields;
+use crate::http::error::RefusalOfDecision;
+use crate::http::query::{PathTexts, RunPath};
+use crate::http::runs::etag;
+use crate::http::{Problem, Service};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+const MAX_NOTE: usize = 2_000;
+const MAX_REV: usize = 80;
+const MAX_HINT: usize = 4_000;
+
+/// A decision with what was looked at; all of it may be left out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionBody {
+    /// Why; kept in the timeline
+    #[schema(max_length = 2000)]
+    pub note: Option<String>,
+    /// Digest (or its first seven characters or more) of the patch that was looked at
+    #[schema(max_length = 80)]
+    pub rev: Option<String>,
+    /// Version of the run that was looked at
+    pub version: Option<u64>,
+}
+
+/// A fix by hand: either a patch or a hint.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixBody {
+    /// Why; kept in the timeline
+    #[schema(max_length = 2000)]
+    pub note: Option<String>,
+    /// Digest (or its first seven characters or more) of the patch that was looked at
+    #[schema(max_length = 80)]
+    pub rev: Option<String>,
+    /// Version of the run that was looked at
+    pub version: Option<u64>,
+    /// A unified diff against the failing commit
+    pub patch: Option<String>,
+    /// Words for the agent, whose turn the next attempt is
+    #[schema(max_length = 4000)]
+    pub hint: Option<String>,
+}
+
+/// What came of a decision.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    pub run: Run,
+    pub message: String,
+    /// It was done before by the same action: nothing changed.
+    pub repeated: bool,
+    /// This was the first of two keys; another person must approve too.
+    pub needs_second_key: bool,
+}
+
+impl From<Acted> for Decided {
+    fn from(acted: Acted) -> Self {
+        let Acted { run, message, is_repeat, needs_second_key } = acted;
+        Self { run, message, repeated: is_repeat, needs_second_key }
+    }
+}
+
+/// Approves, denies, aborts or retries a run. The same decision again changes nothing.
+#[utoipa::path(post, path = "/runs/{id}/actions/{action}", tag = "actions", operation_id = "decide",
+    params(("id" = RunId, Path, description = "The run"),
+        ("action" = inline(Plain), Path, description = "What to do"),
+        ("If-Match" = Option<String>, Header, description = "Version of the run that was looked at, as its `ETag` has it",
+            pattern = "^(\"[0-9]{1,18}\"|\\*)$")),
+    request_body = Option<DecisionBody>,
+    responses((status = 200, description = "What came of it", body = Decided), RefusalOfDecision),
+    security(("bearer" = [])))]
+pub async fn decide(
+    Decider(person): Decider,
+    State(service): State<Service>,
+    RunPath(id): RunPath,
+    path: PathTexts,
+    request: Request,
+) -> Result<Response, Problem> {
+    let action = path.take("action");
+    let unknown = || {
+        let known: Vec<&str> = ActionKind::ALL.iter().map(|it| it.as_str()).collect();
+        Problem::field("action", format!("there is no such action; there are {}", known.join(", ")))
+    };
+    let kind = action.parse::<ActionKind>().map_err(|_| unknown())?;
+    act(&service, id, kind, person.name, request).await
+}
+
+/// Takes a fix by hand, which is judged like any other attempt.
+#[utoipa::path(post, path = "/runs/{id}/actions/human-fix", tag = "actions", operation_id = "humanFix",
+    params(("id" = RunId, Path, description = "The run"),
+        ("If-Match" = Option<String>, Header, description = "Version of the run that was looked at, as its `ETag` has it",
+            pattern = "^(\"[0-9]{1,18}\"|\\*)$")),
+    request_body = FixBody,
+    responses((status = 200, description = "What came of it", body = Decided), RefusalOfDecision),
+    security(("bearer" = [])))]
+pub async fn human_fix(
+    Decider(person): Decider,
+    State(service): State<Service>,
+    RunPath(id): RunPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    act(&service, id, ActionKind::HumanFix, person.name, request).await
+}
+
+/// The actions without a fix, for the OpenAPI document.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Plain {
+    Approve,
+    Deny,
+    Abort,
+    Retry,
+}
+
+async fn act(
+    service: &Service,
+    id: RunId,
+    kind: ActionKind,
+    by: String,
+    request: Request,
+) -> Result<Response, Problem> {
+    let required = if_match(request.headers())?;
+    let mut fields = Fields::read(request, &service.room, &service.settings).await?;
+    let note = fields.text("note", MAX_NOTE)?.filter(|it| !it.trim().is_empty());
+    let rev = fields.text("rev", MAX_REV)?.filter(|it| !it.is_empty());
+    let version = fields.number("version")?;
+    let fix = if kind == ActionKind::HumanFix { Some(fix(&mut fields, service.settings.max_body)?) } else { None };
+    fields.finish()?;
+    if let (Some(required), Some(version)) = (required, version)
+        && required != version
+    {
+        return Err(Problem::field("version", "this and `If-Match` name different versions"));
+    }
+    let decision = ActionRequest { kind, by, note, rev, version: required.or(version), fix };
+    let backlog = service.backlog.clone();
+    let acted = service.tasks.spawn(async move { backlog.act(id, decision).await }).await;
+    match acted {
+        Ok(Ok(acted)) => Ok((etag(&acted.run), Json(Decided::from(acted))).into_response()),
+        Ok(Err(error)) => Err(refusal(error, required)),
+        Err(error) => Err(Problem::internal(&error.to_string())),
+    }
+}
+
+fn fix(fields: &mut Fields, max: usize) -> Result<HandMade, Problem> {
+    match (fields.text("patch", max)?, fields.text("hint", MAX_HINT)?) {
+        (Some(_), Some(_)) => Err(Problem::field("hint", "give either a patch or a hint")),
+        (Some(patch), None) => Ok(HandMade::Patch(patch)),
+        (None, Some(hint)) => Ok(HandMade::Hint(hint)),
+        (None, None) => Err(Problem::field("patch", "a human fix needs a patch or a hint")),
+    }
+}
+
+/// A version that was required by header, and is not the one there is now, is a failed precondition.
+fn refusal(error: BacklogError, required: Option<u64>) -> Problem {
+    let is_required = |named: &str| required.is_some_and(|it| it.to_string() == named);
+    let is_precondition = matches!(&error, BacklogError::Moved { named, .. } if is_required(named));
+    let mut problem = Problem::from(error);
+    if is_precondition {
+        problem.status = StatusCode::PRECONDITION_FAILED;
+    }
+    problem
+}
+
+/// Returns the version that `If-Match` requires.
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let wrong = || Problem::field("If-Match", "this is the version of the run in quotes, like \"7\"");
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| wrong())?.trim();
+    if values.next().is_some() {
+        return Err(wrong());
+    }
+    if text == "*" {
+        return Ok(None);
+    }
+    let digits = text.strip_prefix('"').and_then(|it| it.strip_suffix('"')).ok_or_else(wrong)?;
+    let is_plain = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_plain).map(Some).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_version_is_required_by_header() {
+        for (value, expected) in [
+            ("\"7\"", Ok(Some(7))),
+            ("*", Ok(None)),
+            ("7", Err(())),
+            ("\"+7\"", Err(())),
+            ("\"\"", Err(())),
+            ("W/\"7\"", Err(())),
+            ("\"7\", \"8\"", Err(())),
+        ] {
+            let headers = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(value))]);
+            assert_eq!(if_match(&headers).map_err(|_| ()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_the_version_of_the_header_fails_as_a_precondition() {
+        let moved = |named: &str| BacklogError::Moved {
+            message: "moved".to_owned(),
+            named: named.to_owned(),
+            now: "9".to_owned(),
+        };
+        assert_eq!(refusal(moved("7"), Some(7)).status, StatusCode::PRECONDITION_FAILED);
+        assert_eq!(refusal(moved("abcdef0"), Some(7)).status, StatusCode::CONFLICT);
+        assert_eq!(refusal(moved("7"), None).status, StatusCode::CONFLICT);
+    }
+}
