@@ -96,6 +96,12 @@ impl Mirrors {
             self.fetch(&place, remote, commit, branch).await?;
         }
         drop(fetching);
+        let size = size_of(place.dir.clone()).await;
+        if size > self.cap {
+            drop(used);
+            remove_unused(&place)?;
+            return Err(self.too_large(remote, size));
+        }
         self.make_room(&place).await?;
         Ok(HeldMirror { path, _used: used })
     }
@@ -147,10 +153,8 @@ impl Mirrors {
                 ["fetch", "--quiet", "--no-write-fetch-head", "--no-recurse-submodules", "--", &remote.url, refspec];
             let done = tokio::select! {
                 done = git.output(&args, None) => done?,
-                size = self.grows_too_large(place) => {
-                    removal::remove(&place.dir).map_err(|it| failed(&place.dir, it))?;
-                    return Err(self.too_large(remote, size));
-                }
+                // Who comes after measures it again, and removes it.
+                _ = self.grows_too_large(place) => return Ok(()),
             };
             if done.code == Some(0) && self.has(&path, commit).await? {
                 return Ok(());
