@@ -49,12 +49,13 @@ impl Worker {
                 return Ok(run);
             }
             self.engine.take_back_dead().await?;
-            match self.claim(Some(id)).await? {
-                Some((run, lease)) => self.work_on(run, lease, shutdown).await?,
-                None => tokio::select! {
+            if let Some((run, lease)) = self.claim(Some(id)).await? {
+                self.work_on(run, lease, shutdown).await?;
+            } else {
+                tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = tokio::time::sleep(IDLE) => {}
-                },
+                }
             }
         }
     }

@@ -334,3 +334,49 @@ fn size(dir: &Path, depth: usize) -> u64 {
     };
     entries.flatten().map(size_of).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{LauncherOptions, SandboxChoice};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// Stands in for git: keeps what it is called with.
+    const GIT: &str = "#!/bin/sh\nprintf '%s\\n' \"$@\" > argv\nenv > env\nexit 1\n";
+
+    #[tokio::test]
+    async fn a_token_is_on_no_command_line_and_only_for_its_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("git");
+        fs::write(
+            &program,
+            GIT.replace("argv", &format!("{}/argv", folder.path().display()))
+                .replace("> env", &format!("> {}/env", folder.path().display())),
+        )
+        .unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let launcher = Launcher::new(LauncherOptions {
+            supervisor: PathBuf::new(),
+            environment: vec![("PATH".into(), path.into())],
+            sandbox: SandboxChoice::Off,
+            private: Vec::new(),
+        });
+        let mirrors =
+            Mirrors::new(launcher, folder.path().join("mirrors"), 1 << 20, vec![("HTTPS_PROXY", "http://p:1".into())]);
+        let remote = Remote {
+            url: "https://host.test/acme/shop.git".to_owned(),
+            name: "acme/shop".to_owned(),
+            username: "x-access-token".to_owned(),
+            token: Some("s3cr3t-t0ken".to_owned()),
+        };
+        let refused = mirrors.head(&remote).await.unwrap_err().to_string();
+        assert!(refused.contains("token_env") && !refused.contains("s3cr3t"), "{refused}");
+        assert!(!format!("{remote:?}").contains("s3cr3t"));
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let (argv, env) = (read("argv"), read("env"));
+        assert!(!argv.contains("s3cr3t") && argv.contains("credential.https://host.test.helper=!f()"), "{argv}");
+        assert!(argv.contains("protocol.allow=never") && argv.contains("protocol.https.allow=always"), "{argv}");
+        assert!(env.contains("PARAMEDIC_GIT_TOKEN=s3cr3t-t0ken") && env.contains("HTTPS_PROXY=http://p:1"), "{env}");
+    }
+}
