@@ -19,5 +19,5 @@ pub(super) async fn run(context: &Context, dispatch: &Dispatch) -> Ended {
         requested_by: Some(context.config.operator.clone()),
         ..heal::order(context, &dispatch.heal)?
     };
-    heal::carry_out(context, &dispatch.heal, order).await
+    Box::pin(heal::carry_out(context, &dispatch.heal, order)).await
 }

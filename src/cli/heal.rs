@@ -11,7 +11,7 @@ use crate::wiring::{App, LocalOrder};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
-    carry_out(context, heal, order(context, heal)?).await
+    Box::pin(carry_out(context, heal, order(context, heal)?)).await
 }
 
 /// Takes a run in and works on it here until it comes to rest.

@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
         Ok::<_, CliError>(stop_on_signals(&stop).await)
     };
     let ending = async {
-        let (worked, _) = tokio::join!(working, stop.asked());
+        let (worked, ()) = tokio::join!(working, stop.asked());
         worked.map_err(CliError::from)?;
         serving.await.map_err(|it| CliError::failed(it.to_string()))
     };

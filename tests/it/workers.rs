@@ -98,10 +98,9 @@ fn killed_workers_lose_nothing_and_no_run_is_worked_on_twice_at_a_time() {
     let start = || worker(&world, &["--concurrency", "2", "--per-repository", "0"]);
     let mut workers: Vec<Child> = (0..3).map(|_| start()).collect();
     let turns = || fs::read_to_string(signs.join("turns")).unwrap_or_default().lines().count();
-    for n_kill in 0..3 {
+    for victim in &mut workers {
         let before = turns();
         eventually("more turns", || (turns() > before).then_some(()));
-        let victim = &mut workers[n_kill];
         victim.kill().unwrap();
         victim.wait().unwrap();
         *victim = start();
@@ -293,7 +292,8 @@ fn a_patch_handed_in_without_a_copy_is_checked_by_the_worker() {
 
 #[test]
 fn mirrors_keep_to_their_size() {
-    let large: String = (0..40_000_u64).map(|it| format!("{:x}\n", it.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let large: Vec<String> = (0..40_000_u64).map(|it| format!("{:x}", it.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let large = large.join("\n");
     let files = [BUGGY, &[("large.txt", large.as_str())]].concat();
     let refused = world(&files, "");
     mirrored(&refused, "[workers]\nmirror_cap = \"100KiB\"");
