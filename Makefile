@@ -5,7 +5,7 @@ test: ## Everything that must hold: format, lints, all tests, docs
 	./.ci/prepare
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
-	cargo test --locked
+	./.ci/postgres with cargo test --locked
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --no-deps --quiet
 
 check: ## The quick part: format and lints

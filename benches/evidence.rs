@@ -8,7 +8,7 @@ use paramedic::evidence::extractor::Options;
 use paramedic::evidence::mask::Masker;
 use std::time::Instant;
 
-const LINES: u64 = 500_000;
+const LINES: u64 = 200_000;
 const CHUNK: usize = 64 * 1024;
 
 fn main() {
@@ -18,6 +18,10 @@ fn main() {
         ("passing tests", lines(&|n| format!("test_a{n} (package.module.Class.test_a{n}) ... ok"))),
         ("one error again and again", lines(&|n| format!("Error: request {n} failed with the usual words"))),
         ("errors, all different", lines(&|n| format!("Error: {:x} failed", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))),
+        (
+            "errors, beyond ASCII",
+            lines(&|n| format!("AssertionError: \u{fffd} {n} != {:x} …", n.wrapping_mul(0x9e37_79b9))),
+        ),
         ("one line", vec![b'x'; 32 << 20]),
     ];
     for (name, log) in &logs {

@@ -16,6 +16,7 @@ pub mod process;
 pub mod store;
 pub mod workspace;
 
+pub mod access;
 pub mod backlog;
 pub mod engine;
 pub mod http;

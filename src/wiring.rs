@@ -1,28 +1,35 @@
 //! The only place that names concrete adapters and puts them together.
 mod repositories;
 
+use crate::access::{Gate, Registry, SigningKey};
 use crate::agent::Agent;
 use crate::agent::command::{CommandAgent, CommandSettings};
 use crate::agent::playbook::Playbook;
 use crate::agent::scripted::Scripted;
 use crate::backlog::Backlog;
 use crate::backlog::embedded::Embedded;
-use crate::clock::SystemClock;
+use crate::backlog::remote::{Access, Remote};
+use crate::clock::{Clock, SystemClock};
+use crate::config::api::ApiSettings;
 use crate::config::checked::Database;
 use crate::config::forge::TOKEN_NAMES;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::dispatch::Desk;
 use crate::engine::live::LiveFolder;
-use crate::engine::worker::{Worker, Workers};
+use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::forge::Forge;
 use crate::forge::github::Github;
 use crate::http;
+use crate::http::address::TrustedProxies;
+use crate::http::limits::{Limits, Rates};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
 use crate::store::Store;
+use crate::store::archive::{self, Archive};
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::wiring::repositories::ConfiguredRepositories;
 use crate::workspace::GitWorkspace;
@@ -37,7 +44,11 @@ use std::time::Duration;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
 pub use crate::process::interactive::{edit, stop_this_process};
+pub use crate::store::archive::Copied;
 pub use crate::workspace::Workspace;
+
+/// Name of the embedded database in a data directory.
+pub const DATABASE_FILE: &str = "paramedic.db";
 
 /// The program put together for one data directory.
 #[derive(Debug, Clone)]
@@ -89,9 +100,9 @@ impl App {
     }
 
     /// Returns the backlog as a service, for [`crate::http::Server`].
-    pub fn service(&self, settings: http::Settings) -> http::Service {
-        let guard = http::Guard::new(self.engine.clone());
-        http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings)
+    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+        let guard = guard(&self.engine, config)?;
+        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings))
     }
 
     /// Returns a new worker on this data directory.
@@ -118,15 +129,58 @@ pub fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Resu
     Ok(Desk::new(engine.clone(), config.dispatch.repository.clone(), forge))
 }
 
+/// Returns the backlog of a server; nothing is asked yet.
+pub fn remote(api: &ApiSettings, is_read_only: bool) -> Result<Remote, String> {
+    let authority = |path: &PathBuf| fs::read(path).map_err(|it| format!("ca_file: {}: {it}", path.display()));
+    let access = Access {
+        address: api.address.clone(),
+        token: api.token.as_ref().map(|it| it.reveal().to_owned()),
+        authority: api.ca_file.as_ref().map(authority).transpose()?,
+        allow_plain_http: api.allow_plain_http,
+    };
+    Remote::new(&access, is_read_only)
+}
+
+/// Returns the operators of the settings' database.
+pub async fn registry(config: &Config) -> Result<Registry, String> {
+    private_folder(&config.data_dir)?;
+    Ok(Registry::new(store(config).await?, Arc::new(SystemClock)))
+}
+
+/// Returns what lets operators in at a server. Short-lived tokens are signed with the secret of the settings, else with a key of its own.
+pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
+    let access = &config.access;
+    let key = match &access.token_secret {
+        Some(secret) => SigningKey::shared(secret.reveal()),
+        None => SigningKey::kept_in(&config.data_dir),
+    };
+    let key = key.map_err(|it| it.to_string())?;
+    let (store, clock) = (engine.store.clone(), engine.clock.clone());
+    let gate = Gate::new(store, clock, &key, access.token_lifetime, config.read_only);
+    let limits = Limits::new(Rates {
+        logins_per_minute: access.logins_per_minute,
+        logins_per_minute_and_address: access.logins_per_minute_and_address,
+        failures_per_minute_and_address: access.failures_per_minute_and_address,
+        requests_per_second: access.requests_per_second,
+        request_burst: access.request_burst,
+    });
+    let proxies =
+        TrustedProxies::parse(&config.server.trusted_proxies).map_err(|it| format!("server.trusted_proxies: {it}"))?;
+    Ok(http::Guard::new(gate, limits, proxies))
+}
+
 /// Opens the database of the settings.
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
     match &config.database {
         Database::Embedded(path) => {
-            let path = path.clone().unwrap_or_else(|| config.data_dir.join("paramedic.db"));
+            let path = path.clone().unwrap_or_else(|| config.data_dir.join(DATABASE_FILE));
             let store = SqliteStore::open(&path).await.map_err(|it| it.to_string())?;
             Ok(Arc::new(store))
         }
-        Database::Postgres(_) => Err("PostgreSQL is not wired in yet".to_owned()),
+        Database::Postgres(url) => {
+            let store = PostgresStore::open(url).await.map_err(|it| it.to_string())?;
+            Ok(Arc::new(store))
+        }
     }
 }
 
@@ -142,6 +196,26 @@ pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
     }
 }
 
+/// Copies a backlog from one database to another, all of it or nothing. `from` must be there; `to` is made if it is a file.
+pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Result<Copied, String> {
+    let file = |path: &Option<PathBuf>| path.clone().unwrap_or_else(|| data_dir.join(DATABASE_FILE));
+    if let Database::Embedded(path) = from
+        && !file(path).is_file()
+    {
+        return Err(format!("there is no database at {}", file(path).display()));
+    }
+    let open = async |database: &Database| -> Result<Box<dyn Archive>, String> {
+        let opened: Result<Box<dyn Archive>, StoreError> = match database {
+            Database::Embedded(path) => SqliteStore::open(&file(path)).await.map(|it| Box::new(it) as _),
+            Database::Postgres(url) => PostgresStore::open(url).await.map(|it| Box::new(it) as _),
+        };
+        opened.map_err(|it| it.to_string())
+    };
+    let (from, to) = (open(from).await?, open(to).await?);
+    let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_dead).await;
+    copied.map_err(|it| it.to_string())
+}
+
 /// Returns the launcher of programs, with the sandbox the settings ask for.
 pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, String> {
     let supervisor = Environment::own_program().map_err(|it| format!("cannot find this program's own file: {it}"))?;
@@ -154,7 +228,7 @@ pub fn launcher(config: &Config, environment: &Environment) -> Result<Launcher, 
             SandboxSetting::Landlock => SandboxChoice::Landlock,
             SandboxSetting::Off => SandboxChoice::Off,
         },
-        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings"]
+        private: ["paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "drafts", "live", "recordings", "token.key"]
             .map(|it| config.data_dir.join(it))
             .to_vec(),
     }))

@@ -86,7 +86,12 @@ impl Backlog for Embedded {
     }
 
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, BacklogError> {
-        self.engine.store.outputs(id).await.map_err(|it| error(it.into()))
+        let outputs = self.engine.store.outputs(id).await.map_err(|it| error(it.into()))?;
+        if outputs.is_empty() {
+            // No outputs and no run look alike to the store.
+            self.engine.store.run(id).await.map_err(|it| error(it.into()))?;
+        }
+        Ok(outputs)
     }
 
     async fn output(&self, id: RunId, name: &str) -> Result<Option<Output>, BacklogError> {
@@ -114,7 +119,13 @@ impl Backlog for Embedded {
                 return Err(BacklogError::Invalid("a human fix needs a patch, a worktree or a hint".to_owned()));
             }
         };
-        let operator = Operator { name: request.by, note: request.note, rev: request.rev, version: request.version };
+        let operator = Operator {
+            name: request.by,
+            is_authenticated: request.is_authenticated,
+            note: request.note,
+            rev: request.rev,
+            version: request.version,
+        };
         let (run, message, is_repeat, needs_second_key) =
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),

@@ -1,12 +1,14 @@
-//! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process; a later issue adds a remote one).
+//! What a console or a script may ask of the backlog: one trait, two homes (embedded in this process, remote on a server).
 pub mod embedded;
+pub mod remote;
 
 pub use crate::engine::Audit;
 pub use crate::engine::live::Live;
 
 use crate::domain::names::named;
-use crate::domain::{Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
+use crate::domain::{Event, RepositorySummary, Role, Run, RunDetail, RunId, RunQuery, Status, Summary};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -62,6 +64,8 @@ pub struct ActionRequest {
     pub kind: ActionKind,
     /// The operator's name.
     pub by: String,
+    /// Whether a server checked who they are: then nobody approves a patch of their own. On one machine (`false`) names are only names.
+    pub is_authenticated: bool,
     pub note: Option<String>,
     /// Digest (or prefix) of the patch they saw.
     pub rev: Option<String>,
@@ -87,6 +91,14 @@ pub struct Output {
     pub name: String,
     pub bytes: Vec<u8>,
     pub dropped_bytes: u64,
+}
+
+/// Who asks, as the backlog knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    pub name: String,
+    pub role: Role,
 }
 
 /// The backlog as a console or a script sees it.
@@ -121,6 +133,11 @@ pub trait Backlog: Debug + Send + Sync {
     async fn live(&self, id: RunId) -> Result<Option<Live>, BacklogError>;
 
     async fn act(&self, id: RunId, request: ActionRequest) -> Result<Acted, BacklogError>;
+
+    /// Returns who asks; none where a name is only a name and each request brings its own.
+    async fn me(&self) -> Result<Option<Me>, BacklogError> {
+        Ok(None)
+    }
 
     /// Waits until an event newer than `after` is stored, by whichever process, or a second has passed. Returns the newest number.
     async fn newest(&self, after: u64) -> Result<u64, BacklogError>;

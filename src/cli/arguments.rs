@@ -20,6 +20,9 @@ pub(super) struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Ask this server instead, with the token in `PARAMEDIC_TOKEN` [env: `PARAMEDIC_API`]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) api: Option<String>,
     /// Folder of the database, drafts and logs [env: `PARAMEDIC_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
@@ -145,10 +148,20 @@ pub(super) enum Command {
     Worker(Worker),
     /// Judge a patch by the repository's policy
     Guard(Guard),
+    /// Say who may look and decide on a server, and give them tokens
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
     /// Check or export the audit chain
     Audit {
         #[command(subcommand)]
         command: Audit,
+    },
+    /// Move the backlog to another database
+    Store {
+        #[command(subcommand)]
+        command: Store,
     },
     /// Show, check or locate the settings
     Config {
@@ -277,11 +290,50 @@ pub(super) struct Guard {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum OperatorCommand {
+    /// Add an operator and print their token, which is shown this once
+    Add {
+        /// Their name: letters, digits, and . _ - @ + or blanks between them
+        name: String,
+        /// viewer reads; operator also decides; admin also verifies and exports the audit
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// Read a password from the first line of standard input, for `POST /token`
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the operators; tokens and passwords are not shown, nobody has them
+    List,
+    /// Accept nothing of an operator's any more
+    Revoke { name: String },
+    /// Print a new token of an operator; the one before is dead at once
+    Token { name: String },
+    /// Set the password of an operator, for `POST /token`
+    Password {
+        name: String,
+        /// Read it from the first line of standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Find any edit or gap in the chain of events
     Verify,
     /// Print all events as JSON lines
     Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Store {
+    /// Copy everything into an empty database: runs, attempts, the audit chain, outputs, operators
+    Copy {
+        /// `postgres://…`, `sqlite:PATH`, a data folder, or its database file
+        from: String,
+        /// `postgres://…` or `sqlite:PATH`; empty or not there yet
+        to: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,10 +8,10 @@ use crate::cli::out;
 const PAGE: u32 = 1_000;
 
 pub(super) async fn run(context: &Context, command: &Audit) -> Ended {
-    let app = context.open().await?;
+    let backlog = context.backlog().await?;
     match command {
         Audit::Verify => {
-            let audit = app.backlog.verify().await?;
+            let audit = backlog.verify().await?;
             let is_intact = audit.problems.is_empty();
             if context.is_json {
                 out::json(&serde_json::json!({
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, command: &Audit) -> Ended {
         Audit::Export => {
             let mut after = 0;
             loop {
-                let events = app.backlog.events(after, PAGE).await?;
+                let events = backlog.events(after, PAGE).await?;
                 let Some(last) = events.last() else { return Ok(OK) };
                 after = last.seq;
                 for event in &events {

@@ -1,4 +1,6 @@
-//! `paramedic console`: the console on this data directory, with a worker in the same process; without a terminal, the queue as a table.
+//! `paramedic console`: the console on this data directory, with a worker in the same process, or on a server; without a terminal, the queue as a table.
+use crate::backlog::Backlog as _;
+use crate::backlog::remote::Remote;
 use crate::cli::Context;
 use crate::cli::arguments::Color;
 use crate::cli::error::{CliError, Ended, OK};
@@ -17,12 +19,15 @@ pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<
     if context.is_json || is_dumb || !out::is_terminal() || !std::io::stdin().is_terminal() {
         return crate::cli::runs::run(context, None, None, 0).await;
     }
+    if let Some(remote) = context.remote()? {
+        return on_server(context, remote, run, recording).await;
+    }
     let app = context.open().await?;
     let run = match run {
         Some(text) => Some(app.backlog.resolve(text).await?),
         None => None,
     };
-    let options = options(context, run, recording)?;
+    let options = options(context, None, run, recording)?;
     let shutdown = Shutdown::new();
     // A person looks on: one run after the other.
     let workers = app.workers(1, 0);
@@ -43,14 +48,31 @@ pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<
     Ok(OK)
 }
 
-fn options(context: &Context, run: Option<RunId>, recording: Option<PathBuf>) -> Result<Options, CliError> {
+/// Shows the backlog of a server. Whether it answers is seen on the screen; no worker of this machine takes part.
+async fn on_server(context: &Context, remote: Remote, run: Option<&str>, recording: Option<PathBuf>) -> Ended {
+    let run = match run {
+        Some(text) => Some(remote.resolve(text).await?),
+        None => None,
+    };
+    let options = options(context, Some(remote.place()), run, recording)?;
+    crate::console::run(Arc::new(remote), options).await.map_err(|it| CliError::failed(it.to_string()))?;
+    Ok(OK)
+}
+
+fn options(
+    context: &Context,
+    server: Option<String>,
+    run: Option<RunId>,
+    recording: Option<PathBuf>,
+) -> Result<Options, CliError> {
     let editor = context.config.editor.clone().unwrap_or_else(|| "vi".to_owned());
     let is_utf8 = context.environment.first(&["LC_ALL", "LC_CTYPE", "LANG"]).is_none_or(|it| {
         let it = it.to_ascii_lowercase();
         it.contains("utf-8") || it.contains("utf8")
     });
     Ok(Options {
-        operator: context.config.operator.clone(),
+        operator: if server.is_some() { String::new() } else { context.config.operator.clone() },
+        server,
         theme: theme(context).map_err(CliError::usage)?,
         color: match context.color {
             Color::Auto => ColorChoice::Auto,

@@ -1,5 +1,5 @@
 //! `paramedic approve · deny · abort · retry · human-fix`: the operator's actions.
-use crate::backlog::{Acted, ActionKind, ActionRequest, HandMade};
+use crate::backlog::{Acted, ActionKind, ActionRequest, Backlog, HandMade};
 use crate::cli::Context;
 use crate::cli::arguments::{Decide, Fix};
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
@@ -7,7 +7,8 @@ use crate::cli::follow::{code_of, finish};
 use crate::cli::heal::in_foreground;
 use crate::cli::out;
 use crate::domain::RunId;
-use crate::wiring::App;
+use crate::evidence::text::clean;
+use crate::wiring::Workspace as _;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -16,23 +17,17 @@ use std::path::Path;
 const MAX_PATCH_BYTES: u64 = 1024 * 1024 + 1;
 
 pub(super) async fn approve(context: &Context, decide: Decide) -> Ended {
-    let app = context.open().await?;
-    let (_, acted) = act(context, &app, ActionKind::Approve, decide, None).await?;
-    print(context, &app, &acted).await?;
+    let acted = decided(context, ActionKind::Approve, decide).await?;
     Ok(if acted.needs_second_key { REFUSED } else { OK })
 }
 
 pub(super) async fn deny(context: &Context, decide: Decide) -> Ended {
-    let app = context.open().await?;
-    let (_, acted) = act(context, &app, ActionKind::Deny, decide, None).await?;
-    print(context, &app, &acted).await?;
+    decided(context, ActionKind::Deny, decide).await?;
     Ok(OK)
 }
 
 pub(super) async fn abort(context: &Context, decide: Decide) -> Ended {
-    let app = context.open().await?;
-    let (_, acted) = act(context, &app, ActionKind::Abort, decide, None).await?;
-    print(context, &app, &acted).await?;
+    decided(context, ActionKind::Abort, decide).await?;
     Ok(OK)
 }
 
@@ -52,52 +47,88 @@ pub(super) async fn human_fix(context: &Context, decide: Decide, fix: Fix) -> En
     heal_again(context, ActionKind::HumanFix, decide, Some(fix)).await
 }
 
+/// Acts and tells what came of it.
+async fn decided(context: &Context, kind: ActionKind, decide: Decide) -> Result<Acted, CliError> {
+    let backlog = context.backlog().await?;
+    let (id, acted) = act(context, backlog.as_ref(), kind, decide, None).await?;
+    if context.is_json {
+        // Said first: should the run not be readable now, the decision stands all the same.
+        out::note(&acted.message);
+        out::json(&backlog.run(id).await?);
+    } else {
+        let repeat = if acted.is_repeat { "nothing changed: " } else { "" };
+        out::line(&format!("{}: {repeat}{}", acted.run.id.short(), clean(&acted.message)));
+    }
+    Ok(acted)
+}
+
 /// Acts, then heals here if no worker of another process does.
 async fn heal_again(context: &Context, kind: ActionKind, decide: Decide, fix: Option<HandMade>) -> Ended {
-    let app = context.open().await?;
-    let (id, acted) = act(context, &app, kind, decide, fix).await?;
-    out::note(&acted.message);
-    if app.engine.has_workers() {
-        let detail = app.backlog.run(id).await?;
-        if context.is_json {
-            out::json(&detail);
-        } else {
-            out::note("a worker takes it from here; `paramedic watch` follows it");
-        }
-        return Ok(code_of(&detail.run));
+    if context.config.api.is_some() {
+        let backlog = context.backlog().await?;
+        return hand_over(context, backlog.as_ref(), kind, decide, fix).await;
     }
+    let app = context.open().await?;
+    if app.engine.has_workers() {
+        return hand_over(context, app.backlog.as_ref(), kind, decide, fix).await;
+    }
+    let (id, acted) = act(context, app.backlog.as_ref(), kind, decide, fix).await?;
+    out::note(&acted.message);
     in_foreground(context, &app, id).await?;
     Ok(finish(context, &app.backlog.run(id).await?))
 }
 
+/// Acts, and leaves the healing to a worker elsewhere.
+async fn hand_over(
+    context: &Context,
+    backlog: &dyn Backlog,
+    kind: ActionKind,
+    decide: Decide,
+    fix: Option<HandMade>,
+) -> Ended {
+    let (id, acted) = act(context, backlog, kind, decide, fix).await?;
+    out::note(&clean(&acted.message));
+    let detail = backlog.run(id).await?;
+    if context.is_json {
+        out::json(&detail);
+    } else {
+        out::note("a worker takes it from here; `paramedic watch` follows it");
+    }
+    Ok(code_of(&detail.run))
+}
+
 async fn act(
     context: &Context,
-    app: &App,
+    backlog: &dyn Backlog,
     kind: ActionKind,
     decide: Decide,
     fix: Option<HandMade>,
 ) -> Result<(RunId, Acted), CliError> {
-    let id = app.backlog.resolve(&decide.run).await?;
+    let id = backlog.resolve(&decide.run).await?;
+    let fix = match fix {
+        Some(HandMade::Worktree(dir)) if context.config.api.is_some() => {
+            Some(HandMade::Patch(difference(context, backlog, id, &dir).await?))
+        }
+        fix => fix,
+    };
     let request = ActionRequest {
         kind,
         by: context.config.operator.clone(),
+        is_authenticated: false,
         note: decide.note,
         rev: decide.rev,
         version: None,
         fix,
     };
-    Ok((id, app.backlog.act(id, request).await?))
+    Ok((id, backlog.act(id, request).await?))
 }
 
-async fn print(context: &Context, app: &App, acted: &Acted) -> Result<(), CliError> {
-    if context.is_json {
-        out::json(&app.backlog.run(acted.run.id).await?);
-        out::note(&acted.message);
-    } else {
-        let repeat = if acted.is_repeat { "nothing changed: " } else { "" };
-        out::line(&format!("{}: {repeat}{}", acted.run.id.short(), acted.message));
-    }
-    Ok(())
+/// Returns the difference of a folder of this machine from a run's failing commit: a server cannot look at it.
+async fn difference(context: &Context, backlog: &dyn Backlog, id: RunId, dir: &Path) -> Result<String, CliError> {
+    let commit = backlog.run(id).await?.run.commit_sha;
+    let workspace = crate::wiring::workspace(&context.config, &context.environment).map_err(CliError::failed)?;
+    let patch = workspace.difference_of(dir, dir, &commit).await.map_err(|it| CliError::usage(it.to_string()))?;
+    Ok(patch.0)
 }
 
 fn read_patch(path: &Path) -> Result<String, CliError> {

@@ -34,6 +34,7 @@ struct Report {
 }
 
 pub(super) async fn run(context: &Context, is_headless: bool, dir: Option<&Path>) -> Ended {
+    context.local()?;
     let place = Place::new(dir)?;
     let mut config = context.config.clone();
     config.data_dir = place.path.join("state");

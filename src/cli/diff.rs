@@ -10,9 +10,9 @@ pub(super) async fn run(context: &Context, run: &str, attempt: Option<u32>, raw:
     if raw && out::is_terminal() {
         return Err(CliError::usage("--raw is not shown on a terminal: send it to a file or a pipe"));
     }
-    let app = context.open().await?;
-    let id = app.backlog.resolve(run).await?;
-    let detail = app.backlog.run(id).await?;
+    let backlog = context.backlog().await?;
+    let id = backlog.resolve(run).await?;
+    let detail = backlog.run(id).await?;
     let found = match attempt {
         Some(n) => detail.attempts.iter().find(|it| it.attempt_no == n),
         None => detail.candidate(),

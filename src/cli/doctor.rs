@@ -1,4 +1,6 @@
 //! `paramedic doctor`: what works on this machine, what does not, and what to do about it.
+use crate::backlog::remote::Remote;
+use crate::backlog::{Backlog as _, BacklogError};
 use crate::cli::Context;
 use crate::cli::error::{Ended, FAILED, OK};
 use crate::cli::out;
@@ -27,10 +29,20 @@ pub(super) async fn run(context: &Context) -> Ended {
         checks.push(Check { name: name.to_owned(), health, text });
     };
     check("settings", Health::Ok, format!("{} file(s) read", context.config.files.len()));
-    let app = match context.open().await {
-        Ok(app) => Some(app),
+    let app = match context.remote() {
+        Ok(Some(remote)) => {
+            server(&remote, &mut check).await;
+            None
+        }
+        Ok(None) => match context.open().await {
+            Ok(app) => Some(app),
+            Err(error) => {
+                check("data", Health::Broken, error.text);
+                None
+            }
+        },
         Err(error) => {
-            check("data", Health::Broken, error.text);
+            check("server", Health::Broken, error.text);
             None
         }
     };
@@ -68,6 +80,38 @@ pub(super) async fn run(context: &Context) -> Ended {
         out::line(out::table(&rows).trim_end());
     }
     Ok(if is_broken { FAILED } else { OK })
+}
+
+/// Asks the server who it is and whom it takes us for.
+async fn server(remote: &Remote, check: &mut impl FnMut(&str, Health, String)) {
+    let address = remote.address();
+    match remote.server_version().await {
+        Ok(version) if version == env!("CARGO_PKG_VERSION") => {
+            check("server", Health::Ok, format!("{address}, version {version}"));
+        }
+        Ok(version) => {
+            let text = format!("{address}, version {version}; this is {}", env!("CARGO_PKG_VERSION"));
+            check("server", Health::Note, text);
+        }
+        Err(error) => {
+            check("server", Health::Broken, error.to_string());
+            if matches!(error, BacklogError::Unreachable(_)) {
+                return;
+            }
+        }
+    }
+    match remote.me().await {
+        Ok(me) => {
+            let who = me.map_or("nobody in particular".to_owned(), |it| format!("{}, {}", it.name, it.role));
+            check("operator", Health::Ok, who);
+        }
+        Err(error) if remote.has_token() => check("operator", Health::Broken, error.to_string()),
+        Err(error) => check("operator", Health::Note, error.to_string()),
+    }
+    match remote.summary().await {
+        Ok(summary) => check("backlog", Health::Ok, format!("{} runs", summary.total)),
+        Err(error) => check("backlog", Health::Broken, error.to_string()),
+    }
 }
 
 async fn programs(context: &Context, app: &App, check: &mut impl FnMut(&str, Health, String)) {

@@ -1,14 +1,20 @@
 //! `paramedic watch`, and the progress that every foreground command shows: the timeline as it grows, and what runs right now.
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, BacklogError};
 use crate::cli::Context;
 use crate::cli::error::{Ended, FAILED, OK, PENDING};
 use crate::cli::out;
 use crate::clock::instant;
 use crate::domain::{Run, RunDetail, RunId, Status};
 use crate::evidence::text;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// How often a run of this machine is looked at while it prints, and one of a server.
+const HERE: Duration = Duration::from_millis(150);
+const THERE: Duration = Duration::from_secs(2);
+/// How long to wait for a server that is away, and between looks when there is no news of it.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Prints a run's timeline on standard error while it grows.
 pub(super) struct Progress<'a> {
@@ -20,12 +26,20 @@ pub(super) struct Progress<'a> {
     started: Instant,
     frame: usize,
     prefix: String,
+    patience: Duration,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(backlog: &'a dyn Backlog, id: RunId) -> Self {
         let status = out::StatusLine::default();
-        Self { backlog, id, printed: 0, newest: 0, status, started: instant(), frame: 0, prefix: String::new() }
+        let prefix = String::new();
+        Self { backlog, id, printed: 0, newest: 0, status, started: instant(), frame: 0, prefix, patience: HERE }
+    }
+
+    /// Looks less often, for a backlog that is far away.
+    fn from_afar(mut self) -> Self {
+        self.patience = THERE;
+        self
     }
 
     /// Puts a word before each line, for commands that show several runs.
@@ -35,7 +49,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Prints what is new, and what runs right now. Returns the run.
-    pub(super) async fn step(&mut self) -> Result<Run, crate::backlog::BacklogError> {
+    pub(super) async fn step(&mut self) -> Result<Run, BacklogError> {
         let detail = self.backlog.run(self.id).await?;
         for event in detail.events.iter().filter(|it| it.seq > self.printed) {
             self.status.clear();
@@ -55,20 +69,43 @@ impl<'a> Progress<'a> {
         Ok(detail.run)
     }
 
-    /// Follows until the run comes to rest.
-    pub(super) async fn until_rest(&mut self) -> Result<Run, crate::backlog::BacklogError> {
+    /// Follows until the run comes to rest. A server that is away is waited for, and that is said.
+    pub(super) async fn until_rest(&mut self) -> Result<Run, BacklogError> {
+        let mut is_away = false;
         loop {
-            let run = self.step().await?;
-            if run.status.is_at_rest() {
-                self.status.clear();
-                return Ok(run);
+            match self.step().await {
+                Ok(run) => {
+                    if is_away {
+                        is_away = false;
+                        self.status.clear();
+                        out::note("the server answers again");
+                    }
+                    if run.status.is_at_rest() {
+                        self.status.clear();
+                        return Ok(run);
+                    }
+                }
+                Err(BacklogError::Unreachable(why)) => {
+                    if !is_away {
+                        is_away = true;
+                        self.status.clear();
+                        out::note(&format!("{}; waiting for it to come back", text::clean_line(&why)));
+                    }
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
-            self.wait().await?;
+            match self.wait().await {
+                // Without a stream of news the run is read now and then.
+                Err(BacklogError::Unreachable(_)) => tokio::time::sleep(RETRY).await,
+                waited => waited?,
+            }
         }
     }
 
     /// Follows for ever; for use beside the work itself.
-    pub(super) async fn endlessly(&mut self) -> crate::backlog::BacklogError {
+    pub(super) async fn endlessly(&mut self) -> BacklogError {
         loop {
             let step = async {
                 self.step().await?;
@@ -80,9 +117,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    async fn wait(&mut self) -> Result<(), crate::backlog::BacklogError> {
-        let patience = std::time::Duration::from_millis(150);
-        if let Ok(newest) = tokio::time::timeout(patience, self.backlog.newest(self.newest)).await {
+    async fn wait(&mut self) -> Result<(), BacklogError> {
+        if let Ok(newest) = tokio::time::timeout(self.patience, self.backlog.newest(self.newest)).await {
             self.newest = newest?;
         }
         Ok(())
@@ -95,11 +131,18 @@ impl<'a> Progress<'a> {
 
 /// Follows a run until it comes to rest.
 pub(super) async fn watch(context: &Context, run: &str) -> Ended {
-    let app = context.open().await?;
-    let id = app.backlog.resolve(run).await?;
-    Progress::new(app.backlog.as_ref(), id).until_rest().await?;
-    let detail = app.backlog.run(id).await?;
-    Ok(finish(context, &detail))
+    let backlog = context.backlog().await?;
+    let id = backlog.resolve(run).await?;
+    let progress = Progress::new(backlog.as_ref(), id);
+    let mut progress = if context.config.api.is_some() { progress.from_afar() } else { progress };
+    loop {
+        progress.until_rest().await?;
+        match backlog.run(id).await {
+            Ok(detail) => return Ok(finish(context, &detail)),
+            Err(BacklogError::Unreachable(_)) => tokio::time::sleep(RETRY).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Prints a run that a command ends with, and returns the exit code that belongs to its state.

@@ -16,6 +16,7 @@ pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
 
 /// Takes a run in and works on it here until it comes to rest.
 pub(super) async fn carry_out(context: &Context, heal: &Heal, order: Order) -> Ended {
+    context.local()?;
     if context.config.read_only {
         let text = "a heal changes things; start it without --read-only".to_owned();
         return Err(CliError { code: REFUSED, text });
@@ -52,6 +53,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
                 let request = ActionRequest {
                     kind: ActionKind::Abort,
                     by: context.config.operator.clone(),
+                    is_authenticated: false,
                     note: Some("interrupted at the terminal".to_owned()),
                     rev: None,
                     version: None,

@@ -23,18 +23,18 @@ pub(super) async fn run(context: &Context, which: &Which) -> Ended {
     if which.raw && out::is_terminal() {
         return Err(CliError::usage("--raw is not shown on a terminal: send it to a file or a pipe"));
     }
-    let app = context.open().await?;
-    let id = app.backlog.resolve(&which.run).await?;
-    let name = name(app.backlog.as_ref(), id, which).await?;
-    let output = app.backlog.output(id, &name).await?;
+    let backlog = context.backlog().await?;
+    let id = backlog.resolve(&which.run).await?;
+    let name = name(backlog.as_ref(), id, which).await?;
+    let output = backlog.output(id, &name).await?;
     let Some(output) = output else {
-        let names: Vec<String> = app.backlog.outputs(id).await?.into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = backlog.outputs(id).await?.into_iter().map(|(name, _)| name).collect();
         let known = if names.is_empty() { "there is none yet".to_owned() } else { names.join(", ") };
         return Err(CliError::failed(format!("no output `{}`; outputs: {known}", clean_line(&name))));
     };
     if which.errors {
         let options = Options { roots: Vec::new(), masker: Masker::new(Vec::new()), budget_tokens: 8_000 };
-        let is_green = output::is_proof(&app.backlog.run(id).await?.attempts, &output.name);
+        let is_green = output::is_proof(&backlog.run(id).await?.attempts, &output.name);
         let lines = if is_green { Vec::new() } else { extract(&output.bytes, options).lines };
         if context.is_json {
             out::json(&json!({ "name": output.name, "errors": lines }));

@@ -13,12 +13,16 @@ mod follow;
 mod guard;
 mod heal;
 mod log;
+mod operator;
 mod out;
 mod runs;
 mod serve;
 mod show;
+mod store;
 mod worker;
 
+use crate::backlog::Backlog;
+use crate::backlog::remote::Remote;
 use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
 use crate::cli::error::{CliError, Ended, OK, USAGE, exit};
 use crate::config::checked::Flags;
@@ -26,6 +30,7 @@ use crate::config::{Config, Environment};
 use crate::wiring::App;
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What a subcommand works with.
 struct Context {
@@ -36,7 +41,35 @@ struct Context {
 }
 
 impl Context {
+    /// Opens the backlog that is asked and decided on: of this machine, or of a server.
+    async fn backlog(&self) -> Result<Arc<dyn Backlog>, CliError> {
+        match self.remote()? {
+            Some(remote) => Ok(Arc::new(remote)),
+            None => Ok(self.open().await?.backlog),
+        }
+    }
+
+    /// Returns the server of the settings; asks nothing yet.
+    fn remote(&self) -> Result<Option<Remote>, CliError> {
+        let Some(api) = &self.config.api else { return Ok(None) };
+        crate::wiring::remote(api, self.config.read_only).map(Some).map_err(CliError::usage)
+    }
+
+    /// Refuses what only the machine with the database can do.
+    fn local(&self) -> Result<(), CliError> {
+        match &self.config.api {
+            Some(api) => Err(CliError::usage(format!(
+                "this command works on the machine of the backlog, not through a server ({}); run it there, or leave out --api and \
+                 PARAMEDIC_API (--api '' overrides a settings file)",
+                api.address
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the backlog of this machine with its engine.
     async fn open(&self) -> Result<App, CliError> {
+        self.local()?;
         App::open(&self.config, &self.environment).await.map_err(CliError::failed)
     }
 }
@@ -83,6 +116,7 @@ async fn run(arguments: Arguments) -> Ended {
         theme: global.theme,
         is_read_only: global.read_only,
         database: global.database,
+        api: global.api,
     };
     match &arguments.command {
         Some(Command::Completions { shell }) => {
@@ -126,7 +160,9 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
         Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
+        Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
+        Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),
         Some(Command::Doctor) => doctor::run(&context).await,
         Some(Command::Completions { .. } | Command::Man) => Ok(OK),

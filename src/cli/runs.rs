@@ -9,9 +9,9 @@ use serde_json::json;
 
 pub(super) async fn run(context: &Context, status: Option<&str>, repository: Option<String>, limit: u64) -> Ended {
     let status = status.map(str::parse).transpose().map_err(|it: String| CliError::usage(format!("--status: {it}")))?;
-    let app = context.open().await?;
+    let backlog = context.backlog().await?;
     let query = RunQuery { status, repository, offset: 0, limit };
-    let (runs, total) = app.backlog.runs(&query).await?;
+    let (runs, total) = backlog.runs(&query).await?;
     if context.is_json {
         out::json(&json!({ "data": runs, "total": total }));
         return Ok(OK);

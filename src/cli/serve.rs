@@ -9,7 +9,7 @@ use crate::http::server::{ServeError, check_address};
 use crate::http::tls::Tls;
 use crate::http::{Server, Service};
 use crate::wiring::{App, desk, http_settings};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let mut section = context.config.server.clone();
@@ -20,9 +20,12 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     check_address(&settings.listen)?;
     let app = context.open().await?;
     let server = Server::bind(&settings).await?;
+    let service = app.service(&context.config, settings).map_err(CliError::usage)?;
+    // From here on a signal is not missed.
+    let mut signals = Signals::listen()?;
     tell(&app, &server).await?;
     let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
-    let service = Service { desk: Some(desk), ..app.service(settings) };
+    let service = Service { desk: Some(desk), ..service };
 
     let stop = Shutdown::new();
     let workers = app.workers(n_workers.into(), context.config.workers.per_repository);
@@ -31,11 +34,11 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let tls = server.tls();
     let serving = tokio::spawn(server.run(service));
     let stopping = async {
-        stop_signal(tls.as_ref()).await?;
+        signals.stop(tls.as_ref()).await;
         out::note("stopping: requests and runs under way may finish; stop again to give the runs back at once");
         stop.finish();
         shutdown.cancel();
-        Ok::<_, CliError>(stop_on_signals(&stop).await)
+        stop_on_signals(&stop).await
     };
     let ending = async {
         let (worked, ()) = tokio::join!(working, stop.asked());
@@ -44,7 +47,7 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     };
     tokio::select! {
         ended = ending => ended?,
-        never = stopping => match never? {},
+        never = stopping => match never {},
     }
     Ok(OK)
 }
@@ -64,23 +67,35 @@ async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Waits for a signal that asks to stop. Where there is a certificate, SIGHUP reads it again.
-async fn stop_signal(tls: Option<&Tls>) -> Result<(), CliError> {
-    let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => match tls {
-                None => return Ok(()),
-                Some(tls) => match tls.reload() {
-                    Ok(()) => out::note("the certificate was read again"),
-                    Err(error) => out::note(&format!("the certificate stays as it was: {error}")),
+/// The signals a server minds.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until one asks to stop. Where there is a certificate, SIGHUP reads it again.
+    async fn stop(&mut self, tls: Option<&Tls>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => match tls.map(Tls::reload) {
+                    None => return,
+                    Some(Ok(())) => out::note("the certificate was read again"),
+                    Some(Err(error)) => out::note(&format!("the certificate stays as it was: {error}")),
                 },
-            },
+            }
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::evidence::text::clean_line;
 use std::fmt::Write as _;
 
 pub(super) async fn run(context: &Context, run: &str) -> Ended {
-    let app = context.open().await?;
-    let id = app.backlog.resolve(run).await?;
-    let detail = app.backlog.run(id).await?;
+    let backlog = context.backlog().await?;
+    let id = backlog.resolve(run).await?;
+    let detail = backlog.run(id).await?;
     if context.is_json {
         out::json(&detail);
         return Ok(OK);
@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, run: &str) -> Ended {
         text.push_str(&attempt_text(attempt));
     }
     text.push_str("\noutputs\n");
-    for (name, bytes) in app.backlog.outputs(id).await? {
+    for (name, bytes) in backlog.outputs(id).await? {
         let _ = writeln!(text, "  {}  {bytes} bytes", clean_line(&name));
     }
     text.push_str("\ntimeline\n");

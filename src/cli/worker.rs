@@ -48,6 +48,7 @@ pub(super) async fn stop_on_signals(shutdown: &Shutdown) -> Infallible {
 }
 
 pub(super) async fn run(context: &Context, asked: &Worker) -> Ended {
+    context.local()?;
     if context.config.read_only {
         return Err(CliError {
             code: REFUSED,

@@ -1,4 +1,6 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
+use crate::config::access::AccessSettings;
+use crate::config::api::ApiSettings;
 use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::repositories::RepositoriesSettings;
@@ -89,6 +91,7 @@ pub struct Flags {
     pub theme: Option<String>,
     pub is_read_only: bool,
     pub database: Option<String>,
+    pub api: Option<String>,
 }
 
 /// The settings in force.
@@ -115,9 +118,12 @@ pub struct Config {
     pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
+    pub access: AccessSettings,
+    /// The server to ask instead of the database.
+    pub api: Option<ApiSettings>,
 }
 
-fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
 
@@ -147,6 +153,10 @@ impl Config {
         environment: &Environment,
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
+        let api = ApiSettings::check(&raw, environment, flags.api.as_deref())?;
+        if flags.database.is_some() && flags.api.as_deref().is_some_and(|it| !it.is_empty()) {
+            return Err(ConfigError("--api asks a server, --database a database: give one of them".to_owned()));
+        }
         let safe_mode = match environment.text("CI_HEALING_SAFE_MODE") {
             Some(text) => truth("CI_HEALING_SAFE_MODE", text)?,
             None => raw.safe_mode.unwrap_or(true),
@@ -203,6 +213,8 @@ impl Config {
             server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
+            access: AccessSettings::check(raw.access, environment)?,
+            api,
         })
     }
 }

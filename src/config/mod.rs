@@ -1,9 +1,12 @@
 //! Settings: `raw` is what files say (unknown keys refused), `checked` is what the program may rely on. The only reader of the environment.
+pub mod access;
+pub mod api;
 pub mod checked;
 pub mod environment;
 pub mod forge;
 pub mod raw;
 pub mod repositories;
+pub mod secret;
 pub mod server;
 pub mod workers;
 

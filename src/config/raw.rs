@@ -1,4 +1,5 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
+use crate::config::access::RawAccess;
 use crate::config::forge::{RawDispatch, RawGithub};
 use crate::config::repositories::RawRepository;
 use crate::config::server::RawServer;
@@ -14,6 +15,14 @@ pub struct RawConfig {
     pub safe_mode: Option<bool>,
     /// `postgres://…` or `sqlite:PATH`. Default: the embedded database in the data directory.
     pub database: Option<String>,
+    /// A server to ask instead of a database of this machine, like `https://paramedic.example.com`.
+    pub api: Option<String>,
+    /// A file with the token for that server in its first line; `PARAMEDIC_TOKEN` wins.
+    pub token_file: Option<String>,
+    /// Certificates (PEM) of a private authority that signs that server's.
+    pub ca_file: Option<String>,
+    /// Whether the token may go over plain http to another machine. Default false.
+    pub allow_plain_http: Option<bool>,
     /// Attempts of a run, 1 to 5. Default 3.
     pub max_attempts: Option<u32>,
     /// Time limit of each command a run starts, like `90s` or `10m`. Default `10m`.
@@ -37,6 +46,8 @@ pub struct RawConfig {
     pub repositories: BTreeMap<String, RawRepository>,
     pub github: RawGithub,
     pub dispatch: RawDispatch,
+    /// Who comes in, and how often.
+    pub access: RawAccess,
 }
 
 /// One agent program.
@@ -67,6 +78,10 @@ impl RawConfig {
         }
         lay(&mut self.safe_mode, over.safe_mode);
         lay(&mut self.database, over.database);
+        lay(&mut self.api, over.api);
+        lay(&mut self.token_file, over.token_file);
+        lay(&mut self.ca_file, over.ca_file);
+        lay(&mut self.allow_plain_http, over.allow_plain_http);
         lay(&mut self.max_attempts, over.max_attempts);
         lay(&mut self.timeout, over.timeout);
         lay(&mut self.operator, over.operator);
@@ -81,6 +96,7 @@ impl RawConfig {
         lay(&mut self.github.enabled, over.github.enabled);
         lay(&mut self.github.api_url, over.github.api_url);
         lay(&mut self.dispatch.repository, over.dispatch.repository);
+        self.access = self.access.overlaid_by(over.access);
         self
     }
 }

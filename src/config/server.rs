@@ -25,6 +25,8 @@ pub struct RawServer {
     pub max_streams: Option<u32>,
     /// Workers in the server's process, 0 to 64. Default 1.
     pub workers: Option<u16>,
+    /// Addresses and networks of proxies, like `10.0.0.0/8`, whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: Option<Vec<String>>,
 }
 
 impl RawServer {
@@ -39,6 +41,7 @@ impl RawServer {
             max_connections: over.max_connections.or(self.max_connections),
             max_streams: over.max_streams.or(self.max_streams),
             workers: over.workers.or(self.workers),
+            trusted_proxies: over.trusted_proxies.or(self.trusted_proxies),
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct Server {
     pub max_connections: usize,
     pub max_streams: usize,
     pub workers: u16,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Server {
@@ -82,6 +87,7 @@ impl Server {
             max_connections: max_connections as usize,
             max_streams: max_streams as usize,
             workers,
+            trusted_proxies: raw.trusted_proxies.unwrap_or_default(),
         })
     }
 }

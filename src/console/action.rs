@@ -2,6 +2,7 @@
 use crate::backlog::Acted;
 use crate::backlog::BacklogError;
 use crate::backlog::Live;
+use crate::backlog::Me;
 use crate::console::key::Key;
 use crate::domain::Run;
 use crate::domain::RunDetail;
@@ -105,6 +106,8 @@ pub enum Action {
     Changed(u64),
     /// The backlog cannot be read.
     Unreadable(String),
+    /// No news come any more; perhaps the backlog can still be read.
+    NoNews(String),
     /// Something of this machine failed; said, and nothing else.
     Failed(String),
     /// The terminal is gone or the process is told to end.
@@ -115,16 +118,34 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    Queue { runs: Vec<Run>, total: u64, summary: Summary },
+    Queue {
+        runs: Vec<Run>,
+        total: u64,
+        summary: Summary,
+    },
     Run(RunDetail),
     Outputs(Vec<(String, u64)>),
-    Output { name: String, output: Option<StoredOutput> },
+    Output {
+        name: String,
+        output: Option<StoredOutput>,
+    },
     Live(Option<Live>),
+    /// Who the person is on the server.
+    Me(Option<Me>),
     Acted(Outcome),
-    Draft { path: PathBuf, text: Option<String> },
-    Saved { path: PathBuf },
-    Edited { text: String },
-    Copied { bytes: usize },
+    Draft {
+        path: PathBuf,
+        text: Option<String>,
+    },
+    Saved {
+        path: PathBuf,
+    },
+    Edited {
+        text: String,
+    },
+    Copied {
+        bytes: usize,
+    },
     Refused(Refusal),
 }
 
@@ -159,6 +180,8 @@ named! {
         Invalid = "invalid",
         Precondition = "precondition",
         Refused = "refused",
+        NotAuthenticated = "not-authenticated",
+        Unreachable = "unreachable",
         Failed = "failed",
     }
 }
@@ -185,8 +208,10 @@ impl From<BacklogError> for Refusal {
             BacklogError::Illegal { .. } | BacklogError::Moved { .. } | BacklogError::Precondition(_) => {
                 RefusalKind::Precondition
             }
-            BacklogError::Refused(_) | BacklogError::NotAuthenticated(_) => RefusalKind::Refused,
-            BacklogError::Unreachable(_) | BacklogError::Failed(_) => RefusalKind::Failed,
+            BacklogError::Refused(_) => RefusalKind::Refused,
+            BacklogError::NotAuthenticated(_) => RefusalKind::NotAuthenticated,
+            BacklogError::Unreachable(_) => RefusalKind::Unreachable,
+            BacklogError::Failed(_) => RefusalKind::Failed,
         };
         Self { kind, text: error.to_string() }
     }

@@ -26,6 +26,10 @@ pub enum Ask {
     Outputs(RunId),
     Output(RunId, String),
     Live(RunId),
+    /// Who the person is on the server.
+    Me,
+    /// The run that a decision was about whose answer is lost.
+    Reread(RunId),
     Act(RunId, ActionRequest),
     LoadDraft(Draft),
     SaveDraft(Draft, String),
@@ -67,6 +71,8 @@ pub enum Slot {
     Outputs,
     Output,
     Live,
+    Me,
+    Reread,
     Act,
     LoadDraft,
     SaveDraft,
@@ -83,6 +89,8 @@ impl Ask {
             Self::Outputs(_) => Slot::Outputs,
             Self::Output(..) => Slot::Output,
             Self::Live(_) => Slot::Live,
+            Self::Me => Slot::Me,
+            Self::Reread(_) => Slot::Reread,
             Self::Act(..) => Slot::Act,
             Self::LoadDraft(_) => Slot::LoadDraft,
             Self::SaveDraft(..) | Self::DropDraft(_) => Slot::SaveDraft,
@@ -95,6 +103,16 @@ impl Ask {
 impl Slot {
     /// Whether the work may be dropped half-way: reading may, writing may not.
     pub const fn is_reading(self) -> bool {
-        matches!(self, Self::Queue | Self::Run | Self::Outputs | Self::Output | Self::Live | Self::LoadDraft)
+        matches!(
+            self,
+            Self::Queue
+                | Self::Run
+                | Self::Outputs
+                | Self::Output
+                | Self::Live
+                | Self::Me
+                | Self::Reread
+                | Self::LoadDraft
+        )
     }
 }

@@ -74,7 +74,8 @@ impl Executor {
 async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
     let answered = match ask {
         Ask::Queue => queue(backlog).await,
-        Ask::Run(id) => backlog.run(id).await.map(Answer::Run),
+        Ask::Run(id) | Ask::Reread(id) => backlog.run(id).await.map(Answer::Run),
+        Ask::Me => backlog.me().await.map(Answer::Me),
         Ask::Outputs(id) => backlog.outputs(id).await.map(Answer::Outputs),
         Ask::Output(id, name) => backlog.output(id, &name).await.map(|output| Answer::Output {
             output: output.map(|it| StoredOutput {

@@ -44,8 +44,10 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// What a session is started with.
 #[derive(Clone)]
 pub struct Options {
-    /// The name that decisions are made under.
+    /// The name that decisions are made under; on a server its own word counts.
     pub operator: String,
+    /// Host and port of the server that is asked, if it is one.
+    pub server: Option<String>,
     pub theme: ThemeChoice,
     pub color: ColorChoice,
     /// Whether only ASCII signs are drawn.

@@ -1,5 +1,6 @@
 //! The loop: wait for one input, drain what else is pending, update, execute, draw if something changed.
 use crate::backlog::Backlog;
+use crate::backlog::BacklogError;
 use crate::console::Options;
 use crate::console::action::Action;
 use crate::console::action::Answer;
@@ -48,6 +49,8 @@ const ANSWERS: usize = 64;
 /// The shortest time between two questions for news, should the backlog not wait.
 const NEWS_PAUSE: Duration = Duration::from_millis(20);
 const NEWS_RETRY: Duration = Duration::from_secs(1);
+/// After how many failures without news the backlog is read all the same, again and again.
+const READ_ANYWAY: u32 = 8;
 
 /// Why the console could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,7 @@ pub async fn drive(backlog: Arc<dyn Backlog>, options: Options, surface: &mut dy
     let (columns, rows) = surface.size()?;
     let opening = Opening {
         operator: options.operator.clone(),
+        server: options.server.clone(),
         read_only: options.read_only,
         columns,
         rows,
@@ -107,13 +111,21 @@ fn create_private(path: &Path) -> io::Result<Box<dyn Write + Send>> {
 async fn watch(backlog: Arc<dyn Backlog>, actions: Sender<Action>) {
     let mut after = 0;
     let mut is_first = true;
+    let mut n_failures = 0_u32;
     loop {
         let (action, pause) = match backlog.newest(after).await {
             Ok(newest) if newest != after || is_first => {
-                (after, is_first) = (newest, false);
+                (after, is_first, n_failures) = (newest, false, 0);
                 (Some(Action::Changed(newest)), NEWS_PAUSE)
             }
             Ok(_) => (None, NEWS_PAUSE),
+            // Reading tells whether it is only the news that are missing; either way it is tried in ever longer steps.
+            Err(BacklogError::Unreachable(why)) => {
+                is_first = true;
+                n_failures = n_failures.saturating_add(1);
+                let is_due = n_failures.is_power_of_two() || n_failures.is_multiple_of(READ_ANYWAY);
+                (is_due.then_some(Action::NoNews(why)), NEWS_RETRY)
+            }
             Err(error) => {
                 is_first = true;
                 (Some(Action::Unreadable(error.to_string())), NEWS_RETRY)

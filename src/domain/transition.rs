@@ -262,8 +262,15 @@ impl Run {
             Verdict::NeedsTwoKeys => true,
             Verdict::Violation => return Err(self.illegal("approve")),
         };
-        if needs_two && attempt.author.human() == Some(by) {
+        let is_author = attempt.author.human() == Some(by);
+        if is_author && needs_two {
             return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; two other people must approve it")));
+        }
+        if is_author && decision.is_authenticated {
+            return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; another person must approve it")));
+        }
+        if needs_two && self.order.requested_by.as_deref() == Some(by) {
+            return Err(Illegal::NotThisPerson(format!("{by} ordered this change; two other people must approve it")));
         }
         if needs_two && self.approved_by.iter().any(|it| it == by) {
             return Err(Illegal::NotThisPerson(format!(
@@ -391,6 +398,9 @@ impl Run {
 #[derive(Debug, Clone, Copy)]
 pub struct Decision<'a> {
     pub by: &'a str,
+    /// Whether a server checked who they are. Then nobody approves a patch of their own. On one machine names are only names: a lone engineer
+    /// may approve what they wrote, where one key is enough.
+    pub is_authenticated: bool,
     pub note: Option<&'a str>,
     /// The patch digest, or a prefix of it, that the person looked at.
     pub rev: Option<&'a str>,

@@ -30,6 +30,8 @@ pub enum Action {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Operator {
     pub name: String,
+    /// Whether a server checked who they are; see [`Decision::is_authenticated`].
+    pub is_authenticated: bool,
     pub note: Option<String>,
     pub rev: Option<String>,
     pub version: Option<u64>,
@@ -52,6 +54,7 @@ impl Engine {
             let attempts = self.store.attempts(id).await?;
             let decision = Decision {
                 by: &operator.name,
+                is_authenticated: operator.is_authenticated,
                 note: note.as_deref(),
                 rev: operator.rev.as_deref(),
                 version: operator.version,

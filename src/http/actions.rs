@@ -1,4 +1,5 @@
 //! What operators decide. A decision is carried out even when the one who asked goes away in the middle of it.
+use crate::access::{Attempted, Person};
 use crate::backlog::{Acted, ActionKind, ActionRequest, BacklogError, HandMade};
 use crate::domain::{Run, RunId};
 use crate::http::auth::Decider;
@@ -92,7 +93,7 @@ pub async fn decide(
         Problem::field("action", format!("there is no such action; there are {}", known.join(", ")))
     };
     let kind = action.parse::<ActionKind>().map_err(|_| unknown())?;
-    act(&service, id, kind, person.name, request).await
+    act(&service, id, kind, person, request).await
 }
 
 /// Takes a fix by hand, which is judged like any other attempt.
@@ -109,7 +110,7 @@ pub async fn human_fix(
     RunPath(id): RunPath,
     request: Request,
 ) -> Result<Response, Problem> {
-    act(&service, id, ActionKind::HumanFix, person.name, request).await
+    act(&service, id, ActionKind::HumanFix, person, request).await
 }
 
 /// The actions without a fix, for the OpenAPI document.
@@ -126,7 +127,7 @@ async fn act(
     service: &Service,
     id: RunId,
     kind: ActionKind,
-    by: String,
+    person: Person,
     request: Request,
 ) -> Result<Response, Problem> {
     let required = if_match(request.headers())?;
@@ -141,9 +142,18 @@ async fn act(
     {
         return Err(Problem::field("version", "this and `If-Match` name different versions"));
     }
-    let decision = ActionRequest { kind, by, note, rev, version: required.or(version), fix };
-    let backlog = service.backlog.clone();
-    let acted = service.tasks.spawn(async move { backlog.act(id, decision).await }).await;
+    let version = required.or(version);
+    let decision = ActionRequest { kind, by: person.name.clone(), is_authenticated: true, note, rev, version, fix };
+    let (backlog, guard) = (service.backlog.clone(), service.guard.clone());
+    let carried_out = service.tasks.spawn(async move {
+        let acted = backlog.act(id, decision).await;
+        if let Err(BacklogError::Refused(why)) = &acted {
+            let attempted = Attempted { action: kind.as_str(), run: Some(id) };
+            guard.gate().refused(&person.name, attempted, why).await;
+        }
+        acted
+    });
+    let acted = carried_out.await;
     match acted {
         Ok(Ok(acted)) => Ok((etag(&acted.run), Json(Decided::from(acted))).into_response()),
         Ok(Err(error)) => Err(refusal(error, required)),

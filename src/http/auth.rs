@@ -1,63 +1,90 @@
 //! Who asks, and whether they may: every route takes one of the extractors here before it does anything.
+use crate::access::{Attempted, Denied, Gate, Person};
 use crate::backlog::ActionKind;
-use crate::domain::{Digest, Role, RunId};
-use crate::engine::{Engine, StoreError};
+use crate::domain::Role;
+use crate::http::address::TrustedProxies;
+use crate::http::limits::Limits;
 use crate::http::{Problem, Service};
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Tokens are shorter than this; whatever is longer is none.
 const MAX_TOKEN: usize = 4_096;
 
-/// Somebody who showed that they are an operator in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    pub name: String,
-    pub role: Role,
-}
-
-/// What somebody wants to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempted {
-    /// A word for it: `read`, `approve`, `audit`.
-    pub action: &'static str,
-    pub run: Option<RunId>,
-}
-
-/// Knows the operators' tokens. Cheap to clone.
+/// Knows the operators, and how often somebody may ask. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    engine: Engine,
+    gate: Gate,
+    limits: Limits,
+    proxies: Arc<TrustedProxies>,
 }
 
 impl Guard {
-    pub fn new(engine: Engine) -> Self {
-        Self { engine }
+    pub fn new(gate: Gate, limits: Limits, proxies: TrustedProxies) -> Self {
+        Self { gate, limits, proxies: Arc::new(proxies) }
     }
 
-    /// Returns whose token this is, if they may do what needs `role`.
-    pub async fn admit(&self, token: Option<&str>, role: Role, attempted: &Attempted) -> Result<Person, Problem> {
-        let Some(token) = token.filter(|it| !it.is_empty()) else {
-            return Err(Problem::unauthenticated("this needs an operator's token: `Authorization: Bearer …`"));
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Returns the address a request comes from; proxies are believed where the settings trust them.
+    pub fn address(&self, parts: &Parts) -> IpAddr {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|it| it.0.ip());
+        self.proxies.client(peer.unwrap_or(Ipv4Addr::LOCALHOST.into()), &parts.headers)
+    }
+
+    /// Counts a login before the password is looked at; too many are refused.
+    pub fn count_login(&self, name: &str, address: IpAddr) -> Result<(), Problem> {
+        Ok(self.limits.login(name, address)?)
+    }
+
+    /// Counts a wrong token or signature; too many are refused with that.
+    pub fn count_failure(&self, address: IpAddr) -> Result<(), Problem> {
+        Ok(self.limits.failure(address)?)
+    }
+
+    /// Returns whose token a request has, if they may do what needs `role`.
+    pub async fn admit(&self, parts: &Parts, role: Role, attempted: Attempted<'_>) -> Result<Person, Problem> {
+        let denied = match self.gate.admit(bearer(parts), role, attempted).await {
+            Ok(person) => {
+                self.limits.request(&person.name)?;
+                return Ok(person);
+            }
+            Err(denied) => denied,
         };
-        let found = self.engine.store.operator_by_token(&Digest::of(token)).await;
-        let operator = match found {
-            Ok(found) => found.filter(|it| it.revoked_at.is_none()),
-            Err(StoreError::Unavailable(why)) => {
+        let text = denied.to_string();
+        match denied {
+            Denied::Missing => {}
+            Denied::Unknown | Denied::Expired { .. } | Denied::Revoked { .. } => {
+                self.count_failure(self.address(parts))?;
+            }
+            Denied::Role { name, .. } => {
+                self.limits.request(&name)?;
+                return Err(Problem::forbidden(text));
+            }
+            Denied::Unavailable(why) => {
                 tracing::warn!(error = why, "operators cannot be looked up");
                 return Err(Problem::unavailable("operators cannot be looked up now; try again in a moment"));
             }
-            Err(error) => return Err(Problem::internal(&error.to_string())),
-        };
-        let Some(operator) = operator else {
-            return Err(Problem::unauthenticated("this token is not accepted here"));
-        };
-        if !operator.role.includes(role) {
-            tracing::warn!(operator = operator.name, action = attempted.action, "refused");
-            return Err(Problem::forbidden(format!("{} is {} here; this needs {role}", operator.name, operator.role)));
         }
-        Ok(Person { name: operator.name, role: operator.role })
+        Err(Problem::unauthenticated(text))
+    }
+}
+
+/// The address a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<Service> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Infallible> {
+        Ok(Self(service.guard.address(parts)))
     }
 }
 
@@ -78,9 +105,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Whether they may still read.
+    /// Whether they may still read, as far as is known: a database that does not answer sends nobody away.
     pub async fn is_still_in(&self, service: &Service) -> bool {
-        self.person.is_none() || service.guard.admit(self.token.as_deref(), Role::Viewer, &READ).await.is_ok()
+        let (Some(_), Some(token)) = (&self.person, &self.token) else { return true };
+        matches!(service.guard.gate().by_bearer(token).await, Ok(_) | Err(Denied::Unavailable(_)))
     }
 }
 
@@ -95,8 +123,6 @@ pub struct Auditor(pub Person);
 /// Any operator at all, also where reads are public.
 #[derive(Debug, Clone)]
 pub struct Known(pub Person);
-
-const READ: Attempted = Attempted { action: "read", run: None };
 
 impl FromRequestParts<Service> for Reader {
     type Rejection = Problem;
@@ -141,15 +167,16 @@ pub async fn require(
     role: Role,
     action: &'static str,
 ) -> Result<Person, Problem> {
+    // The last word of the path names a decision, also where the route has no parameter for it.
+    let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    let action = last.parse::<ActionKind>().map_or(action, ActionKind::as_str);
     let mut attempted = Attempted { action, run: None };
     if let Ok(names) = RawPathParams::from_request_parts(parts, service).await {
         for (name, value) in &names {
-            match name {
-                "id" => attempted.run = value.parse().ok(),
-                "action" => attempted.action = value.parse::<ActionKind>().map_or(action, ActionKind::as_str),
-                _ => {}
+            if name == "id" {
+                attempted.run = value.parse().ok();
             }
         }
     }
-    service.guard.admit(bearer(parts), role, &attempted).await
+    service.guard.admit(parts, role, attempted).await
 }

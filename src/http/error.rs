@@ -1,6 +1,7 @@
 //! What a request is refused with: a status and one JSON document of the same shape everywhere.
 use crate::backlog::BacklogError;
 use crate::domain::Status;
+use crate::http::limits::TooOften;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -119,6 +120,15 @@ impl Problem {
     #[must_use]
     pub fn and_close(self) -> Self {
         self.with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(too_often: TooOften) -> Self {
+        let TooOften { seconds } = too_often;
+        let message = format!("too many requests; come back in {seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+            .with(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 }
 

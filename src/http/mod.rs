@@ -1,5 +1,6 @@
 //! The backlog as a service: routes over the backlog trait, a stream of events, and the connections they come by.
 pub mod actions;
+pub mod address;
 pub mod auth;
 pub mod body;
 pub mod bounds;
@@ -10,6 +11,7 @@ pub mod events;
 pub mod feed;
 pub mod headers;
 pub mod health;
+pub mod limits;
 pub mod metrics_of_runs;
 pub mod outputs;
 pub mod query;
@@ -19,6 +21,7 @@ pub mod server;
 pub mod stalling;
 pub mod stream;
 pub mod tls;
+pub mod token;
 
 pub use auth::Guard;
 pub use error::Problem;
@@ -79,7 +82,7 @@ impl Default for Settings {
             head_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
             body_timeout: Duration::from_secs(60),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(90),
             heartbeat: Duration::from_secs(15),
             grace: Duration::from_secs(10),
         }

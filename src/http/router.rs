@@ -1,7 +1,7 @@
 //! All routes, in one place.
 use crate::http::docs::Document;
 use crate::http::{
-    Service, actions, bounds, dispatch, docs, events, headers, health, metrics_of_runs, outputs, runs, stream,
+    Service, actions, bounds, dispatch, docs, events, headers, health, metrics_of_runs, outputs, runs, stream, token,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -22,7 +22,7 @@ pub fn router(service: &Service) -> Router {
         .merge(docs::routes())
         .fallback(bounds::nothing_here)
         .method_not_allowed_fallback(bounds::not_this_way)
-        // Limits of requests: here, innermost first (`from_fn_with_state(service.clone(), limits::requests)`).
+        .layer(from_fn_with_state(service.clone(), bounds::time))
         .layer(from_fn(bounds::head))
         .layer(from_fn_with_state(service.clone(), headers::dress))
         .with_state(service.clone())
@@ -33,7 +33,7 @@ pub fn documented() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Document::openapi())
         .nest(PREFIX, healing())
         .routes(routes!(dispatch::dispatch))
-        // Tokens for names and passwords: here (`.routes(routes!(token::token))`, at /token).
+        .routes(routes!(token::login))
         // Metrics of the process: here (`.routes(routes!(metrics::metrics))`, at /metrics).
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

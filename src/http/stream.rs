@@ -104,7 +104,7 @@ impl Telling {
         let period = service.settings.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let greeting = message("stream.connected", &service, Some(run));
+        let greeting = message("stream.connected", &service, cursor, Some(run));
         Self { service, reader, run, cursor, greeting: Some(greeting), heartbeat, _place: place }
     }
 
@@ -130,7 +130,7 @@ impl Telling {
                     if !self.reader.is_still_in(&self.service).await {
                         return None;
                     }
-                    return Some(message("stream.heartbeat", &self.service, None));
+                    return Some(message("stream.heartbeat", &self.service, self.cursor, None));
                 }
             }
         }
@@ -162,11 +162,11 @@ impl Telling {
     }
 }
 
-/// Returns a message that is no event and has no number.
-fn message(kind: &str, service: &Service, run: Option<Option<RunId>>) -> Bytes {
+/// Returns a message that is no event. Its number is that of the last event before it, so that who breaks off here comes back there.
+fn message(kind: &str, service: &Service, cursor: u64, run: Option<Option<RunId>>) -> Bytes {
     let mut data = json!({ "type": kind, "timestamp": service.clock.now() });
     if let Some(run) = run {
         data["runId"] = json!(run);
     }
-    format!("data: {data}\n\n").into()
+    format!("id: {cursor}\ndata: {data}\n\n").into()
 }

@@ -1,5 +1,10 @@
 //! The port to the database: runs, attempts, events, outputs and leases. A state change, its events and its lease commit in one transaction.
+pub mod archive;
 mod audit;
+mod chain;
+mod codec;
+mod lost;
+pub mod postgres;
 pub mod sqlite;
 
 use crate::domain::{
@@ -10,6 +15,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt::Debug;
 use std::time::Duration;
+
+/// Largest output, and largest document of a run, an attempt or an event, that is taken.
+pub const MAX_STORED_BYTES: usize = 16 * 1024 * 1024;
+
+/// Longest name of an output, in bytes.
+const MAX_NAME_BYTES: usize = 255;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +96,19 @@ pub struct StoredOutput {
     /// Bytes left out between head and tail.
     pub dropped_bytes: u64,
     pub created_at: Timestamp,
+}
+
+impl StoredOutput {
+    /// Refuses what is larger than any store takes.
+    fn checked(&self) -> Result<(), StoreError> {
+        if self.bytes.len() <= MAX_STORED_BYTES && self.name.len() <= MAX_NAME_BYTES {
+            return Ok(());
+        }
+        Err(StoreError::Broken(format!(
+            "an output of {} bytes is too large to be stored; at most {MAX_STORED_BYTES}, with a name of at most {MAX_NAME_BYTES}",
+            self.bytes.len()
+        )))
+    }
 }
 
 /// The backlog's memory. Implementations are safe to use from several processes at once.
@@ -188,7 +212,7 @@ pub trait Operators: Debug + Send + Sync {
     /// Adds an operator. `Conflict`: one of this name is there and not revoked.
     async fn add_operator(&self, operator: &Operator, fact: &NewEvent) -> Result<(), StoreError>;
 
-    /// Replaces the stored operator of the same id.
+    /// Replaces the stored operator of the same id. Who is revoked stays revoked, also when this was read before that.
     async fn update_operator(&self, operator: &Operator, fact: &NewEvent, now: Timestamp) -> Result<(), StoreError>;
 
     /// Returns all, revoked ones too, by name.

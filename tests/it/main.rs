@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "tests start programs and read the environment themselves")]
 
+mod access;
 mod agents;
+mod backlog_contract;
 mod cheats;
 mod cli;
 mod console;
@@ -11,7 +13,9 @@ mod decisions;
 mod demo;
 mod dispatch;
 mod heal;
+mod http;
 mod process;
+mod remote;
 mod store_contract;
 mod support;
 mod tidy;

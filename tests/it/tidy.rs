@@ -69,6 +69,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("tokio_rustls::", &["http"]),
     ("reqwest::", &["backlog", "notify", "forge"]),
     ("jsonwebtoken::", &["access"]),
+    ("governor::", &["http"]),
     ("argon2::", &["access"]),
     ("tokio::process", &["process"]),
     ("std::process::Command", &["process"]),

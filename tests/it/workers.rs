@@ -292,7 +292,8 @@ fn a_patch_handed_in_without_a_copy_is_checked_by_the_worker() {
 
 #[test]
 fn mirrors_keep_to_their_size() {
-    let large: Vec<String> = (0..40_000_u64).map(|it| format!("{:x}", it.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let large: Vec<String> =
+        (0..40_000_u64).map(|it| format!("{:x}", it.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
     let large = large.join("\n");
     let files = [BUGGY, &[("large.txt", large.as_str())]].concat();
     let refused = world(&files, "");

@@ -9,6 +9,7 @@ pub mod queue;
 pub mod requests;
 pub mod review;
 pub mod run;
+pub mod server;
 
 use crate::console::effect::Ask;
 use crate::console::effect::Draft;
@@ -27,6 +28,8 @@ use crate::console::model::queue::Queue;
 use crate::console::model::requests::Requests;
 use crate::console::model::review::Review;
 use crate::console::model::run::RunPage;
+use crate::console::model::server::Lost;
+use crate::console::model::server::Server;
 use crate::domain::Digest;
 use crate::domain::RunId;
 use jiff::Timestamp;
@@ -39,6 +42,9 @@ use std::collections::BTreeSet;
 #[serde(rename_all = "camelCase")]
 pub struct Opening {
     pub operator: String,
+    /// Host and port of the server that is asked, if it is one.
+    #[serde(default)]
+    pub server: Option<String>,
     pub read_only: bool,
     pub columns: u16,
     pub rows: u16,
@@ -90,10 +96,22 @@ pub struct Notice {
     pub at: Timestamp,
 }
 
+/// Why the backlog cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutageKind {
+    /// Something is wrong with it.
+    Broken,
+    /// The server does not answer.
+    Offline,
+    /// The server does not know who asks, or no longer.
+    NotAuthenticated,
+}
+
 /// Since when the backlog could not be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
     pub since: Timestamp,
+    pub kind: OutageKind,
     pub why: String,
     /// How many tries failed in a row.
     pub tries: u32,
@@ -104,6 +122,8 @@ pub struct Outage {
 #[derive(Debug)]
 pub struct Model {
     pub operator: String,
+    /// The server that is asked; none = the backlog of this machine.
+    pub server: Option<Server>,
     pub is_read_only: bool,
     pub in_tmux: bool,
     pub columns: u16,
@@ -135,6 +155,10 @@ pub struct Model {
     pub requests: Requests,
     /// The draft that belongs to the decision on its way.
     pub sent: Option<Draft>,
+    /// The decision on its way, as it was sent.
+    pub sending: Option<Lost>,
+    /// A decision of which nobody knows whether it arrived.
+    pub lost: Option<Lost>,
 }
 
 impl Model {
@@ -142,6 +166,7 @@ impl Model {
     pub fn new(opening: &Opening, keymap: Keymap) -> Self {
         Self {
             operator: opening.operator.clone(),
+            server: opening.server.clone().map(Server::new),
             is_read_only: opening.read_only,
             in_tmux: opening.in_tmux,
             columns: opening.columns,
@@ -167,6 +192,8 @@ impl Model {
             run_polled_at: None,
             requests: Requests::default(),
             sent: None,
+            sending: None,
+            lost: None,
         }
     }
 
@@ -201,6 +228,18 @@ impl Model {
     /// Shows a sentence at the foot of the screen.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.notice = Some(Notice { tone, text: text.into(), at: self.now });
+    }
+
+    /// Returns why nothing can be decided now: what is not reached is not asked, and nothing waits to be sent later.
+    pub fn undecidable(&self) -> Option<String> {
+        let outage = self.outage.as_ref().filter(|_| self.server.is_some())?;
+        let since = outage.since.strftime("%H:%M:%S");
+        Some(match outage.kind {
+            OutageKind::NotAuthenticated => format!("the server has not known you since {since}Z; nothing was sent"),
+            OutageKind::Offline | OutageKind::Broken => {
+                format!("offline since {since}Z: nothing was sent; decide when the server answers again")
+            }
+        })
     }
 
     /// Goes to a screen; a screen that is already below comes back to the top.

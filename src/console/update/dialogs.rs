@@ -14,6 +14,7 @@ use crate::console::model::dialog::Seen;
 use crate::console::model::dialog::Spot;
 use crate::console::model::dialog::Stage;
 use crate::console::model::field::Field;
+use crate::console::model::server::Lost;
 use crate::domain::Attempt;
 use crate::domain::RunDetail;
 use crate::domain::Status;
@@ -44,12 +45,16 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
     if model.is_read_only {
         return Err("read-only: decisions are off".to_owned());
     }
+    if let Some(why) = model.undecidable() {
+        return Err(why);
+    }
     let Some(detail) = model.focus.as_ref().and_then(|it| it.detail.as_ref()) else {
         return Err("the run is still being read; press again when it is shown".to_owned());
     };
     let seen = seen(model, detail, kind)?;
     let decision = Decision {
         by: &model.operator,
+        is_authenticated: model.server.is_some(),
         note: None,
         rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
         version: seen.version,
@@ -266,7 +271,12 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     if model.is_read_only || model.requests.is_waiting(Slot::Act) {
         return Vec::new();
     }
+    let undecidable = model.undecidable();
     let Some(dialog) = &mut model.dialog else { return Vec::new() };
+    if undecidable.is_some() {
+        dialog.hint = undecidable;
+        return Vec::new();
+    }
     if let Some(missing) = dialog.missing() {
         dialog.hint = Some(missing);
         return Vec::new();
@@ -276,13 +286,18 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     let request = ActionRequest {
         kind: dialog.kind,
         by: model.operator.clone(),
+        is_authenticated: false,
         note: Some(note).filter(|it| !it.is_empty()),
         rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
         version: dialog.seen.version,
         fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
     };
     let run = dialog.seen.run;
-    model.sent = dialog.fix.as_ref().map(|(draft, _)| *draft);
+    let draft = dialog.fix.as_ref().map(|(draft, _)| *draft);
+    let detail = model.focus.as_ref().filter(|it| it.id == run).and_then(|it| it.detail.as_ref());
+    let after = detail.and_then(|it| it.events.last()).map_or(0, |it| it.seq);
+    (model.sent, model.lost) = (draft, None);
+    model.sending = Some(Lost { run, kind: request.kind, after, draft });
     vec![model.ask(Ask::Act(run, request))]
 }
 

@@ -49,7 +49,14 @@ fn begin(model: &mut Model) -> Result<(), String> {
     let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
     let detail = detail.ok_or("the run is still being read; press again when it is shown")?;
     let hint = Pending::Hint { by: model.operator.clone(), text: String::new() };
-    let decision = Decision { by: &model.operator, note: None, rev: None, version: None, now: model.now };
+    let decision = Decision {
+        by: &model.operator,
+        is_authenticated: model.server.is_some(),
+        note: None,
+        rev: None,
+        version: None,
+        now: model.now,
+    };
     detail.run.human_fix(hint, &decision).map_err(|it| it.to_string())?;
     let is_open = model.fix.as_ref().is_some_and(|it| it.run == detail.run.id && it.version == detail.run.version);
     if !is_open {
@@ -241,6 +248,9 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
         model.fix.as_ref().filter(|it| it.has_draft).ok_or("there is no draft yet; choose how to give the fix")?;
     if model.requests.is_waiting(Slot::Act) {
         return Err("a decision is still on its way; wait for its answer".to_owned());
+    }
+    if let Some(why) = model.undecidable() {
+        return Err(why);
     }
     let detail = model.focus.as_ref().filter(|it| it.id == fix.run).and_then(|it| it.detail.as_ref());
     let detail = detail.ok_or("the run is still being read")?;

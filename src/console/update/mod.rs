@@ -17,6 +17,7 @@ use crate::console::effect::Effect;
 use crate::console::effect::Slot;
 use crate::console::key::Key;
 use crate::console::model::Model;
+use crate::console::model::OutageKind;
 use crate::console::model::Screen;
 use crate::console::model::Tone;
 use crate::console::model::fix::Stage;
@@ -38,6 +39,9 @@ pub const MAX_PASTE_BYTES: usize = 64 * 1024;
 /// Returns what a session does first.
 pub fn open(model: &mut Model) -> Vec<Effect> {
     let mut effects = vec![model.ask(Ask::Queue)];
+    if model.server.is_some() {
+        effects.push(model.ask(Ask::Me));
+    }
     if let Some(id) = model.focus.as_ref().map(|it| it.id) {
         effects.push(model.ask(Ask::Run(id)));
     }
@@ -60,9 +64,10 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Type(key) => type_key(model, key),
         Action::Paste(text) => paste(model, &text),
         Action::Answered { request, answer } => answers::update(model, request, *answer),
-        Action::Changed(_) => changed(model),
+        // Without news, reading says how the backlog is, and whether it is there.
+        Action::Changed(_) | Action::NoNews(_) => changed(model),
         Action::Unreadable(why) => {
-            answers::unreadable(model, &why);
+            answers::unreadable(model, OutageKind::Broken, &why);
             Vec::new()
         }
         Action::Failed(why) => {
@@ -90,7 +95,8 @@ fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let mut effects = fix::tick(model);
     if model.requests.since(Slot::Queue).is_some_and(|since| ANSWER_WITHIN < now.duration_since(since)) {
         model.requests.forget(Slot::Queue);
-        answers::unreadable(model, &format!("no answer for {} s", ANSWER_WITHIN.as_secs()));
+        let kind = if model.server.is_some() { OutageKind::Offline } else { OutageKind::Broken };
+        answers::unreadable(model, kind, &format!("no answer for {} s", ANSWER_WITHIN.as_secs()));
     }
     if model.outage.as_ref().is_some_and(|it| it.retry_at <= now) && !model.requests.is_waiting(Slot::Queue) {
         effects.push(model.ask(Ask::Queue));
@@ -188,10 +194,7 @@ fn back(model: &mut Model, may_quit: bool) -> Vec<Effect> {
 }
 
 fn refresh(model: &mut Model) -> Vec<Effect> {
-    let mut effects = vec![model.ask(Ask::Queue)];
-    if let Some(id) = model.focus.as_ref().map(|it| it.id) {
-        effects.push(model.ask(Ask::Run(id)));
-    }
+    let mut effects = open(model);
     match model.screen() {
         Screen::Review => review::reload(model),
         Screen::Log => effects.extend(log::load(model)),

@@ -4,10 +4,13 @@ use crate::console::effect::Slot;
 use crate::console::keymap::Binding;
 use crate::console::keymap::Context;
 use crate::console::model::Model;
+use crate::console::model::Outage;
+use crate::console::model::OutageKind;
 use crate::console::model::Screen;
 use crate::console::model::Tone;
 use crate::console::model::overlay::PromptKind;
 use crate::console::model::queue::age;
+use crate::console::model::server::Server;
 use crate::console::theme::Role;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::Piece;
@@ -33,13 +36,27 @@ pub fn too_small(model: &Model, pen: &mut Pen<'_>) {
 
 /// Draws the top line: where one is, how the backlog stands, the time.
 pub fn top(model: &Model, pen: &mut Pen<'_>, line: Rect) {
-    let clock = format!("{}Z ", words::clock(model.now));
-    pen.put_right(line, &clock, Role::Dim);
+    let (clock, role) = match badge(model) {
+        Some(badge) => (format!(" {badge} "), Role::NoticeBad),
+        None => (format!("{}Z ", words::clock(model.now)), Role::Dim),
+    };
+    pen.put_right(line, &clock, role);
     let room = line.width.saturating_sub(columns(&clock) + 1);
     if model.screen() == Screen::Queue {
         summary(model, pen, Rect { width: room, ..line });
     } else {
         breadcrumb(model, pen, Rect { width: room, ..line });
+    }
+}
+
+/// Says in the place of the clock that what is shown is old; nothing covers it.
+fn badge(model: &Model) -> Option<String> {
+    let outage = model.outage.as_ref()?;
+    let since = words::clock(outage.since);
+    match outage.kind {
+        OutageKind::Offline => Some(format!("OFFLINE since {since}Z")),
+        OutageKind::NotAuthenticated => Some(format!("NOT LOGGED IN since {since}Z")),
+        OutageKind::Broken => None,
     }
 }
 
@@ -59,8 +76,12 @@ fn summary(model: &Model, pen: &mut Pen<'_>, line: Rect) {
     let counts = counts(model);
     let needed: u16 = counts.iter().map(|(text, _)| columns(text) + 2).sum();
     let mut at = line.x + 1;
+    let label = model.server.as_ref().map(Server::label).unwrap_or_default();
     if needed + 12 <= line.width {
         at = pen.put(at, line.y, line.width, "paramedic", Role::Title) + 2;
+    }
+    if !label.is_empty() && needed + 14 + columns(&label) <= line.width {
+        at = pen.put(at, line.y, columns(&label), &label, Role::Strong) + 2;
     }
     for (text, role) in counts {
         if line.right() < at + columns(&text) {
@@ -170,9 +191,7 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         return;
     }
     if let Some(outage) = &model.outage {
-        let read = model.read_at.map_or("never read".to_owned(), |it| format!("data of {}Z", words::clock(it)));
-        let text = format!("✗ no backlog since {}Z, {read}: {}", words::clock(outage.since), outage.why);
-        foot(pen, line, &text, Role::NoticeBad);
+        foot(pen, line, &outage_text(model, outage), Role::NoticeBad);
         return;
     }
     let freshness = match model.read_at {
@@ -180,8 +199,26 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         None => "reading the backlog…".to_owned(),
     };
     let waiting = if model.requests.is_waiting(Slot::Act) { " · a decision is on its way…" } else { "" };
-    let text = format!("{freshness} · {}{waiting}", model.operator);
+    let who = model.server.as_ref().map_or_else(|| model.operator.clone(), Server::label);
+    let text = format!("{freshness} · {who}{waiting}");
     pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &text, Role::Dim);
+}
+
+/// Says since when and why the backlog cannot be read, and how old what is shown is.
+fn outage_text(model: &Model, outage: &Outage) -> String {
+    let (since, why) = (words::clock(outage.since), &outage.why);
+    let read = model.read_at.map(words::clock);
+    match outage.kind {
+        OutageKind::Broken => {
+            let read = read.map_or("never read".to_owned(), |it| format!("data of {it}Z"));
+            format!("✗ no backlog since {since}Z, {read}: {why}")
+        }
+        OutageKind::Offline | OutageKind::NotAuthenticated => {
+            let word = if outage.kind == OutageKind::Offline { "offline" } else { "not logged in" };
+            let stale = read.map_or("nothing was read yet".to_owned(), |it| format!("stale, as of {it}Z"));
+            format!("✗ {word} since {since}Z · {stale} · decisions are off: {why}")
+        }
+    }
 }
 
 /// Draws a text at the foot; a long one grows upwards over the hints, because half a reason is none.

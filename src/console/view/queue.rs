@@ -1,6 +1,7 @@
 //! The queue: one line per run, and a preview of the selected one.
 use crate::console::layout;
 use crate::console::model::Model;
+use crate::console::model::OutageKind;
 use crate::console::model::focus::Focus;
 use crate::console::model::queue::Attention;
 use crate::console::model::queue::age;
@@ -55,7 +56,12 @@ fn list(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let filter = if queue.filter.is_empty() { String::new() } else { format!("   filter: {}", queue.filter) };
     let at = queue.position().map_or(0, |it| it + 1);
     let foot = format!("{at} of {}{filter}", visible.len());
-    let title = [piece("Queue", Role::Title), piece("  who needs you first", Role::Dim)];
+    let stale = model.outage.as_ref().filter(|it| it.kind != OutageKind::Broken).and(model.read_at);
+    let about = match stale {
+        Some(read) => piece(format!("  stale: as of {}Z", words::clock(read)), Role::NoticeBad),
+        None => piece("  who needs you first", Role::Dim),
+    };
+    let title = [piece("Queue", Role::Title), about];
     let inside = pen.frame(area, &title, &foot, true);
     let columns = Columns::fit(inside.width, &visible);
     header(pen, inside, columns);

@@ -19,7 +19,7 @@ pub(super) fn new_name() -> String {
 }
 
 /// Whether a name belongs to a process that could be seen here, and no longer runs. Who could not be seen is judged by the lease's time alone.
-pub(super) fn is_dead(worker: &str) -> bool {
+pub fn is_dead(worker: &str) -> bool {
     let Some(name) = parse(worker) else { return false };
     let is_of_here = name.machine.is_some_and(|it| machine().as_deref() == Some(it));
     is_of_here && started_at(name.pid).is_none_or(|it| it != name.start)

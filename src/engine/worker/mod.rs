@@ -8,6 +8,7 @@ mod shutdown;
 mod step;
 
 pub use backoff::Backoff;
+pub use identity::is_dead;
 pub use pool::Workers;
 pub use presence::Presence;
 pub use shutdown::Shutdown;

@@ -47,6 +47,7 @@ const TABLE: &[Row] = &[
     ),
     ("bearer", r"(?i)\bbearer\s+(?P<secret>[A-Za-z0-9._~+/=-]{16,})", false, with_digit),
     ("github-token", r"\b(?:gh[opsur]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})", true, whole),
+    ("paramedic-token", r"\bpmd_[0-9a-f]{64}", true, whole),
     ("gitlab-token", r"\bgl(?:pat|ptt|rt|dt|cbt)-[A-Za-z0-9_-]{20,}", true, whole),
     ("slack-token", r"\bxox[abeprs]-[A-Za-z0-9-]{10,}", true, whole),
     ("slack-token", r"\bxapp-\d-[A-Za-z0-9-]{10,}", true, whole),

@@ -1,10 +1,11 @@
 //! Arrivals: reports from outside, one run for each failure, one effect for each delivery.
+use crate::domain::Digest;
 use crate::domain::RunId;
 use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
 use sqlx::SqliteConnection;
@@ -31,12 +32,7 @@ pub(super) async fn arrive(conn: &mut SqliteConnection, arrival: &Arrival) -> Re
 async fn take_in(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Arrived, StoreError> {
     let run = &arrival.creation.run;
     write::insert(conn, &arrival.creation).await?;
-    sqlx::query("INSERT INTO arrivals (key, run_id) VALUES (?1, ?2)")
-        .bind(arrival.key.as_str())
-        .bind(codec::id(run.id))
-        .execute(&mut *conn)
-        .await
-        .map_err(broken)?;
+    put_key(conn, &arrival.key, run.id).await?;
     note_delivery(conn, arrival, run.id).await?;
     if let Some(output) = &arrival.output {
         write::put_output(conn, run.id, output).await?;
@@ -57,9 +53,25 @@ async fn known(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Option<
 }
 
 async fn note_delivery(conn: &mut SqliteConnection, arrival: &Arrival, run_id: RunId) -> Result<(), StoreError> {
-    let Some(delivery) = &arrival.delivery else { return Ok(()) };
+    match &arrival.delivery {
+        Some(delivery) => put_delivery(conn, delivery, run_id).await,
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn put_key(conn: &mut SqliteConnection, key: &Digest, run_id: RunId) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO arrivals (key, run_id) VALUES (?1, ?2)")
+        .bind(key.as_str())
+        .bind(codec::id(run_id))
+        .execute(conn)
+        .await
+        .map_err(broken)?;
+    Ok(())
+}
+
+pub(super) async fn put_delivery(conn: &mut SqliteConnection, name: &str, run_id: RunId) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO deliveries (id, run_id) VALUES (?1, ?2)")
-        .bind(delivery)
+        .bind(name)
         .bind(codec::id(run_id))
         .execute(conn)
         .await

@@ -5,9 +5,9 @@ use crate::domain::Run;
 use crate::store::Audit;
 use crate::store::StoreError;
 use crate::store::audit::Auditor;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
-use crate::store::sqlite::codec::event_columns;
+use crate::store::codec;
+use crate::store::codec::broken;
+use crate::store::codec::event_columns;
 use crate::store::sqlite::read;
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
@@ -29,7 +29,7 @@ pub(super) async fn verify(conn: &mut SqliteConnection) -> Result<Audit, StoreEr
 async fn events(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<(), StoreError> {
     let mut rows = sqlx::query(concat!("SELECT ", event_columns!(), " FROM events ORDER BY seq")).fetch(conn);
     while let Some(row) = rows.try_next().await.map_err(broken)? {
-        match codec::event(&row) {
+        match read::event(&row) {
             Ok(event) => auditor.event(&event),
             Err(error) => {
                 let digest = |column| Digest::from_stored(text(&row, column));

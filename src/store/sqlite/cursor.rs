@@ -1,7 +1,7 @@
 //! Named places in the chain of events, held by one process at a time.
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use crate::store::sqlite::read;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -45,4 +45,15 @@ pub(super) async fn advance(
         .await
         .map_err(broken)?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Stores a place that nobody holds.
+pub(super) async fn put(conn: &mut SqliteConnection, name: &str, seq: u64) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO cursors (name, seq, holder, until_at) VALUES (?1, ?2, '', '')")
+        .bind(name)
+        .bind(codec::int(seq))
+        .execute(conn)
+        .await
+        .map_err(broken)?;
+    Ok(())
 }

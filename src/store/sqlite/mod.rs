@@ -1,9 +1,9 @@
 //! The embedded database: `SQLite` in WAL mode, one file, any number of processes on it at a time.
 //!
 //! Writers take turns (`BEGIN IMMEDIATE`, with patience); readers see a snapshot and wait for nobody.
+mod archive;
 mod arrive;
 mod audit;
-mod codec;
 mod cursor;
 mod news;
 mod open;
@@ -33,6 +33,7 @@ use crate::store::Operators;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
+use crate::store::codec;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::Sqlite;
@@ -40,9 +41,6 @@ use sqlx::SqlitePool;
 use sqlx::Transaction;
 use std::path::Path;
 use std::time::Duration;
-
-/// Largest output, and largest document of a run, an attempt or an event, that is taken.
-pub const MAX_STORED_BYTES: usize = 16 * 1024 * 1024;
 
 /// The backlog's memory in one file.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Opening: private files, the right modes, and a schema that fits the program, also when several processes open at once.
 use crate::store::StoreError;
+use crate::store::codec;
+use crate::store::codec::broken;
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
 use crate::store::sqlite::news::News;
 use sqlx::Connection as _;
 use sqlx::SqliteConnection;

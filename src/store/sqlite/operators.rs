@@ -2,20 +2,21 @@
 use crate::domain::Digest;
 use crate::domain::Operator;
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-/// Inserts or replaces by id. `Conflict`: the name is another's who is not revoked.
+/// Inserts or replaces by id; who is revoked stays revoked, whatever else is written at the same time. `Conflict`: the name is another's who is not revoked.
 pub(super) async fn put(conn: &mut SqliteConnection, operator: &Operator) -> Result<(), StoreError> {
     let done = sqlx::query(
         "INSERT INTO operators (id, name, role, token_digest, password_hash, created_at, revoked_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, token_digest = excluded.token_digest,
-             password_hash = excluded.password_hash, revoked_at = excluded.revoked_at",
+             password_hash = excluded.password_hash,
+             revoked_at = COALESCE(operators.revoked_at, excluded.revoked_at)",
     )
     .bind(operator.id.simple().to_string())
     .bind(&operator.name)
@@ -50,7 +51,7 @@ pub(super) async fn by_token(conn: &mut SqliteConnection, token: &Digest) -> Res
     row.fetch_optional(conn).await.map_err(broken)?.as_ref().map(operator).transpose()
 }
 
-fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
+pub(super) fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
     let text = |column| row.try_get::<String, _>(column).map_err(broken);
     let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(broken);
     let time = |text: String| -> Result<Timestamp, StoreError> { codec::parse_time(&text) };

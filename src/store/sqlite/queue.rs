@@ -6,8 +6,10 @@ use crate::domain::Transition;
 use crate::store::Claim;
 use crate::store::Lease;
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::codec;
+use crate::store::codec::broken;
+use crate::store::lost;
+use crate::store::lost::Lost;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
 use jiff::Timestamp;
@@ -94,6 +96,17 @@ pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Res
     Ok(Some((taken.run, lease)))
 }
 
+/// Stores when a repository was served last.
+pub(super) async fn put_served(conn: &mut SqliteConnection, repository: &str, turn: u64) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO served (repository, turn) VALUES (?1, ?2)")
+        .bind(repository)
+        .bind(codec::int(turn))
+        .execute(conn)
+        .await
+        .map_err(broken)?;
+    Ok(())
+}
+
 /// Extends a lease, never shortens it; `false` when it is not held.
 pub(super) async fn extend(conn: &mut SqliteConnection, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
     let done =
@@ -114,22 +127,13 @@ pub(super) async fn leases(conn: &mut SqliteConnection) -> Result<Vec<(RunId, St
     rows.into_iter().map(|(id, worker)| Ok((codec::parse_id(&id)?, worker))).collect()
 }
 
-/// A run whose worker does not come back.
-#[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) run_id: RunId,
-    /// Token and end of the lease as they were seen; none = a running run that nobody holds.
-    lease: Option<(String, String)>,
-    why: String,
-}
-
 /// Returns what is to be taken back: leases past their time or of a dead worker, and running runs that nobody holds.
 pub(super) async fn lost(
     conn: &mut SqliteConnection,
     now: Timestamp,
     dead: &[String],
 ) -> Result<Vec<Lost>, StoreError> {
-    let rows = sqlx::query_as::<_, (String, Option<String>, Option<String>, Option<String>)>(
+    let rows = sqlx::query_as::<_, lost::Row>(
         "SELECT run_id, worker, token, until_at FROM leases
          UNION ALL
          SELECT id, NULL, NULL, NULL FROM runs
@@ -138,19 +142,7 @@ pub(super) async fn lost(
     .fetch_all(conn)
     .await
     .map_err(broken)?;
-    let now = codec::time(now);
-    let mut lost = Vec::new();
-    for (id, worker, token, until) in rows {
-        let is_over = until.as_ref().is_some_and(|it| *it < now);
-        let why = match worker {
-            Some(worker) if dead.contains(&worker) => format!("worker {worker} is gone"),
-            Some(worker) if is_over => format!("worker {worker} gave no sign of life in time"),
-            Some(_) => continue,
-            None => "no worker held it".to_owned(),
-        };
-        lost.push(Lost { run_id: codec::parse_id(&id)?, lease: token.zip(until), why });
-    }
-    Ok(lost)
+    lost::among(rows, now, dead)
 }
 
 /// Ends the lease and puts the run back into the queue; `false` when something else happened to it since it was seen.

@@ -11,12 +11,14 @@ use crate::domain::Status;
 use crate::domain::Summary;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
-use crate::store::sqlite::codec::event_columns;
+use crate::store::codec;
+use crate::store::codec::broken;
+use crate::store::codec::event_columns;
+use sqlx::Row as _;
 use sqlx::Sqlite;
 use sqlx::SqliteConnection;
 use sqlx::SqliteExecutor;
+use sqlx::sqlite::SqliteRow;
 
 pub(super) async fn run(conn: &mut SqliteConnection, id: RunId) -> Result<Run, StoreError> {
     let doc = sqlx::query_scalar::<_, String>("SELECT doc FROM runs WHERE id = ?1")
@@ -100,7 +102,12 @@ pub(super) async fn events(
             .bind(codec::int(after))
             .bind(limit),
     };
-    rows.fetch_all(conn).await.map_err(broken)?.iter().map(codec::event).collect()
+    rows.fetch_all(conn).await.map_err(broken)?.iter().map(event).collect()
+}
+
+/// Reads a row of the columns of an event.
+pub(super) fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+    codec::event(|it| row.try_get(it).map_err(broken), |it| row.try_get(it).map_err(broken))
 }
 
 pub(super) async fn last_seq(conn: impl SqliteExecutor<'_>) -> Result<u64, StoreError> {

@@ -1,6 +1,5 @@
 //! Writing a transition: the run, its attempt, its events and the end of its lease, inside the caller's transaction.
 use crate::domain::Attempt;
-use crate::domain::Digest;
 use crate::domain::Event;
 use crate::domain::NewEvent;
 use crate::domain::Run;
@@ -8,23 +7,26 @@ use crate::domain::RunId;
 use crate::domain::Transition;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
-use crate::store::sqlite::MAX_STORED_BYTES;
-use crate::store::sqlite::codec;
-use crate::store::sqlite::codec::broken;
+use crate::store::chain::About;
+use crate::store::chain::End;
+use crate::store::chain::Link;
+use crate::store::codec;
+use crate::store::codec::broken;
 use crate::store::sqlite::read;
 use jiff::Timestamp;
-use serde_json::Value;
 use sqlx::SqliteConnection;
-
-/// Longest name of an output, in bytes.
-const MAX_NAME_BYTES: usize = 255;
 
 /// Stores a new run with what belongs to it.
 pub(super) async fn insert(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
-    let run = &transition.run;
-    if run.version != 1 {
+    if transition.run.version != 1 {
         return Err(StoreError::Conflict);
     }
+    put_run(conn, &transition.run).await?;
+    put_rest(conn, transition).await
+}
+
+/// Stores a run that is not there yet.
+pub(super) async fn put_run(conn: &mut SqliteConnection, run: &Run) -> Result<(), StoreError> {
     let done = sqlx::query(
         "INSERT INTO runs (id, created_at, updated_at, not_before, doc) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO NOTHING",
@@ -37,10 +39,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, transition: &Transition)
     .execute(&mut *conn)
     .await
     .map_err(broken)?;
-    if done.rows_affected() != 1 {
-        return Err(StoreError::Conflict);
-    }
-    put_rest(conn, transition).await
+    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// Stores a run's next version with what belongs to it, if the stored version is the one before.
@@ -78,7 +77,7 @@ async fn put_rest(conn: &mut SqliteConnection, transition: &Transition) -> Resul
     Ok(())
 }
 
-async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt: &Attempt) -> Result<(), StoreError> {
+pub(super) async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt: &Attempt) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO attempts (run_id, attempt_no, doc) VALUES (?1, ?2, ?3)
          ON CONFLICT (run_id, attempt_no) DO UPDATE SET doc = excluded.doc",
@@ -90,20 +89,6 @@ async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt: &Attempt) 
     .await
     .map_err(broken)?;
     Ok(())
-}
-
-/// What facts are about, and when they happened.
-#[derive(Debug, Clone, Copy)]
-struct About {
-    run_id: RunId,
-    version: u64,
-    at: Timestamp,
-}
-
-impl From<&Run> for About {
-    fn from(run: &Run) -> Self {
-        Self { run_id: run.id, version: run.version, at: run.updated_at }
-    }
 }
 
 /// Appends facts that change no state.
@@ -124,49 +109,30 @@ async fn append(conn: &mut SqliteConnection, about: About, events: &[NewEvent]) 
     if events.is_empty() {
         return Ok(());
     }
-    let (noted, mut head) = read::noted_end(conn).await?.unwrap_or((0, Event::genesis()));
-    let mut seq = noted.max(read::last_seq(&mut *conn).await?);
+    let (noted, head) = read::noted_end(conn).await?.unwrap_or((0, Event::genesis()));
+    let mut end = End { seq: noted.max(read::last_seq(&mut *conn).await?), head };
     for event in events {
-        seq += 1;
-        head = put_event(conn, about, event, seq, head).await?;
+        put_event(conn, &end.link(about, event)?).await?;
     }
+    note_end(conn, &end).await
+}
+
+/// Notes where the chain ends.
+pub(super) async fn note_end(conn: &mut SqliteConnection, end: &End) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO chain (id, last_seq, head) VALUES (1, ?1, ?2)
          ON CONFLICT (id) DO UPDATE SET last_seq = excluded.last_seq, head = excluded.head",
     )
-    .bind(codec::int(seq))
-    .bind(head.as_str())
+    .bind(codec::int(end.seq))
+    .bind(end.head.as_str())
     .execute(conn)
     .await
     .map_err(broken)?;
     Ok(())
 }
 
-async fn put_event(
-    conn: &mut SqliteConnection,
-    about: About,
-    new: &NewEvent,
-    seq: u64,
-    prev: Digest,
-) -> Result<Digest, StoreError> {
-    let mut event = Event {
-        seq,
-        run_id: about.run_id,
-        run_version: about.version,
-        kind: new.kind,
-        actor: new.actor.clone(),
-        message: new.message.clone(),
-        payload: new.payload.clone(),
-        created_at: about.at,
-        prev,
-        digest: Event::genesis(),
-    };
-    event.digest = event.expected_digest();
-    let payload = codec::doc(format_args!("the payload of {}", event.kind), &event.payload)?;
-    // The digest covers the value, the table holds its text: a value that changed on the way back would break the chain for good.
-    if codec::parse_doc::<Value>("a payload", &payload)? != event.payload || event.message.len() > MAX_STORED_BYTES {
-        return Err(StoreError::Broken(format!("{} cannot be stored: it would not read back as it is", event.kind)));
-    }
+pub(super) async fn put_event(conn: &mut SqliteConnection, link: &Link) -> Result<(), StoreError> {
+    let event = &link.event;
     sqlx::query(
         "INSERT INTO events (seq, run_id, run_version, type, actor, message, payload, created_at, prev, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -177,14 +143,14 @@ async fn put_event(
     .bind(event.kind.as_str())
     .bind(&event.actor)
     .bind(&event.message)
-    .bind(payload)
+    .bind(&link.payload)
     .bind(codec::time(event.created_at))
     .bind(event.prev.as_str())
     .bind(event.digest.as_str())
     .execute(conn)
     .await
     .map_err(broken)?;
-    Ok(event.digest)
+    Ok(())
 }
 
 /// Ends the lease of a run, whoever holds it.
@@ -199,12 +165,7 @@ pub(super) async fn put_output(
     output: &StoredOutput,
 ) -> Result<(), StoreError> {
     let StoredOutput { name, bytes, dropped_bytes, created_at } = output;
-    if bytes.len() > MAX_STORED_BYTES || name.len() > MAX_NAME_BYTES {
-        return Err(StoreError::Broken(format!(
-            "an output of {} bytes is too large to be stored; at most {MAX_STORED_BYTES}, with a name of at most {MAX_NAME_BYTES}",
-            bytes.len()
-        )));
-    }
+    output.checked()?;
     read::run(conn, id).await?;
     sqlx::query(
         "INSERT OR REPLACE INTO outputs (run_id, name, dropped_bytes, created_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",

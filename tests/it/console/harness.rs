@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 use paramedic::backlog::ActionRequest;
 use paramedic::backlog::Live;
+use paramedic::backlog::Me;
 use paramedic::console::action::Action;
 use paramedic::console::action::Answer;
 use paramedic::console::action::Outcome;
@@ -22,7 +23,7 @@ use paramedic::console::recorder::Recorder;
 use paramedic::console::recorder::frame;
 use paramedic::console::theme::Theme;
 use paramedic::console::update;
-use paramedic::domain::{RunDetail, RunId, Status, Summary};
+use paramedic::domain::{Role, RunDetail, RunId, Status, Summary};
 use ratatui::buffer::Buffer;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,10 @@ pub(super) struct Console {
     pub(super) editor: Option<String>,
     /// What decisions are answered with; without it they succeed.
     pub(super) refusal: Option<Refusal>,
+    /// What every reading is answered with, while there is such a thing.
+    pub(super) outage: Option<Refusal>,
+    /// Who the person is on the server.
+    pub(super) me: Option<Me>,
     /// Requests that are kept back while `is_slow`.
     pub(super) held: Vec<(RequestId, Ask)>,
     pub(super) is_slow: bool,
@@ -48,6 +53,7 @@ pub(super) struct Console {
 pub(super) fn opening() -> Opening {
     Opening {
         operator: "jdoe".to_owned(),
+        server: None,
         read_only: false,
         columns: 80,
         rows: 24,
@@ -75,6 +81,8 @@ impl Console {
             drafts: BTreeMap::new(),
             editor: None,
             refusal: None,
+            outage: None,
+            me: Some(Me { name: "jdoe".to_owned(), role: Role::Operator }),
             held: Vec::new(),
             is_slow: false,
             has_quit: false,
@@ -146,6 +154,13 @@ impl Console {
     }
 
     fn find(&mut self, ask: Ask) -> Answer {
+        let is_far = matches!(
+            ask,
+            Ask::Queue | Ask::Run(_) | Ask::Outputs(_) | Ask::Output(..) | Ask::Live(_) | Ask::Me | Ask::Reread(_)
+        );
+        if let Some(refusal) = self.outage.clone().filter(|_| is_far) {
+            return Answer::Refused(refusal);
+        }
         match ask {
             Ask::Queue => self.queue(),
             Ask::Run(id) => self
@@ -167,6 +182,8 @@ impl Console {
                 tail: "collected 417 items\ntests/test_api.py ......".to_owned(),
                 updated_at: self.model.now,
             })),
+            Ask::Me => Answer::Me(self.me.clone()),
+            Ask::Reread(id) => self.find(Ask::Run(id)),
             Ask::Act(id, request) => self.act(id, request),
             Ask::LoadDraft(draft) => Answer::Draft { path: path(draft), text: self.drafts.get(&draft).cloned() },
             Ask::SaveDraft(draft, text) => {

@@ -208,6 +208,7 @@ impl Session {
         let ahead = Arc::clone(&skipped);
         let options = Options {
             operator: "jdoe".to_owned(),
+            server: None,
             theme: ThemeChoice::Auto,
             color: ColorChoice::Auto,
             is_ascii: false,

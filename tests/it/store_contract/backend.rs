@@ -5,7 +5,10 @@ use paramedic::store::Store;
 use std::sync::Arc;
 
 /// One storage, empty at first.
-pub(crate) trait Backend {
+pub(crate) trait Backend: Sized {
+    /// Makes an empty storage of its own.
+    async fn fresh() -> Self;
+
     /// Opens a handle of its own on the storage, as another process would.
     async fn open(&self) -> Arc<dyn Store>;
 

@@ -175,7 +175,7 @@ pub(crate) async fn outputs_keep_every_byte(backend: &impl Backend) {
 pub(crate) async fn an_output_has_a_limit(backend: &impl Backend) {
     let store = backend.open().await;
     let run = queued(&*store, at(0)).await;
-    let limit = paramedic::store::sqlite::MAX_STORED_BYTES;
+    let limit = paramedic::store::MAX_STORED_BYTES;
     let mut output = StoredOutput { name: "o".to_owned(), bytes: vec![0; limit], dropped_bytes: 0, created_at: at(1) };
     store.put_output(run.id, &output, None).await.unwrap();
     output.bytes.push(0);

@@ -32,10 +32,6 @@ struct File {
 }
 
 impl File {
-    fn fresh() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
     fn path(&self) -> PathBuf {
         self.folder.path().join("data").join("paramedic.db")
     }
@@ -49,6 +45,10 @@ impl File {
 }
 
 impl Backend for File {
+    async fn fresh() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.path()).await.unwrap())
     }
@@ -98,64 +98,7 @@ fn statements(edit: Edit) -> String {
     }
 }
 
-held_to_the_contract! { File:
-    life {
-        every_field_reads_back_as_written,
-        a_run_is_created_once,
-        what_is_not_there_is_not_found,
-        only_the_next_version_is_committed,
-        a_failing_commit_writes_nothing,
-        what_would_not_read_back_is_refused,
-        one_of_many_approvals_wins,
-        a_first_key_is_kept,
-    }
-    queue {
-        the_oldest_is_claimed_first,
-        a_run_waits_for_its_time,
-        a_claim_may_name_its_run,
-        a_creator_may_hold_from_the_start,
-        no_run_is_claimed_twice,
-        a_stalled_worker_is_fenced_off,
-        a_lease_is_good_for_its_run_alone,
-        an_abort_ends_the_lease,
-        a_heartbeat_extends_and_never_shortens,
-        lost_runs_are_taken_back,
-        a_lost_run_is_taken_back_once,
-        a_running_run_without_a_lease_is_taken_back,
-    }
-    reading {
-        runs_are_found_by_prefix,
-        latest_is_the_one_created_last,
-        pages_tile_the_list,
-        events_come_in_order_from_any_place,
-        the_summary_counts,
-        outputs_keep_every_byte,
-        an_output_has_a_limit,
-    }
-    chain {
-        an_empty_chain_is_intact,
-        an_untouched_chain_is_intact,
-        many_writers_make_one_chain,
-        an_edited_message_is_found,
-        an_edited_payload_is_found,
-        an_edit_with_a_new_digest_is_found,
-        an_edited_last_event_is_found,
-        a_forged_end_is_found,
-        a_deleted_event_is_found,
-        a_deleted_beginning_is_found,
-        a_deleted_tail_is_found,
-        a_deleted_chain_is_found,
-        swapped_events_are_found,
-        an_inserted_event_is_found,
-        a_run_set_back_is_found,
-        a_first_key_made_final_is_found,
-        a_changed_patch_is_found,
-        the_last_proposal_counts,
-        a_deleted_attempt_is_found,
-        a_deleted_or_ruined_run_is_found,
-        problems_are_bounded,
-    }
-}
+held_to_the_contract!(File);
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -163,7 +106,7 @@ fn mode(path: &Path) -> u32 {
 
 #[tokio::test]
 async fn files_are_private() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let store = file.open().await;
     queued(&*store, at(0)).await;
     let folder = file.path().parent().unwrap().to_owned();
@@ -180,7 +123,7 @@ async fn files_are_private() {
 
 #[tokio::test]
 async fn a_newer_database_is_refused_in_words() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     drop(file.open().await);
     file.sql(
         "INSERT INTO _sqlx_migrations SELECT 9000, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1",
@@ -193,7 +136,7 @@ async fn a_newer_database_is_refused_in_words() {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_left_alone() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     fs::create_dir(file.path().parent().unwrap()).unwrap();
     let text = "dear diary, ".repeat(1000);
     fs::write(file.path(), &text).unwrap();
@@ -203,7 +146,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_opening_by_many_makes_one_database() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let openers: Vec<_> = (0..8)
         .map(|_| {
             let path = file.path();
@@ -223,7 +166,7 @@ async fn a_first_opening_by_many_makes_one_database() {
 /// A write that nobody waits for any more, wherever it was given up, is whole or absent, and blocks no later one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_write_is_whole_or_absent() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let store = file.open().await;
     for patience in 0..60 {
         let mut write = Box::pin(queued(&*store, at(patience)));
@@ -274,7 +217,7 @@ async fn another_process() {
 
 #[tokio::test]
 async fn many_processes_share_one_file() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let children: Vec<_> = (0..4).map(|_| start_process(&file.path(), 10)).collect();
     for child in children {
         let output = child.wait_with_output().unwrap();
@@ -286,7 +229,7 @@ async fn many_processes_share_one_file() {
 
 #[tokio::test]
 async fn a_killed_process_leaves_whole_changes() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let store = file.open().await;
     for round in 1..=3 {
         let mut child = start_process(&file.path(), u32::MAX);
@@ -312,7 +255,7 @@ async fn a_killed_process_leaves_whole_changes() {
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_the_process_ends() {
-    let file = File::fresh();
+    let file = File::fresh().await;
     let store = file.open().await;
     let run = queued(&*store, at(0)).await;
     let (run, lease) = taken(&*store, &run, "w", at(1)).await;

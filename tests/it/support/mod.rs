@@ -1,4 +1,6 @@
 //! A world of its own for each test: a data directory, a real repository, and the real binary in a hermetic environment.
+pub(crate) mod postgres;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

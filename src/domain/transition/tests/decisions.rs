@@ -70,9 +70,32 @@ fn an_author_holds_no_key_to_their_own_protected_patch() {
     let run = first_key(fixed.approve(&attempts, &by("bob")));
     assert!(matches!(run.approve(&attempts, &by("ann")), Err(Illegal::NotThisPerson(_))));
     assert_eq!(changed(run.approve(&attempts, &by("cid"))).run.approved_by, ["bob", "cid"]);
-    // Where one key is enough it may be the author's.
+}
+
+#[test]
+fn where_one_key_is_enough_it_is_the_authors_only_on_their_own_machine() {
+    let fixed = run_in(Status::Fixed);
     let ordinary = vec![attempt("human:ann", AttemptStatus::Succeeded, Verdict::Ok)];
     changed(fixed.approve(&ordinary, &by("ann")));
+    let known = |name| Decision { is_authenticated: true, ..by(name) };
+    let own = refusal(fixed.approve(&ordinary, &known("ann")));
+    assert_eq!(own, "ann wrote this patch; another person must approve it");
+    changed(fixed.approve(&ordinary, &known("bob")));
+    changed(fixed.approve(&proved(Verdict::Ok), &known("ann")));
+    // The author may still withdraw it.
+    changed(fixed.deny(&ordinary, &known("ann")));
+}
+
+#[test]
+fn whoever_ordered_a_change_holds_no_key_to_it_where_two_are_needed() {
+    let mut fixed = run_in(Status::Fixed);
+    fixed.order.requested_by = Some("ann".to_owned());
+    let own = refusal(fixed.approve(&proved(Verdict::NeedsTwoKeys), &by("ann")));
+    assert_eq!(own, "ann ordered this change; two other people must approve it");
+    let run = first_key(fixed.approve(&proved(Verdict::NeedsTwoKeys), &by("bob")));
+    assert!(matches!(run.approve(&proved(Verdict::NeedsTwoKeys), &by("ann")), Err(Illegal::NotThisPerson(_))));
+    changed(run.approve(&proved(Verdict::NeedsTwoKeys), &by("cid")));
+    changed(fixed.approve(&proved(Verdict::Ok), &Decision { is_authenticated: true, ..by("ann") }));
 }
 
 #[test]
