@@ -16,6 +16,7 @@ use crate::config::forge::TOKEN_NAMES;
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::dispatch::Desk;
+use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
@@ -27,6 +28,7 @@ use crate::http::address::TrustedProxies;
 use crate::http::limits::{Limits, Rates};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
+use crate::signal::signature::Secrets;
 use crate::store::Store;
 use crate::store::archive::{self, Archive};
 use crate::store::postgres::PostgresStore;
@@ -41,6 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::engine::inbox::InboxError;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
 pub use crate::process::interactive::{edit, stop_this_process};
@@ -99,10 +102,25 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
+    /// Opens the inbox for reported failures, which are healed as the settings say.
+    pub fn inbox(&self, config: &Config) -> Result<Inbox, String> {
+        let heal_by = HealBy {
+            agents: config.agents_by_default.clone(),
+            timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+            max_attempts: config.max_attempts,
+        };
+        Inbox::open(self.engine.clone(), heal_by)
+    }
+
     /// Returns the backlog as a service, for [`crate::http::Server`].
     pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
         let guard = guard(&self.engine, config)?;
-        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings))
+        let mut service = http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings);
+        if config.webhook.enabled && !config.read_only {
+            service.webhook =
+                Some(http::Webhook { inbox: self.inbox(config)?, secrets: Secrets::new(config.webhook.secrets()) });
+        }
+        Ok(service)
     }
 
     /// Returns a new worker on this data directory.

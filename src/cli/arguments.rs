@@ -142,6 +142,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
+    /// Take a reported failure into the backlog: the normalised payload, a Jenkins notification, or a delivery of GitHub or GitLab
+    Ingest(Ingest),
     /// Serve the backlog over HTTP, with workers in the same process
     Serve(Serve),
     /// Work on queued runs until stopped
@@ -344,4 +346,16 @@ pub(super) enum ConfigCommand {
     Check,
     /// Print where settings are looked for
     Path,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ingest {
+    /// File of the payload; `-` = standard input
+    pub(super) file: PathBuf,
+    /// The event of a delivery: a GitHub one like `workflow_run`, or a GitLab one like `Pipeline Hook`
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Option<String>,
+    /// The sender's id of the delivery; the same one a second time changes nothing
+    #[arg(long, value_name = "ID")]
+    pub(super) delivery: Option<String>,
 }

@@ -52,6 +52,8 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Ended {
             row("keymap", config.keymap.as_deref().map_or("built in".to_owned(), shown));
             row("sandbox", config.sandbox.to_string());
             row("agents_by_default", config.agents_by_default.join(", "));
+            row("webhook.enabled", config.webhook.enabled.to_string());
+            row("webhook.secret", if config.webhook.secret.is_some() { "***" } else { "none" }.to_owned());
             for (name, agent) in &config.agents {
                 let network = if agent.network { "with network" } else { "no network" };
                 row(&format!("agents.{name}"), format!("{}  ({network}, env: {})", agent.command, agent.env.join(" ")));

@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let service = app.service(&context.config, settings).map_err(CliError::usage)?;
     // From here on a signal is not missed.
     let mut signals = Signals::listen()?;
-    tell(&app, &server).await?;
+    tell(context, &app, &server).await?;
     let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
     let service = Service { desk: Some(desk), ..service };
 
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
 }
 
 /// Says where the server is, and what keeps people from using it well.
-async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
+async fn tell(context: &Context, app: &App, server: &Server) -> Result<(), CliError> {
     let operators = app.engine.store.operators().await.map_err(|it| CliError::failed(it.to_string()))?;
     if operators.iter().all(|it| it.revoked_at.is_some()) {
         out::note(
@@ -62,6 +62,12 @@ async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
     }
     if server.tls().is_none() && !server.address().ip().is_loopback() {
         out::note("tokens travel in the clear here: give --tls-cert and --tls-key, or let a proxy speak TLS");
+    }
+    let webhook = &context.config.webhook;
+    if webhook.enabled && webhook.secret.is_none() && !server.address().ip().is_loopback() {
+        out::note(
+            "WARNING: the webhook believes everybody who reaches this address; set CI_HEALING_WEBHOOK_SECRET and give it to the senders",
+        );
     }
     out::note(&format!("listening on {}", server.url()));
     Ok(())

@@ -5,6 +5,7 @@ use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::repositories::RepositoriesSettings;
 use crate::config::server::Server;
+use crate::config::webhook::WebhookSettings;
 use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
@@ -110,6 +111,7 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
+    pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
     pub workers: WorkersSettings,
     pub repositories: RepositoriesSettings,
@@ -205,6 +207,7 @@ impl Config {
             keymap: raw.keymap.map(PathBuf::from),
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
+            webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
             workers: WorkersSettings::check(raw.workers).map_err(ConfigError)?,
             repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,

@@ -8,6 +8,7 @@ pub mod raw;
 pub mod repositories;
 pub mod secret;
 pub mod server;
+pub mod webhook;
 pub mod workers;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};

@@ -3,6 +3,7 @@ use crate::config::access::RawAccess;
 use crate::config::forge::{RawDispatch, RawGithub};
 use crate::config::repositories::RawRepository;
 use crate::config::server::RawServer;
+use crate::config::webhook::RawWebhook;
 use crate::config::workers::RawWorkers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// Whether and from whom reported failures are taken.
+    pub webhook: RawWebhook,
     /// How `paramedic serve` listens.
     pub server: RawServer,
     /// Agents of kind `command`, by name.
@@ -89,6 +92,7 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.webhook = self.webhook.overlaid_by(over.webhook);
         self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
         self.workers.overlay(over.workers);

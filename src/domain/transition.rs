@@ -4,7 +4,7 @@ use crate::domain::event::{EventType, NewEvent};
 use crate::domain::failure::Failure;
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
-use crate::domain::run::{ResolvedBy, Run, Status, candidate};
+use crate::domain::run::{ResolvedBy, Run, Source, Status, candidate};
 use crate::domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde_json::json;
@@ -118,9 +118,13 @@ impl Run {
             "errorType": failure.error_type, "errorHash": failure.hash, "category": failure.category,
             "confidence": failure.confidence,
         })));
-        told.run.error_hash.clone_from(&failure.hash);
-        told.run.error_type = Some(failure.error_type.clone());
-        told.run.error_summary.clone_from(&failure.summary);
+        // What was reported stays: the run is known by it, and the same report must find it again.
+        let is_reported = !matches!(self.source, Source::Local | Source::Dispatch) && !self.error_hash.is_empty();
+        if !is_reported {
+            told.run.error_hash.clone_from(&failure.hash);
+            told.run.error_type = Some(failure.error_type.clone());
+            told.run.error_summary.clone_from(&failure.summary);
+        }
         told.run.failure = Some(failure);
         Ok(told)
     }

@@ -22,10 +22,12 @@ pub mod stalling;
 pub mod stream;
 pub mod tls;
 pub mod token;
+pub mod webhook;
 
 pub use auth::Guard;
 pub use error::Problem;
 pub use server::Server;
+pub use webhook::Webhook;
 
 use crate::backlog::Backlog;
 use crate::clock::Clock;
@@ -107,6 +109,8 @@ pub struct Service {
     pub shutdown: CancellationToken,
     /// Decisions under way; they are carried out even when the one who asked is gone.
     pub tasks: TaskTracker,
+    /// Where reported failures go; `None`: they are not taken here.
+    pub webhook: Option<Webhook>,
 }
 
 impl Service {
@@ -122,6 +126,7 @@ impl Service {
             settings: Arc::new(settings),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            webhook: None,
         }
     }
 }

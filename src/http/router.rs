@@ -2,6 +2,7 @@
 use crate::http::docs::Document;
 use crate::http::{
     Service, actions, bounds, dispatch, docs, events, headers, health, metrics_of_runs, outputs, runs, stream, token,
+    webhook,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -42,7 +43,7 @@ pub fn documented() -> OpenApiRouter<Service> {
 /// Returns the routes below the prefix.
 fn healing() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        // Reports of failures: here (`.routes(routes!(webhook::webhook))`, at /webhook).
+        .routes(routes!(webhook::webhook))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::live))

@@ -19,5 +19,6 @@ mod remote;
 mod store_contract;
 mod support;
 mod tidy;
+mod webhook;
 mod workers;
 mod workspace;

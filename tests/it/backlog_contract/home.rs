@@ -11,10 +11,10 @@ use paramedic::config::checked::Flags;
 use paramedic::config::{Config, Environment};
 use paramedic::domain::{AttemptStatus, Author, Judgement, Order, Patch, Role, Run, RunId, Verdict};
 use paramedic::engine::Engine;
-use paramedic::http::{Guard, Server, Service, Settings};
+use paramedic::http::{Server, Service, Settings};
 use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
 use paramedic::store::Store;
-use paramedic::wiring::App;
+use paramedic::wiring::{App, guard};
 use paramedic::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -173,7 +173,10 @@ impl Running {
     pub(crate) async fn start(place: &Place, listen: &str) -> Self {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
-        let guard = Guard::new(place.engine.clone());
+        let data_dir = place.engine.settings.data_dir.clone();
+        let environment = Environment::from_pairs([("HOME".into(), data_dir.clone().into_os_string())]);
+        let config = Config::load(&environment, &Flags { data_dir: Some(data_dir), ..Flags::default() }).unwrap();
+        let guard = guard(&place.engine, &config).unwrap();
         let service = Service::new(place.embedded(false), guard, Arc::new(SystemClock), settings);
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service))) }

@@ -7,4 +7,5 @@ mod hostile;
 mod moving;
 mod pictures;
 mod pty;
+mod server;
 mod sessions;

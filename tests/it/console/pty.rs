@@ -12,7 +12,7 @@ struct Shown {
 }
 
 /// A console in a terminal of its own; killed at the end.
-struct Session {
+pub(super) struct Session {
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -20,7 +20,7 @@ struct Session {
 }
 
 impl Session {
-    fn start(world: &World, (columns, rows): (u16, u16), env: &[(&str, &str)]) -> Self {
+    pub(super) fn start(world: &World, (columns, rows): (u16, u16), env: &[(&str, &str)]) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let hermetic = world.command(&[]);
@@ -50,29 +50,29 @@ impl Session {
         Self { master: pair.master, keyboard, child, shown }
     }
 
-    fn press(&mut self, keys: &str) -> &mut Self {
+    pub(super) fn press(&mut self, keys: &str) -> &mut Self {
         self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).unwrap();
         self
     }
 
     /// Presses escape until `text` is gone: with a key right behind it, it would be the alt key.
-    fn leave(&mut self, text: &str) -> &mut Self {
+    pub(super) fn leave(&mut self, text: &str) -> &mut Self {
         self.press("\x1b");
         eventually(&format!("`{text}` is gone"), || (!self.screen().contains(text)).then_some(()));
         self
     }
 
-    fn screen(&self) -> String {
+    pub(super) fn screen(&self) -> String {
         self.shown.lock().unwrap().terminal.screen().contents()
     }
 
-    fn wait_for(&mut self, text: &str) -> &mut Self {
+    pub(super) fn wait_for(&mut self, text: &str) -> &mut Self {
         eventually(&format!("`{text}` on the screen"), || self.screen().contains(text).then_some(()));
         self
     }
 
     /// Presses `y` until the dialog, deaf at first, takes it.
-    fn confirm(&mut self, question: &str, answer: &str) {
+    pub(super) fn confirm(&mut self, question: &str, answer: &str) {
         self.wait_for(question);
         eventually(answer, || {
             if self.screen().contains(question) {
@@ -94,7 +94,7 @@ impl Session {
     }
 
     /// Waits for the end and checks that the terminal is as it was.
-    fn assert_given_back(&mut self) {
+    pub(super) fn assert_given_back(&mut self) {
         let status = eventually("the console ends", || self.child.try_wait().unwrap());
         assert_eq!(status.exit_code(), 0, "{status:?}: {}", self.screen());
         eventually("the terminal is given back", || {
