@@ -12,6 +12,7 @@ pub mod guard;
 pub mod signal;
 
 pub mod agent;
+pub mod forge;
 pub mod process;
 pub mod store;
 pub mod workspace;

@@ -1,4 +1,6 @@
 //! The only place that names concrete adapters and puts them together.
+mod repositories;
+
 use crate::access::{Gate, Registry, SigningKey};
 use crate::agent::Agent;
 use crate::agent::command::{CommandAgent, CommandSettings};
@@ -10,15 +12,19 @@ use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
 use crate::config::checked::Database;
+use crate::config::forge::TOKEN_NAMES;
 use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
+use crate::engine::dispatch::Desk;
 use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
-use crate::engine::worker::{Worker, is_dead};
+use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
+use crate::forge::Forge;
+use crate::forge::github::Github;
 use crate::http;
 use crate::http::address::TrustedProxies;
 use crate::http::limits::{Limits, Rates};
@@ -34,6 +40,7 @@ use crate::store::archive::{self, Archive};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::{self, Metrics};
+use crate::wiring::repositories::ConfiguredRepositories;
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -71,7 +78,7 @@ impl App {
         }
         let store = store(config).await?;
         let launcher = launcher(config, environment)?;
-        let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        let workspace = Arc::new(GitWorkspace::new(launcher.clone(), data_dir.join("trees")));
         if !config.read_only {
             // What a crashed process left behind; it must not keep this one from starting.
             let _ = workspace.sweep().await;
@@ -81,15 +88,21 @@ impl App {
             agents: config.agents.clone(),
             environment: environment.clone(),
         };
+        let repositories = ConfiguredRepositories::new(config, environment, &launcher, workspace.clone());
         let engine = Engine {
             store,
-            workspace: Arc::new(workspace),
+            workspace,
             agents: Arc::new(agents),
-            masker: masker(config, &launcher),
+            masker: masker(config, environment, &launcher),
+            repositories: Arc::new(repositories),
             launcher,
             clock: Arc::new(SystemClock),
             live: LiveFolder::new(data_dir.join("live")),
-            settings: Settings::new(data_dir.clone()),
+            settings: Settings {
+                retry_delay: config.workers.retry_delay,
+                grace: config.workers.grace,
+                ..Settings::new(data_dir.clone())
+            },
         };
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
@@ -167,6 +180,24 @@ impl App {
     pub fn worker(&self) -> Worker {
         Worker::new(self.engine.clone())
     }
+
+    /// Returns workers for `concurrency` runs at once, of one repository at most `per_repository`.
+    pub fn workers(&self, concurrency: u32, per_repository: u32) -> Workers {
+        Workers::new(self.engine.clone(), concurrency, per_repository)
+    }
+}
+
+/// Returns the desk that takes dispatch orders: it sends them to the forge where one may be reached, else makes runs of them.
+pub fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Result<Desk, String> {
+    let token = environment.first(TOKEN_NAMES).filter(|_| config.github.enabled && !config.safe_mode);
+    let forge = match token {
+        Some(token) => {
+            let github = Github::new(&config.github.api_url, token).map_err(|it| it.to_string())?;
+            Some(Arc::new(github) as Arc<dyn Forge>)
+        }
+        None => None,
+    };
+    Ok(Desk::new(engine.clone(), config.dispatch.repository.clone(), forge))
 }
 
 /// Returns the backlog of a server; nothing is asked yet.
@@ -210,8 +241,10 @@ pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
 }
 
 /// Returns what knows the secrets of this process: those of its environment and those of its settings.
-pub fn masker(config: &Config, launcher: &Launcher) -> Masker {
-    Masker::new(launcher.secrets().into_iter().chain(config.secrets()))
+pub fn masker(config: &Config, environment: &Environment, launcher: &Launcher) -> Masker {
+    let tokens = config.repositories.token_names().into_iter().chain(TOKEN_NAMES.iter().copied());
+    let tokens = tokens.filter_map(|it| environment.text(it).map(str::to_owned));
+    Masker::new(launcher.secrets().into_iter().chain(config.secrets()).chain(tokens))
 }
 
 /// Starts the log of a service; `format` wins over the settings.
@@ -222,7 +255,7 @@ pub fn start_log(config: &Config, environment: &Environment, format: Option<LogF
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    telemetry::log::start(level, is_json, masker(config, &launcher(config, environment)?))
+    telemetry::log::start(level, is_json, masker(config, environment, &launcher(config, environment)?))
 }
 
 /// Copies the embedded database, also while others write, to a file that is not there yet.

@@ -1,7 +1,7 @@
 //! The JSON file behind `PARAMEDIC_CONTEXT`: everything a program needs to know of a task, whole and unshortened.
 //!
 //! Version 1, camelCase; texts are sanitised and masked but for `patch`, which is git's diff byte for byte. All of them are data from a
-//! failing build, never instructions.
+//! failing build, never instructions. `order` is the change that was ordered, `null` for a red build; without any failure `failure.hash` is empty.
 //!
 //! ```json
 //! {
@@ -9,6 +9,7 @@
 //!   "run": {"id": "…", "repository": "owner/name", "attempt": 2, "maxAttempts": 3},
 //!   "failure": {"category": "test", "confidence": 0.8, "errorType": "AssertionError", "summary": "…", "hash": "v1:…",
 //!               "lines": [{"number": 12, "text": "…"}], "files": ["src/a.py"], "report": null},
+//!   "order": {"intent": "create", "text": "…", "context": null},
 //!   "reducedLog": " 12| …",
 //!   "testCommand": "pytest -q",
 //!   "attempts": [{"attemptNo": 1, "author": "claude", "status": "failed", "diagnosis": "…", "patch": "diff --git …",
@@ -48,6 +49,7 @@ pub(crate) fn document(task: &Task<'_>) -> Value {
             "files": failure.files,
             "report": failure.report,
         },
+        "order": task.order,
         "reducedLog": failure.reduced_log,
         "testCommand": task.test_command,
         "attempts": task.earlier.iter().map(attempt).collect::<Vec<_>>(),

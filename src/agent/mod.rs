@@ -10,6 +10,7 @@ mod said;
 mod testing;
 mod tree;
 
+use crate::domain::order::Instruction;
 use crate::domain::{Attempt, Failure};
 use async_trait::async_trait;
 use std::fmt::Debug;
@@ -25,6 +26,8 @@ pub struct Task<'a> {
     pub max_attempts: u32,
     pub test_command: &'a str,
     pub failure: &'a Failure,
+    /// The change that was ordered, for a run that is no red build; then `failure` may be none.
+    pub order: Option<&'a Instruction>,
     /// Earlier attempts with patches, verdicts and new failures, oldest first.
     pub earlier: &'a [Attempt],
     /// What changed between the last two failures, in words: fixed, still failing, newly failing.

@@ -79,6 +79,7 @@ impl Stage {
             max_attempts: 3,
             test_command: &self.test_command,
             failure: &self.failure,
+            order: None,
             earlier: &self.earlier,
             progress: self.progress.as_deref(),
             hint: self.hint.as_deref(),

@@ -79,6 +79,8 @@ pub(super) enum Command {
     },
     /// Heal the tests of a local repository, in the foreground
     Heal(Heal),
+    /// Carry out a change that is ordered in words, on a local repository in the foreground
+    Dispatch(Dispatch),
     /// List the runs, newest change first
     #[command(visible_alias = "list")]
     Runs {
@@ -150,14 +152,7 @@ pub(super) enum Command {
     /// Serve the backlog over HTTP, with workers in the same process
     Serve(Serve),
     /// Work on queued runs until stopped
-    Worker {
-        /// End when nothing is left to do
-        #[arg(long)]
-        drain: bool,
-        /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
-        #[arg(long, value_name = "FORMAT")]
-        log_format: Option<LogFormat>,
-    },
+    Worker(Worker),
     /// Judge a patch by the repository's policy
     Guard(Guard),
     /// Say who may look and decide on a server, and give them tokens
@@ -193,7 +188,7 @@ pub(super) struct Heal {
     /// The repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) repo: PathBuf,
-    /// The command that is red [default: found in the repository]
+    /// The command that is to become green [default: found in the repository]
     #[arg(long, value_name = "CMD")]
     pub(super) test: Option<String>,
     /// An agent, in the order they are tried; may be given several times [default: playbook]
@@ -211,6 +206,36 @@ pub(super) struct Heal {
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dispatch {
+    /// What the order wants
+    #[arg(value_parser = ["create", "fix"])]
+    pub(super) intent: String,
+    /// The change, in words
+    pub(super) instruction: String,
+    /// Further words or file paths
+    #[arg(long, value_name = "TEXT")]
+    pub(super) context: Option<String>,
+    #[command(flatten)]
+    pub(super) heal: Heal,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Worker {
+    /// End when nothing is left to do
+    #[arg(long)]
+    pub(super) drain: bool,
+    /// Runs to work on at once [default: 2, or as the settings say]
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<u32>,
+    /// Runs of one repository that all workers together work on at once; 0 = any number [default: 2, or as the settings say]
+    #[arg(long, value_name = "N")]
+    pub(super) per_repository: Option<u32>,
+    /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 #[derive(Debug, Args)]

@@ -8,11 +8,11 @@ use crate::cli::out;
 use crate::clock::{Clock, SystemClock};
 use crate::console::{ColorChoice, Options, ThemeChoice};
 use crate::domain::RunId;
+use crate::engine::worker::Shutdown;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<PathBuf>) -> Ended {
     let is_dumb = context.environment.text("TERM").is_none_or(|it| it == "dumb");
@@ -28,17 +28,18 @@ pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<
         None => None,
     };
     let options = options(context, None, run, recording)?;
-    let shutdown = CancellationToken::new();
-    let worker = app.worker();
+    let shutdown = Shutdown::new();
+    // A person looks on: one run after the other.
+    let workers = app.workers(1, 0);
     let working = async {
         if context.config.read_only {
             return Ok(());
         }
-        worker.run(&shutdown).await
+        workers.run(&shutdown).await
     };
     let showing = async {
         let ended = crate::console::run(app.backlog.clone(), options).await;
-        shutdown.cancel();
+        shutdown.at_once();
         ended
     };
     let (work, show) = tokio::join!(working, showing);

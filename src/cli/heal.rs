@@ -11,12 +11,16 @@ use crate::wiring::{App, LocalOrder};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, heal: &Heal) -> Ended {
+    Box::pin(carry_out(context, heal, order(context, heal)?)).await
+}
+
+/// Takes a run in and works on it here until it comes to rest.
+pub(super) async fn carry_out(context: &Context, heal: &Heal, order: Order) -> Ended {
     context.local()?;
     if context.config.read_only {
         let text = "a heal changes things; start it without --read-only".to_owned();
         return Err(CliError { code: REFUSED, text });
     }
-    let order = order(context, heal)?;
     let max_attempts = heal.max_attempts.unwrap_or(context.config.max_attempts);
     let max_attempts = check_attempts(max_attempts).map_err(CliError::usage)?;
     let app = context.open().await?;
@@ -69,7 +73,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
 }
 
 /// Turns the command line into an order that any worker can carry out.
-fn order(context: &Context, heal: &Heal) -> Result<Order, CliError> {
+pub(super) fn order(context: &Context, heal: &Heal) -> Result<Order, CliError> {
     let mut agents = heal.agents.clone();
     if agents.is_empty() {
         agents.clone_from(&context.config.agents_by_default);

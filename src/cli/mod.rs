@@ -6,6 +6,7 @@ mod console;
 mod decide;
 mod demo;
 mod diff;
+mod dispatch;
 mod doctor;
 mod error;
 mod follow;
@@ -156,6 +157,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Console { run, record }) => Box::pin(console::run(&context, run.as_deref(), record)).await,
         Some(Command::Demo { headless, dir }) => demo::run(&context, headless, dir.as_deref()).await,
         Some(Command::Heal(heal)) => heal::run(&context, &heal).await,
+        Some(Command::Dispatch(dispatch)) => dispatch::run(&context, &dispatch).await,
         Some(Command::Runs { status, repository, limit }) => {
             runs::run(&context, status.as_deref(), repository, limit).await
         }
@@ -170,8 +172,9 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
+        Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
         Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
-        Some(Command::Worker { drain, log_format }) => worker::run(&context, drain, log_format).await,
+
         Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,

@@ -3,18 +3,15 @@ use crate::cli::Context;
 use crate::cli::arguments::Serve;
 use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
-use crate::engine::worker::Worker;
-use crate::http::Server;
+use crate::cli::worker::stop_on_signals;
+use crate::engine::worker::Shutdown;
 use crate::http::server::{ServeError, check_address};
 use crate::http::tls::Tls;
-use crate::wiring::{App, http_settings};
-use std::time::Duration;
+use crate::http::{Server, Service};
+use crate::wiring::{App, desk, http_settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// How long a worker rests after an error, like a database that is away.
-const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let mut section = context.config.server.clone();
@@ -33,30 +30,42 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     // From here on a signal is not missed.
     let mut signals = Signals::listen()?;
     tell(context, &app, &server).await?;
+    let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
+    let service = Service { desk: Some(desk), ..service };
 
-    let stop = CancellationToken::new();
+    let stop = Shutdown::new();
+    let ended = CancellationToken::new();
     let beside = TaskTracker::new();
-    beside.spawn(app.follow_events(metrics, stop.clone()));
+    beside.spawn(app.follow_events(metrics, ended.clone()));
     if !context.config.read_only {
-        let stop = stop.clone();
-        beside.spawn(async move { notifier.run(&stop).await });
+        let ended = ended.clone();
+        beside.spawn(async move { notifier.run(&ended).await });
     }
     beside.close();
-    let workers = TaskTracker::new();
-    for _ in 0..n_workers {
-        workers.spawn(work(app.worker(), stop.clone()));
-    }
-    workers.close();
+    let workers = app.workers(n_workers.into(), context.config.workers.per_repository);
+    let working = async { if n_workers > 0 { workers.run(&stop).await } else { Ok(()) } };
     let shutdown = service.shutdown.clone();
     let tls = server.tls();
     let serving = tokio::spawn(server.run(service));
-    signals.stop(tls.as_ref()).await;
-    out::note("stopping: requests under way may finish, runs are given back");
-    stop.cancel();
-    shutdown.cancel();
-    serving.await.map_err(|it| CliError::failed(it.to_string()))?;
-    workers.wait().await;
-    beside.wait().await;
+    let stopping = async {
+        signals.stop(tls.as_ref()).await;
+        out::note("stopping: requests and runs under way may finish; stop again to give the runs back at once");
+        stop.finish();
+        shutdown.cancel();
+        stop_on_signals(&stop).await
+    };
+    let ending = async {
+        let (worked, ()) = tokio::join!(working, stop.asked());
+        worked.map_err(CliError::from)?;
+        serving.await.map_err(|it| CliError::failed(it.to_string()))?;
+        ended.cancel();
+        beside.wait().await;
+        Ok::<(), CliError>(())
+    };
+    tokio::select! {
+        ended = ending => ended?,
+        never = stopping => match never {},
+    }
     Ok(OK)
 }
 
@@ -79,16 +88,6 @@ async fn tell(context: &Context, app: &App, server: &Server) -> Result<(), CliEr
     }
     out::note(&format!("listening on {}", server.url()));
     Ok(())
-}
-
-/// Works until told to stop; an error, like a database that is away, is waited out.
-async fn work(worker: Worker, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Err(error) = worker.run(&stop).await {
-            out::note(&format!("a worker rests: {}", crate::evidence::text::clean(&error.to_string())));
-            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-        }
-    }
 }
 
 /// The signals a server minds.

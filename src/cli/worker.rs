@@ -1,8 +1,11 @@
 //! `paramedic worker`: works on queued runs until stopped; and the signals that stop a foreground command.
 use crate::cli::Context;
+use crate::cli::arguments::Worker;
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
 use crate::cli::out;
-use crate::config::log::LogFormat;
+use crate::config::workers::check_concurrency;
+use crate::engine::worker::Shutdown;
+use std::convert::Infallible;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +40,15 @@ async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
     }
 }
 
-pub(super) async fn run(context: &Context, is_draining: bool, log_format: Option<LogFormat>) -> Ended {
+/// Hands signals on: the first lets what runs come to its end, the second stops it.
+pub(super) async fn stop_on_signals(shutdown: &Shutdown) -> Infallible {
+    loop {
+        stop_signal().await;
+        shutdown.ask_more();
+    }
+}
+
+pub(super) async fn run(context: &Context, asked: &Worker) -> Ended {
     context.local()?;
     if context.config.read_only {
         return Err(CliError {
@@ -45,25 +56,26 @@ pub(super) async fn run(context: &Context, is_draining: bool, log_format: Option
             text: "a worker changes things; start it without --read-only".to_owned(),
         });
     }
-    context.start_log(log_format)?;
+    let settings = &context.config.workers;
+    let concurrency = check_concurrency(asked.concurrency.unwrap_or(settings.concurrency)).map_err(CliError::usage)?;
+    context.start_log(asked.log_format)?;
     let app = context.open().await?;
-    let worker = app.worker();
-    let shutdown = CancellationToken::new();
     let teller = app.notifier(&context.config, None).map_err(CliError::failed)?;
     let telling = CancellationToken::new();
     let told = context.config.notify.from_workers.then(|| {
         let telling = telling.clone();
         tokio::spawn(async move { teller.run(&telling).await })
     });
-    out::note("working on the queue; ctrl-c gives the current run back and stops");
-    let work = async { if is_draining { worker.drain(&shutdown).await } else { worker.run(&shutdown).await } };
-    tokio::pin!(work);
+    let workers = app.workers(concurrency, asked.per_repository.unwrap_or(settings.per_repository));
+    let shutdown = Shutdown::new();
+    let grace = settings.grace.as_secs();
+    out::note(&format!(
+        "working on the queue; ctrl-c lets runs go on for {grace} s and stops, twice gives them back at once"
+    ));
+    let work = async { if asked.drain { workers.drain(&shutdown).await } else { workers.run(&shutdown).await } };
     tokio::select! {
-        ended = &mut work => ended?,
-        _ = stop_signal() => {
-            shutdown.cancel();
-            work.await?;
-        }
+        ended = work => ended?,
+        never = stop_on_signals(&shutdown) => match never {},
     }
     telling.cancel();
     if let Some(told) = told {

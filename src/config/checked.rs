@@ -1,12 +1,15 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::access::AccessSettings;
 use crate::config::api::ApiSettings;
+use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::log::LogSettings;
 use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::repositories::RepositoriesSettings;
 use crate::config::secret::Secret;
 use crate::config::server::Server;
 use crate::config::webhook::WebhookSettings;
+use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -114,6 +117,10 @@ pub struct Config {
     pub agents_by_default: Vec<String>,
     pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
+    pub workers: WorkersSettings,
+    pub repositories: RepositoriesSettings,
+    pub github: GithubSettings,
+    pub dispatch: DispatchSettings,
     pub server: Server,
     pub read_only: bool,
     pub editor: Option<String>,
@@ -154,7 +161,9 @@ impl Config {
             Database::Postgres(url) => password_in(url),
             Database::Embedded(_) => None,
         };
-        self.notify.secrets().map(|it| it.reveal().to_owned()).chain(password).collect()
+        let own = self.access.token_secret.iter().chain(self.api.iter().filter_map(|it| it.token.as_ref()));
+        let own = own.chain(self.notify.secrets()).map(|it| it.reveal().to_owned());
+        own.chain(self.webhook.secrets()).chain(password).collect()
     }
 
     fn check(
@@ -215,6 +224,10 @@ impl Config {
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
+            workers: WorkersSettings::check(raw.workers).map_err(ConfigError)?,
+            repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,
+            github: GithubSettings::check(raw.github, environment)?,
+            dispatch: DispatchSettings::check(raw.dispatch)?,
             server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
@@ -253,7 +266,8 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-pub(super) fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
+/// Reads a switch of the environment.
+pub fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -3,12 +3,15 @@ pub mod access;
 pub mod api;
 pub mod checked;
 pub mod environment;
+pub mod forge;
 pub mod log;
 pub mod notify;
 pub mod raw;
+pub mod repositories;
 pub mod secret;
 pub mod server;
 pub mod webhook;
+pub mod workers;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

@@ -1,9 +1,12 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
 use crate::config::access::RawAccess;
+use crate::config::forge::{RawDispatch, RawGithub};
 use crate::config::log::RawLog;
 use crate::config::notify::RawNotify;
+use crate::config::repositories::RawRepository;
 use crate::config::server::RawServer;
 use crate::config::webhook::RawWebhook;
+use crate::config::workers::RawWorkers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -43,6 +46,11 @@ pub struct RawConfig {
     pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
+    pub workers: RawWorkers,
+    /// Repositories of runs that came from elsewhere, by name.
+    pub repositories: BTreeMap<String, RawRepository>,
+    pub github: RawGithub,
+    pub dispatch: RawDispatch,
     /// Who comes in, and how often.
     pub access: RawAccess,
     /// Who is told about which events.
@@ -93,6 +101,11 @@ impl RawConfig {
         self.webhook = self.webhook.overlaid_by(over.webhook);
         self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
+        self.workers.overlay(over.workers);
+        self.repositories.extend(over.repositories);
+        lay(&mut self.github.enabled, over.github.enabled);
+        lay(&mut self.github.api_url, over.github.api_url);
+        lay(&mut self.dispatch.repository, over.dispatch.repository);
         self.access = self.access.overlaid_by(over.access);
         self.notify = self.notify.overlaid_by(over.notify);
         self.log = self.log.overlaid_by(over.log);

@@ -91,6 +91,28 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Returns what is known where nothing failed, or nothing was run.
+    pub fn none(report: Option<TestReport>) -> Self {
+        Self {
+            category: Category::Unknown,
+            confidence: 0.0,
+            error_type: String::new(),
+            summary: String::new(),
+            hash: String::new(),
+            lines: Vec::new(),
+            files: Vec::new(),
+            reduced_log: String::new(),
+            report,
+            total_lines: 0,
+            total_bytes: 0,
+        }
+    }
+
+    /// Whether there is no failure in it.
+    pub fn is_none(&self) -> bool {
+        self.hash.is_empty()
+    }
+
     /// Returns the eight characters of the hash that branch names carry.
     pub fn hash8(hash: &str) -> String {
         let hash = hash.rsplit(':').next().unwrap_or(hash);

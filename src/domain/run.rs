@@ -131,7 +131,11 @@ impl Run {
     /// Returns the command that merges what an approve committed, for a person to run.
     pub fn merge_command(&self) -> Option<String> {
         let branch = self.heal_branch.as_ref().filter(|_| self.status == Status::Resolved)?;
-        Some(format!("git -C {} merge --no-ff {}", shell_quoted(&self.order.repo_path), shell_quoted(branch)))
+        let branch = shell_quoted(branch);
+        if self.order.repo_path.is_empty() {
+            return Some(format!("git merge --no-ff {branch}"));
+        }
+        Some(format!("git -C {} merge --no-ff {branch}", shell_quoted(&self.order.repo_path)))
     }
 }
 

@@ -92,6 +92,26 @@ impl Run {
         Ok(released)
     }
 
+    /// The worker stops in an orderly way: `attempt`, the one it was in, ends without counting, and what a person handed in is kept for the next.
+    pub fn given_back(&self, attempt: Option<Attempt>, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
+        let mut released = self.released(why, now)?;
+        let Some(mut attempt) = attempt.filter(|it| it.status == AttemptStatus::Running) else { return Ok(released) };
+        attempt.status = AttemptStatus::Failed;
+        attempt.failure_reason = Some(format!("given back, does not count: {why}"));
+        match (&attempt.author, &attempt.proposed_fix) {
+            (Author::Human(by), Some(patch)) => {
+                let (by, patch) = (by.clone(), patch.clone());
+                released.run.pending = Some(Pending::Patch { by, patch, note: None });
+            }
+            _ => released.run.budget = (self.budget + 1).min(self.max_attempts),
+        }
+        let message = format!("attempt {} was given back and does not count: {why}", attempt.attempt_no);
+        let fact = NewEvent::new(EventType::AttemptFailed, attempt.author.to_string(), message);
+        released.events.insert(0, fact.with(json!({ "givenBack": attempt.attempt_no })));
+        released.attempt = Some(attempt);
+        Ok(released)
+    }
+
     /// Something worth telling happened while a worker holds the run; the state stays.
     pub fn told(&self, events: Vec<NewEvent>, now: Timestamp) -> Result<Transition, Illegal> {
         if self.status != Status::Running {
@@ -114,6 +134,13 @@ impl Run {
             told.run.error_type = Some(failure.error_type.clone());
             told.run.error_summary.clone_from(&failure.summary);
         }
+        told.run.failure = Some(failure);
+        Ok(told)
+    }
+
+    /// For an order: how things stand before the change, red or green.
+    pub fn surveyed(&self, failure: Failure, message: String, now: Timestamp) -> Result<Transition, Illegal> {
+        let mut told = self.told(vec![NewEvent::new(EventType::AttemptThinking, "system", message)], now)?;
         told.run.failure = Some(failure);
         Ok(told)
     }
@@ -150,7 +177,12 @@ impl Run {
     pub fn fixed(&self, attempt: Attempt, now: Timestamp) -> Result<Transition, Illegal> {
         let mut told = self.told(Vec::new(), now)?;
         let author = attempt.author.to_string();
-        let message = format!("attempt {} proved: red before, green after, green again", attempt.attempt_no);
+        let proof = if self.order.instruction.is_some() {
+            "green, green again"
+        } else {
+            "red before, green after, green again"
+        };
+        let message = format!("attempt {} proved: {proof}", attempt.attempt_no);
         told.events.push(
             NewEvent::new(EventType::AttemptSucceeded, author, message)
                 .with(json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest })),

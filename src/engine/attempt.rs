@@ -2,7 +2,7 @@
 use crate::agent::{Account, Task, Turn};
 use crate::domain::attempt::AttemptFailure;
 use crate::domain::output;
-use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Verdict};
+use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Provider, Verdict};
 use crate::engine::EngineError;
 use crate::engine::policy::{base_files, policy_at};
 use crate::engine::session::Session;
@@ -14,11 +14,11 @@ use crate::guard::policy::Policy;
 use crate::process::Exit;
 use crate::workspace::WorkspaceError;
 use serde_json::json;
-use std::path::Path;
 use std::time::Duration;
 
 /// How often an attempt is taken up again after its worker died; then the run is escalated, it may be the cause.
 const MAX_RESUMES: usize = 5;
+const NO_TESTS: &str = "no test command was found, so the change is not proved; \"no tests\" is never a pass";
 const MAX_DIAGNOSIS_CHARS: usize = 8_000;
 const MAX_VALIDATION_CHARS: usize = 6_000;
 
@@ -28,7 +28,7 @@ type Failed = (AttemptFailure, String);
 impl Session<'_> {
     /// Takes one attempt from its start, or from where a crash left it, to its end.
     pub async fn attempt(&mut self) -> Result<(), EngineError> {
-        let earlier = self.engine.store.attempts(self.run.id).await?;
+        let earlier = self.patiently(|| self.engine.store.attempts(self.run.id)).await?;
         let started = crate::clock::instant();
         let (mut attempt, earlier) = self.start_or_resume(earlier).await?;
         let mut is_out_of_agents = false;
@@ -50,16 +50,24 @@ impl Session<'_> {
                 attempt.failure_kind = Some(kind);
                 attempt.failure_reason = Some(self.engine.safe_text(&reason, 2_000));
                 let stop = stop_reason(&self.run, &earlier, &attempt, is_out_of_agents);
-                self.commit(self.run.attempt_failed(attempt, stop, self.now())).await
+                let wait = stop.is_none().then(|| self.retry_delay());
+                let mut failed = self.run.attempt_failed(attempt, stop, self.now())?;
+                failed.run.not_before = wait.filter(|it| !it.is_zero()).map(|it| self.now() + it);
+                self.commit(Ok(failed)).await
             }
         }
+    }
+
+    /// Returns how long the run waits before its next attempt: somebody sits before a local one.
+    fn retry_delay(&self) -> Duration {
+        if self.run.provider == Provider::Local { Duration::ZERO } else { self.engine.settings.retry_delay }
     }
 
     async fn start_or_resume(&mut self, mut earlier: Vec<Attempt>) -> Result<(Attempt, Vec<Attempt>), EngineError> {
         if earlier.last().is_some_and(|it| it.status == AttemptStatus::Running) {
             let Some(attempt) = earlier.pop() else { return Err(EngineError::Stopped) };
             let no = attempt.attempt_no;
-            let events = self.engine.store.events(Some(self.run.id), 0, 10_000).await?;
+            let events = self.patiently(|| self.engine.store.events(Some(self.run.id), 0, 10_000)).await?;
             let resumed = events.iter().filter(|it| it.payload["resumed"] == json!(no)).count();
             if resumed >= MAX_RESUMES {
                 return Err(EngineError::Invalid(format!("attempt {no} ended its worker {} times", resumed + 1)));
@@ -98,11 +106,12 @@ impl Session<'_> {
         earlier: &[Attempt],
         is_out_of_agents: &mut bool,
     ) -> Result<Result<(), Failed>, EngineError> {
-        if attempt.proposed_fix.is_some() {
-            return Ok(Ok(()));
+        if let Some(patch) = attempt.proposed_fix.clone() {
+            return self.settle_patch(attempt, &patch).await;
         }
         let agents = self.engine.agents.for_order(&self.run.order).map_err(EngineError::Invalid)?;
-        let base = continued_patch(earlier).cloned();
+        let is_order = self.run.order.instruction.is_some();
+        let base = if is_order { ordered_patch(earlier) } else { continued_patch(earlier) }.cloned();
         let mut declined = Vec::new();
         for agent in agents {
             let tree = self.fresh_tree(base.as_ref()).await?;
@@ -121,6 +130,7 @@ impl Session<'_> {
                 max_attempts: self.run.max_attempts,
                 test_command: &command,
                 failure: &failure,
+                order: self.run.order.instruction.as_ref(),
                 earlier,
                 progress,
                 hint: hint.as_deref(),
@@ -167,6 +177,37 @@ impl Session<'_> {
         Ok(Err((AttemptFailure::NoChange, format!("no agent had anything to propose ({who})"))))
     }
 
+    /// Brings a patch that was handed in unseen, where no copy was at hand, into the form in which all are judged and applied.
+    async fn settle_patch(&mut self, attempt: &mut Attempt, patch: &Patch) -> Result<Result<(), Failed>, EngineError> {
+        if !self.run.order.repo_path.is_empty() || attempt.author.human().is_none() {
+            return Ok(Ok(()));
+        }
+        let short = self.run.commit_sha.get(..8).unwrap_or_default().to_owned();
+        let tree = match self.fresh_tree(Some(patch)).await {
+            Ok(tree) => tree,
+            Err(EngineError::Workspace(WorkspaceError::DoesNotApply(why) | WorkspaceError::BadPatch(why))) => {
+                let why = format!("the patch does not apply to {short}: {why}; make it against that commit");
+                return Ok(Err((AttemptFailure::BadPatch, why)));
+            }
+            Err(error) => return Err(error),
+        };
+        let settled = match self.engine.workspace.difference(&tree).await {
+            Ok(settled) if settled.is_empty() => {
+                return Ok(Err((AttemptFailure::NoChange, format!("the patch makes no difference from {short}"))));
+            }
+            Ok(settled) => settled,
+            Err(WorkspaceError::BadPatch(why)) => return Ok(Err((AttemptFailure::BadPatch, why))),
+            Err(error) => return Err(error.into()),
+        };
+        if settled != *patch {
+            attempt.patch_digest = Some(settled.digest());
+            attempt.proposed_fix = Some(settled);
+            let fact = proposed(attempt);
+            self.update(attempt, vec![fact]).await?;
+        }
+        Ok(Ok(()))
+    }
+
     async fn take_account(&self, attempt: &mut Attempt, account: Account) -> Result<(), EngineError> {
         attempt.diagnosis = self.engine.safe_text(account.diagnosis.trim(), MAX_DIAGNOSIS_CHARS);
         attempt.recorded = account.recorded;
@@ -194,8 +235,7 @@ impl Session<'_> {
             Ok(policy) => policy,
             Err(why) => return Ok(Err((AttemptFailure::PolicyViolation, why))),
         };
-        let repo = Path::new(&self.run.order.repo_path);
-        let base = base_files(self.engine.workspace.as_ref(), repo, &self.run.commit_sha, &patch).await?;
+        let base = base_files(self.engine.workspace.as_ref(), self.repo()?, &self.run.commit_sha, &patch).await?;
         let failure = self.run.failure.as_ref();
         let judgement = guard::judge(
             &patch,
@@ -239,13 +279,15 @@ impl Session<'_> {
 
     /// Reads the policy of the failing commit, never of the patch.
     pub async fn policy(&self) -> Result<Result<Policy, String>, EngineError> {
-        let repo = Path::new(&self.run.order.repo_path);
-        Ok(policy_at(self.engine.workspace.as_ref(), repo, &self.run.commit_sha, None).await?)
+        Ok(policy_at(self.engine.workspace.as_ref(), self.repo()?, &self.run.commit_sha, None).await?)
     }
 
     /// Proves a patch: the failing command is green with it, green again, and no test vanished, was skipped, or fell silent.
     async fn prove(&mut self, attempt: &mut Attempt) -> Result<Result<(), Failed>, EngineError> {
         let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
+        if self.run.order.test_command.is_none() {
+            return Ok(Err((AttemptFailure::NotProved, NO_TESTS.to_owned())));
+        }
         let n = attempt.attempt_no;
         let first = match self.trial(&format!("attempt {n}: proving"), &output::of_tests(n), Some(&patch)).await {
             Ok(trial) => trial,
@@ -342,6 +384,20 @@ fn proposed(attempt: &Attempt) -> NewEvent {
     NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message).with(
         json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }),
     )
+}
+
+/// Returns the last patch of an order that was run and is to be repaired.
+fn ordered_patch(earlier: &[Attempt]) -> Option<&Patch> {
+    let was_run = |it: &&Attempt| {
+        let kinds = [
+            AttemptFailure::StillRed,
+            AttemptFailure::TestsTimedOut,
+            AttemptFailure::NotProved,
+            AttemptFailure::Unstable,
+        ];
+        it.failure_kind.is_some_and(|it| kinds.contains(&it))
+    };
+    earlier.iter().rev().find(was_run)?.proposed_fix.as_ref()
 }
 
 /// Returns the person's failed patch that the loop goes on from.

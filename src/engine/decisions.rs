@@ -1,7 +1,7 @@
 //! Carries out what people decide: approve, deny, abort, retry, and a fix by hand.
 use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
-use crate::domain::{Attempt, Failure, Illegal, Patch, Pending, Run, RunId};
+use crate::domain::{Attempt, Failure, Illegal, Instruction, Intent, Patch, Pending, Run, RunId};
 use crate::engine::{Engine, EngineError};
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
@@ -79,8 +79,12 @@ impl Engine {
                 Decided::FirstKey(transition) => (transition, true),
             };
             let is_final_approve = *action == Action::Approve && !is_first_key;
-            let branch =
-                if is_final_approve { Some(self.commit_branch(&run, &attempts, &mut transition).await?) } else { None };
+            let branch = match self.checkout_of(&run) {
+                Some(repo) if is_final_approve => {
+                    Some(self.commit_branch(&repo, &run, &attempts, &mut transition).await?)
+                }
+                _ => None,
+            };
             match self.store.commit(&transition, None).await {
                 Ok(()) => return Ok(done(transition, action, is_first_key)),
                 Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
@@ -92,13 +96,19 @@ impl Engine {
 
     async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {
         let by = operator.name.clone();
-        let repo = Path::new(&run.order.repo_path);
+        let repo = self.checkout_of(run);
         let patch = match action {
             Action::Hint(text) if text.trim().is_empty() => {
                 return Err(EngineError::Invalid("the hint is empty".to_owned()));
             }
             Action::Hint(text) => return Ok(Pending::Hint { by, text: self.safe_text(text, MAX_HINT_CHARS) }),
-            Action::FixByWorktree(dir) => self.workspace.difference_of(repo, dir, &run.commit_sha).await?,
+            Action::FixByWorktree(dir) => {
+                let repo = repo.ok_or_else(|| {
+                    let text = format!("there is no checkout of {} here; hand in a patch instead", run.repository);
+                    EngineError::Invalid(text)
+                })?;
+                self.workspace.difference_of(&repo, dir, &run.commit_sha).await?
+            }
             Action::FixByPatch(text) if text.len() > MAX_PATCH_BYTES => {
                 return Err(EngineError::Invalid("the patch is larger than 1 MiB".to_owned()));
             }
@@ -106,7 +116,11 @@ impl Engine {
                 if text.trim().is_empty() {
                     return Err(EngineError::Invalid("the patch is empty".to_owned()));
                 }
-                let tree = self.workspace.tree(repo, &run.commit_sha).await?;
+                // Without a copy at hand the worker finds out whether it applies, as the next attempt.
+                let Some(repo) = repo else {
+                    return Ok(Pending::Patch { by, patch: Patch(text.clone()), note: operator.note.clone() });
+                };
+                let tree = self.workspace.tree(&repo, &run.commit_sha).await?;
                 self.workspace.apply(&tree, &Patch(text.clone())).await.map_err(|error| match error {
                     WorkspaceError::DoesNotApply(why) => EngineError::Invalid(format!(
                         "the patch does not apply to {}: {why}; make it against that commit",
@@ -130,6 +144,7 @@ impl Engine {
     /// Makes the branch of an approve; the same approve makes the same commit, however often it is tried.
     async fn commit_branch(
         &self,
+        repo: &Path,
         run: &Run,
         attempts: &[Attempt],
         transition: &mut Transition,
@@ -140,7 +155,6 @@ impl Engine {
         let message = commit_message(run, attempt, &transition.run.approved_by);
         let branch =
             format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
-        let repo = Path::new(&run.order.repo_path);
         let mut commit = BranchCommit {
             base: &run.commit_sha,
             branch: &branch,
@@ -174,7 +188,8 @@ impl Engine {
         if now.heal_commit.as_ref() == Some(&sha) || now.status == crate::domain::Status::Fixed {
             return Ok(());
         }
-        Ok(self.workspace.delete_branch(Path::new(&run.order.repo_path), &branch, &sha).await?)
+        let Some(repo) = self.checkout_of(run) else { return Ok(()) };
+        Ok(self.workspace.delete_branch(&repo, &branch, &sha).await?)
     }
 }
 
@@ -191,6 +206,10 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
         (Action::Approve, Some(merge), false) => {
             format!("approved on branch {}; merge it with: {merge}", run.heal_branch.as_deref().unwrap_or_default())
         }
+        (Action::Approve, None, false) => {
+            let id = run.id.short();
+            format!("approved; no checkout is at hand, get the patch with: paramedic diff {id} --raw | git apply")
+        }
         (_, _, true) => "the first of two keys is kept; another person must approve too".to_owned(),
         _ => message,
     };
@@ -199,7 +218,15 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.
 fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
-    let what = run.error_type.as_deref().unwrap_or("failure");
+    let short = run.commit_sha.get(..8).unwrap_or_default();
+    let subject = match &run.order.instruction {
+        Some(order) => subject_of(order),
+        None => format!("Heal {} of {short}", run.error_type.as_deref().unwrap_or("failure")),
+    };
+    let proof = match &run.order.instruction {
+        Some(_) => "green with this change, green again".to_owned(),
+        None => format!("red at {short}, green with this change, green again"),
+    };
     let command = run.order.test_command.as_deref().unwrap_or_default();
     let digest = attempt.patch_digest.as_ref().map(ToString::to_string).unwrap_or_default();
     let summary: String = run.error_summary.chars().take(300).collect();
@@ -208,10 +235,18 @@ fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> Strin
     let approvers: Vec<String> = approved_by.iter().map(|it| format!("Approved-by: {it}\n")).collect();
     let approvers = approvers.concat();
     let id = run.id;
-    let short = run.commit_sha.get(..8).unwrap_or_default();
     format!(
-        "Heal {what} of {short}\n\n{summary}\n\nProved by `{}`: red at {short}, green with this change, green again.\n\n\
+        "{subject}\n\n{summary}\n\nProved by `{}`: {proof}.\n\n\
          Paramedic-Run: {id}\nParamedic-Attempt: {n} by {author}\nParamedic-Patch: sha256:{digest}\n{approvers}",
         command.lines().next().unwrap_or_default(),
     )
+}
+
+/// Returns one line that says what was ordered.
+fn subject_of(order: &Instruction) -> String {
+    let what: String = order.text.lines().next().unwrap_or_default().chars().take(60).collect();
+    match order.intent {
+        Intent::Create => format!("Create: {what}"),
+        Intent::Fix => format!("Fix: {what}"),
+    }
 }

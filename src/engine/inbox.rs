@@ -230,9 +230,11 @@ impl Reader {
         let name =
             |text: &str| engine.safe_text(&text.split_whitespace().collect::<Vec<_>>().join(" "), MAX_NAME_CHARS);
         let workflow = signal.workflow.as_deref().map(name);
-        let order = self.heal_by.order(workflow);
         let (repository, branch) = (name(&signal.repository), name(&signal.branch));
-        let queued = Run::queued(&repository, &branch, &signal.commit_sha, order, self.heal_by.max_attempts, now);
+        // What the settings say of this very repository goes before what they say of all.
+        let terms = self.engine.repositories.terms(&repository);
+        let order = Order { agents: terms.agents, ..self.heal_by.order(workflow) };
+        let queued = Run::queued(&repository, &branch, &signal.commit_sha, order, terms.max_attempts, now);
         let run = Run {
             provider: signal.provider,
             source: Source::Webhook,

@@ -20,10 +20,11 @@ impl Engine {
         let mut order = local.order.clone();
         order.repo_path = facts.root.to_string_lossy().into_owned();
         let run = Run::queued(&facts.name, &facts.branch, &facts.head, order, local.max_attempts, now);
+        let (run, ordered) = self.as_order(run);
         let short = run.commit_sha.get(..8).unwrap_or_default();
         let mut notices = Vec::new();
         let created = format!("taken in: {} {} at {short}", run.repository, run.branch);
-        let mut events = vec![NewEvent::new(EventType::RunCreated, "system", created)];
+        let mut events = vec![ordered.unwrap_or_else(|| NewEvent::new(EventType::RunCreated, "system", created))];
         if !facts.dirty.is_empty() {
             let notice = format!(
                 "the checkout has changes that are not committed ({}); they are left alone, {short} is healed",

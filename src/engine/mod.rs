@@ -2,12 +2,15 @@
 pub mod attempt;
 pub mod baseline;
 pub mod decisions;
+pub mod dispatch;
 pub mod inbox;
 pub mod intake;
 pub mod live;
 pub mod policy;
+pub mod repositories;
 pub mod session;
 mod stop;
+mod survey;
 pub mod trial;
 pub mod worker;
 
@@ -15,6 +18,7 @@ use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::domain::{Illegal, Order};
 use crate::engine::live::LiveFolder;
+use crate::engine::repositories::Repositories;
 use crate::evidence::mask::Masker;
 use crate::process::Launcher;
 use crate::store::Store;
@@ -62,6 +66,10 @@ pub struct Settings {
     pub pulse: Duration,
     /// Budget of the reduced log, in tokens (characters / 4).
     pub log_budget_tokens: usize,
+    /// How long a run of the service waits after a failed attempt; a local one never waits.
+    pub retry_delay: Duration,
+    /// How long a stopping process lets its runs go on before it gives them back.
+    pub grace: Duration,
     /// Where worker marks and live outputs are kept.
     pub data_dir: PathBuf,
 }
@@ -74,6 +82,8 @@ impl Settings {
             lease: Duration::from_secs(20),
             pulse: Duration::from_millis(400),
             log_budget_tokens: 8_000,
+            retry_delay: Duration::from_secs(10),
+            grace: Duration::from_secs(30),
             data_dir,
         }
     }
@@ -85,6 +95,7 @@ pub struct Engine {
     pub store: Arc<dyn Store>,
     pub workspace: Arc<dyn Workspace>,
     pub agents: Arc<dyn Agents>,
+    pub repositories: Arc<dyn Repositories>,
     pub launcher: Launcher,
     pub clock: Arc<dyn Clock>,
     pub masker: Masker,

@@ -1,9 +1,12 @@
 //! A worker's hold on one run: every write goes through the lease, and stops for good when the lease is lost.
-use crate::domain::{Attempt, Illegal, NewEvent, Run, Transition};
+use crate::domain::{Attempt, Illegal, NewEvent, Run, RunId, Transition};
+use crate::engine::repositories::Located;
+use crate::engine::worker::Backoff;
 use crate::engine::{Engine, EngineError};
-use crate::store::{Lease, StoredOutput};
+use crate::store::{Lease, StoreError, StoredOutput};
 use crate::workspace::Tree;
 use jiff::Timestamp;
+use std::future::Future;
 use tokio_util::sync::CancellationToken;
 
 /// The run as this worker last wrote it, with the right to write it.
@@ -18,9 +21,26 @@ pub struct Session<'a> {
     pub cannot_prepare: bool,
     /// What was prepared last, by its key: a tree in which nothing else was run.
     pub prepared: Option<(String, Tree)>,
+    /// Where the repository is, once it is found.
+    pub located: Option<Located>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Begins to work on a run that was claimed.
+    pub const fn new(engine: &'a Engine, run: Run, lease: Lease, cancel: CancellationToken) -> Self {
+        Self { engine, run, lease, cancel, cannot_prepare: false, prepared: None, located: None }
+    }
+
+    /// Asks the store, again and again while it does not answer, for as long as the lease is held.
+    ///
+    /// A write that went through without an answer is a `Conflict` when it is asked again: then the work is dropped.
+    pub async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        patiently(self.run.id, &self.cancel, ask).await
+    }
+
     pub fn now(&self) -> Timestamp {
         self.engine.clock.now()
     }
@@ -31,7 +51,7 @@ impl Session<'_> {
         if self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        self.engine.store.commit(&transition, Some(&self.lease)).await?;
+        self.patiently(|| self.engine.store.commit(&transition, Some(&self.lease))).await?;
         for event in &transition.events {
             tracing::info!(event = event.kind.as_str(), status = transition.run.status.as_str(), "{}", event.message);
         }
@@ -57,6 +77,72 @@ impl Session<'_> {
             dropped_bytes,
             created_at: self.now(),
         };
-        Ok(self.engine.store.put_output(self.run.id, &output, Some(&self.lease)).await?)
+        self.patiently(|| self.engine.store.put_output(self.run.id, &output, Some(&self.lease))).await
+    }
+}
+
+async fn patiently<T, F>(run: RunId, cancel: &CancellationToken, ask: impl Fn() -> F) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut backoff = Backoff::quick();
+    loop {
+        let why = match ask().await {
+            Err(StoreError::Unavailable(why)) => why,
+            other => return Ok(other?),
+        };
+        let pause = backoff.pause();
+        tracing::warn!(%run, why, seconds = pause.as_secs_f64(), "the database does not answer, waiting");
+        tokio::select! {
+            () = cancel.cancelled() => return Err(EngineError::Stopped),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A store that gives these answers, one after the other.
+    async fn ask(
+        answers: Vec<Result<u32, StoreError>>,
+        cancel: &CancellationToken,
+    ) -> (Result<u32, EngineError>, usize) {
+        let (answers, asked) = (Cell::new(answers), Cell::new(0));
+        let ended = patiently(RunId::NONE, cancel, || {
+            let mut left = answers.take();
+            let answer = left.remove(0);
+            answers.set(left);
+            asked.set(asked.get() + 1);
+            async { answer }
+        });
+        (ended.await, asked.get())
+    }
+
+    fn away() -> Result<u32, StoreError> {
+        Err(StoreError::Unavailable("restarting".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_database_that_comes_back_gets_the_write() {
+        let (ended, asked) = ask(vec![away(), away(), Ok(7)], &CancellationToken::new()).await;
+        assert_eq!((ended.unwrap(), asked), (7, 3));
+    }
+
+    /// The first try may have gone through: nothing is done a second time.
+    #[tokio::test]
+    async fn a_conflict_after_silence_ends_the_work() {
+        let (ended, asked) = ask(vec![away(), Err(StoreError::Conflict), Ok(7)], &CancellationToken::new()).await;
+        assert!(matches!(ended, Err(EngineError::Store(StoreError::Conflict))) && asked == 2);
+    }
+
+    #[tokio::test]
+    async fn when_the_lease_is_over_nothing_more_is_tried() {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let (ended, asked) = ask(vec![away(), Ok(7)], &cancel).await;
+        assert!(matches!(ended, Err(EngineError::Stopped)) && asked == 1);
     }
 }

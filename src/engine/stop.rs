@@ -11,9 +11,13 @@ pub(super) fn stop_reason(
     if attempt.author.human().is_some() {
         return None;
     }
-    let mut all: Vec<&Attempt> = earlier.iter().collect();
-    all.push(attempt);
     let why = attempt.failure_reason.clone().unwrap_or_default();
+    if run.order.test_command.is_none() && attempt.failure_kind == Some(AttemptFailure::NotProved) {
+        return Some((Reason::NoTests, why));
+    }
+    // An attempt that was given back or aborted was never judged.
+    let mut all: Vec<&Attempt> = earlier.iter().filter(|it| it.failure_kind.is_some()).collect();
+    all.push(attempt);
     let is_without_patch = |it: &&Attempt| it.failure_kind.is_none_or(AttemptFailure::is_without_patch);
     if is_out_of_agents {
         let reason = if all.iter().all(is_without_patch) { Reason::AgentFailed } else { Reason::Exhausted };

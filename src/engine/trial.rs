@@ -57,7 +57,7 @@ impl Session<'_> {
     /// Makes a fresh tree of the failing commit, with `patch` applied.
     pub async fn fresh_tree(&self, patch: Option<&Patch>) -> Result<Tree, EngineError> {
         let workspace = &self.engine.workspace;
-        let tree = workspace.tree(Path::new(&self.run.order.repo_path), &self.run.commit_sha).await?;
+        let tree = workspace.tree(self.repo()?, &self.run.commit_sha).await?;
         if let Some(patch) = patch {
             workspace.apply(&tree, patch).await?;
         }
@@ -126,7 +126,7 @@ impl Session<'_> {
     ) -> Result<Trial, EngineError> {
         let engine = self.engine;
         let live = LiveTail::new(&engine.live, &engine.masker, self.run.id, phase, self.now());
-        let roots = vec![tree.root.to_string_lossy().into_owned(), self.run.order.repo_path.clone()];
+        let roots = vec![tree.root.to_string_lossy().into_owned(), self.repo()?.to_string_lossy().into_owned()];
         let extractor = Extractor::new(Options {
             roots,
             masker: engine.masker.clone(),

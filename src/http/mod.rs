@@ -4,6 +4,7 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod bounds;
+pub mod dispatch;
 pub mod docs;
 pub mod error;
 pub mod events;
@@ -32,6 +33,7 @@ pub use webhook::Webhook;
 
 use crate::backlog::Backlog;
 use crate::clock::Clock;
+use crate::engine::dispatch::Desk;
 use crate::http::body::Room;
 use crate::http::feed::Feed;
 use crate::telemetry::Metrics;
@@ -104,6 +106,8 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// Counts what this process does.
     pub metrics: Arc<Metrics>,
+    /// Takes dispatch orders; none: they are not taken here.
+    pub desk: Option<Desk>,
     /// The newest events, for all streams.
     pub feed: Feed,
     /// Room for request bodies.
@@ -131,6 +135,7 @@ impl Service {
             guard,
             clock,
             metrics,
+            desk: None,
             feed: Feed::new(settings.max_streams),
             room: Room::new(settings.max_bodies),
             settings: Arc::new(settings),

@@ -1,8 +1,8 @@
 //! All routes, in one place.
 use crate::http::docs::Document;
 use crate::http::{
-    Service, actions, bounds, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs, runs, stream,
-    token, webhook,
+    Service, actions, bounds, dispatch, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs,
+    runs, stream, token, webhook,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -34,7 +34,7 @@ pub fn router(service: &Service) -> Router {
 pub fn documented() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Document::openapi())
         .nest(PREFIX, healing())
-        // Dispatch orders: here (`.routes(routes!(dispatch::dispatch))`, at /v1/jarvis/dispatch).
+        .routes(routes!(dispatch::dispatch))
         .routes(routes!(token::login))
         .routes(routes!(metrics::metrics))
         .routes(routes!(health::healthz))

@@ -5,7 +5,10 @@ mod reports;
 
 pub use crate::workspace::git::Change;
 pub use crate::workspace::git::GitWorkspace;
+pub use crate::workspace::git::HeldMirror;
 pub use crate::workspace::git::MAX_PATCH_BYTES;
+pub use crate::workspace::git::Mirrors;
+pub use crate::workspace::git::Remote;
 
 use crate::domain::Patch;
 use crate::evidence::report::junit::Account;

@@ -75,6 +75,7 @@ impl Stage {
             max_attempts: 3,
             test_command: "sh test.sh",
             failure: &self.failure,
+            order: None,
             earlier: &self.earlier,
             progress: Some("still failing: t::a"),
             hint: Some("look at the lexer"),

@@ -87,6 +87,9 @@ impl Agent for Playbook {
     }
 
     async fn propose(&self, task: &Task<'_>, cancel: &CancellationToken) -> Turn {
+        if task.order.is_some() {
+            return Turn::Declined("an order in words is for an agent that reads them".to_owned());
+        }
         match consult(task) {
             Consulted::Fix(fixer, fix) => edit(task, fixer, &fix),
             Consulted::Run(fixer, saw, repair) => {

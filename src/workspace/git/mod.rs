@@ -9,6 +9,7 @@ mod gitdir;
 mod home;
 mod ignore;
 mod mend;
+mod mirror;
 mod remote;
 pub(super) mod removal;
 mod repository;
@@ -16,6 +17,7 @@ mod settings;
 mod tree;
 
 pub use change::Change;
+pub use mirror::{HeldMirror, Mirrors, Remote};
 
 use crate::domain::Patch;
 use crate::evidence::report::junit::Account;
@@ -68,6 +70,11 @@ impl GitWorkspace {
     /// Returns the patch that a tree's state amounts to: what is stored after a patch written by a person was applied.
     pub async fn canonical(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
         self.difference(tree).await
+    }
+
+    /// Finds out whether the repository at `path` has a commit; the error says what to do.
+    pub async fn has_commit(&self, path: &Path, commit: &str) -> Result<(), WorkspaceError> {
+        self.locate(path).await?.commit(&self.launcher, commit).await.map(|_| ())
     }
 
     async fn owner(&self) -> Result<&Owner, WorkspaceError> {

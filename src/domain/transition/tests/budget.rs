@@ -5,8 +5,11 @@ use super::by;
 use super::changed;
 use super::hint;
 use super::run_in;
+use crate::domain::Attempt;
 use crate::domain::AttemptStatus;
 use crate::domain::Author;
+use crate::domain::Patch;
+use crate::domain::Pending;
 use crate::domain::Reason;
 use crate::domain::Run;
 use crate::domain::Status;
@@ -62,4 +65,29 @@ fn a_lost_lease_costs_nothing() {
     assert_eq!((lost.run.budget, lost.run.attempt_count, lost.run.pending.clone()), (2, 1, Some(hint())));
     let taken = lost.run.claimed("w", at(10)).unwrap().run;
     assert_eq!((taken.budget, taken.pending), (2, Some(hint())));
+}
+
+/// A worker that stops in an orderly way leaves no attempt running, and what it was in costs nothing.
+#[test]
+fn an_attempt_given_back_does_not_count() {
+    let started = running(2).attempt_started(Author::from("claude"), None, at(9)).unwrap();
+    let back = started.run.given_back(started.attempt, "its worker was stopped", at(10)).unwrap();
+    assert_eq!((back.run.status, back.run.budget, back.run.attempt_count), (Status::Queued, 2, 2));
+    let attempt = back.attempt.unwrap();
+    assert_eq!((attempt.status, attempt.failure_kind), (AttemptStatus::Failed, None));
+    assert!(attempt.failure_reason.unwrap().contains("does not count"));
+    assert!(running(2).given_back(None, "stopped", at(10)).unwrap().attempt.is_none());
+}
+
+/// A person's patch is not lost with the attempt that it was in.
+#[test]
+fn a_persons_patch_is_handed_in_again() {
+    let started = running(2).attempt_started(Author::from("human:ann"), None, at(9)).unwrap();
+    let patch = Patch("diff".to_owned());
+    let attempt = started.attempt.map(|it| Attempt { proposed_fix: Some(patch.clone()), ..it });
+    let back = started.run.given_back(attempt, "stopped", at(10)).unwrap();
+    assert_eq!(
+        (back.run.budget, back.run.pending),
+        (2, Some(Pending::Patch { by: "ann".to_owned(), patch, note: None }))
+    );
 }

@@ -26,6 +26,7 @@ const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
 enum Step {
     Claim,
     Release,
+    GiveBack,
     Start,
     Prove(Verdict),
     Fail,
@@ -58,6 +59,7 @@ impl World {
         match step {
             Step::Claim => run.claimed("w", now).map(commit),
             Step::Release => run.released("lost", now).map(commit),
+            Step::GiveBack => run.given_back(self.attempts.last().cloned(), "stopped", now).map(commit),
             Step::Start => run.attempt_started(self.author(), None, now).map(commit),
             Step::Prove(verdict) => run.fixed(self.judged(AttemptStatus::Succeeded, *verdict), now).map(commit),
             Step::Fail => {
@@ -125,6 +127,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Claim),
         1 => Just(Step::Release),
+        1 => Just(Step::GiveBack),
         6 => Just(Step::Start),
         4 => prop_oneof![Just(Verdict::Ok), Just(Verdict::NeedsTwoKeys)].prop_map(Step::Prove),
         4 => Just(Step::Fail),
@@ -142,8 +145,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 0..60)
 }
 
-const WORKER_STEPS: [Step; 6] =
-    [Step::Claim, Step::Release, Step::Start, Step::Prove(Verdict::Ok), Step::Fail, Step::GiveUp];
+const WORKER_STEPS: [Step; 7] =
+    [Step::Claim, Step::Release, Step::GiveBack, Step::Start, Step::Prove(Verdict::Ok), Step::Fail, Step::GiveUp];
 
 fn check_state(world: &World) {
     let World { run, attempts } = world;

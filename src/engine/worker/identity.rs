@@ -1,0 +1,85 @@
+//! What a worker is called: host, process and machine, so that another process can see that it is dead.
+use crate::domain::{Digest, RunId};
+use std::fs;
+
+/// A name as `host:pid:start:tag:machine`; before there was a machine in it, without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name<'a> {
+    pid: u32,
+    /// When the process started, in clock ticks after boot.
+    start: &'a str,
+    machine: Option<&'a str>,
+}
+
+/// Returns a new name for a worker of this process.
+pub(super) fn new_name() -> String {
+    let tag = RunId::random().short();
+    let pid = std::process::id();
+    format!("{}:{pid}:{}:{tag}:{}", host(), started_at(pid).unwrap_or_default(), machine().unwrap_or_default())
+}
+
+/// Whether a name belongs to a process that could be seen here, and no longer runs. Who could not be seen is judged by the lease's time alone.
+pub fn is_dead(worker: &str) -> bool {
+    let Some(name) = parse(worker) else { return false };
+    let is_of_here = name.machine.is_some_and(|it| machine().as_deref() == Some(it));
+    is_of_here && started_at(name.pid).is_none_or(|it| it != name.start)
+}
+
+fn parse(worker: &str) -> Option<Name<'_>> {
+    let parts: Vec<&str> = worker.split(':').collect();
+    let (pid, start, machine) = match parts[..] {
+        [_, pid, start, _] => (pid, start, None),
+        [_, pid, start, _, machine] => (pid, start, Some(machine).filter(|it| !it.is_empty())),
+        _ => return None,
+    };
+    Some(Name { pid: pid.parse().ok()?, start, machine })
+}
+
+/// Returns what tells this boot of this machine and this namespace of process ids from any other: containers may share a host's name.
+fn machine() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let whole = format!("{} {}", boot.trim(), namespace.display());
+    Some(Digest::of(whole).as_str().chars().take(16).collect())
+}
+
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().replace([':', '/'], "-")
+}
+
+/// Returns when a process started, in clock ticks after boot (proc(5), field 22 of stat).
+fn started_at(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.rsplit_once(')')?.1;
+    after_name.split_whitespace().nth(19).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_dead_when_its_process_is_gone_or_another_one() {
+        let pid = std::process::id();
+        let (start, machine) = (started_at(pid).unwrap(), machine().unwrap());
+        assert!(!is_dead(&new_name()));
+        assert!(!is_dead(&format!("here:{pid}:{start}:x:{machine}")));
+        assert!(is_dead(&format!("here:{pid}:1:x:{machine}")));
+        assert!(is_dead(&format!("here:4194305:1:x:{machine}")));
+    }
+
+    #[test]
+    fn who_cannot_be_seen_from_here_is_not_judged() {
+        let host = host();
+        for name in [
+            format!("{host}:4194305:1:x:0123456789abcdef"),
+            format!("{host}:4194305:1:x:"),
+            format!("{host}:4194305:1:x"),
+            "nonsense".to_owned(),
+        ] {
+            assert!(!is_dead(&name), "{name}");
+        }
+        assert_eq!(parse("h:7:99:tag"), Some(Name { pid: 7, start: "99", machine: None }));
+    }
+}

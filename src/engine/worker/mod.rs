@@ -1,0 +1,100 @@
+//! Claims runs and works on them under a lease; takes back what a dead worker held; leaves a mark so that others know somebody works here.
+mod backoff;
+mod heartbeat;
+mod identity;
+mod pool;
+mod presence;
+mod shutdown;
+mod step;
+
+pub use backoff::Backoff;
+pub use identity::is_dead;
+pub use pool::Workers;
+pub use presence::Presence;
+pub use shutdown::Shutdown;
+
+use crate::domain::{Run, RunId};
+use crate::engine::session::Session;
+use crate::engine::{Engine, EngineError};
+use crate::store::{Claim, Lease};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often a worker that waits for one certain run looks for it.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// One worker: its name tells host, process, start time and machine, so that another process can see that it is dead.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    engine: Engine,
+    name: String,
+    /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
+    per_repository: u32,
+}
+
+impl Worker {
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, name: identity::new_name(), per_repository: 0 }
+    }
+
+    /// Leaves the mark that this process takes any run.
+    pub fn announce(&self) -> std::io::Result<Presence> {
+        presence::leave(&self.engine.settings.data_dir.join("workers"), &self.name)
+    }
+
+    /// Works on a run until it comes to rest, or somebody else has it. Returns it as it is then.
+    pub async fn follow(&self, id: RunId, shutdown: &CancellationToken) -> Result<Run, EngineError> {
+        loop {
+            let run = self.engine.store.run(id).await?;
+            if run.status.is_at_rest() || shutdown.is_cancelled() {
+                return Ok(run);
+            }
+            self.engine.take_back_dead().await?;
+            if let Some((run, lease)) = self.claim(Some(id)).await? {
+                self.work_on(run, lease, shutdown).await?;
+            } else {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(IDLE) => {}
+                }
+            }
+        }
+    }
+
+    /// Takes the run whose turn it is, or `only` that one.
+    async fn claim(&self, only: Option<RunId>) -> Result<Option<(Run, Lease)>, EngineError> {
+        let now = self.engine.clock.now();
+        let until = now + self.engine.settings.lease;
+        let claim = Claim { per_repository: self.per_repository, ..Claim::of(&self.name, only, now, until) };
+        Ok(self.engine.store.claim(&claim).await?)
+    }
+
+    /// Takes one step with a run this worker holds: reproduce, or one attempt.
+    async fn work_on(&self, run: Run, lease: Lease, shutdown: &CancellationToken) -> Result<(), EngineError> {
+        let id = run.id;
+        tracing::info!(repository = run.repository, attempts = run.attempt_count, worker = self.name, "claimed");
+        let cancel = shutdown.child_token();
+        let pulse = heartbeat::start(&self.engine, &lease, &cancel);
+        let mut session = Session::new(&self.engine, run, lease, cancel);
+        let result = Box::pin(session.step()).await;
+        let result = session.settle(result, shutdown).await;
+        drop(pulse);
+        self.engine.live.clear(id);
+        tracing::info!("let go");
+        result
+    }
+}
+
+impl Engine {
+    /// Puts runs back into the queue whose worker is dead or whose lease ended.
+    pub async fn take_back_dead(&self) -> Result<Vec<RunId>, EngineError> {
+        let leases = self.store.leases().await?;
+        let dead = leases.into_iter().map(|(_, worker)| worker).filter(|it| identity::is_dead(it));
+        let taken = self.store.take_back(self.clock.now(), &dead.collect::<Vec<_>>()).await?;
+        for id in &taken {
+            tracing::warn!(run_id = %id, "taken back from a worker that is gone or silent");
+            self.live.clear(*id);
+        }
+        Ok(taken)
+    }
+}

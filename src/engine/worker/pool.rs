@@ -1,0 +1,173 @@
+//! The workers of a process: one loop that claims, as many runs at once as it may, and an orderly end.
+use crate::clock::instant;
+use crate::domain::RunId;
+use crate::engine::worker::{Backoff, Shutdown, Worker};
+use crate::engine::{Engine, EngineError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+/// How long an idle process waits for news before it looks again: a run may have become due without any.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The shortest time between two looks that found nothing, whatever the news.
+const CALM: Duration = Duration::from_millis(200);
+/// How often it is looked for runs whose worker is gone.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The workers of one process.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    engine: Engine,
+    concurrency: usize,
+    per_repository: u32,
+}
+
+/// When the loop ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Stopped,
+    /// Nothing is queued and nothing is in hand. A database that is away is an error then.
+    Empty,
+}
+
+/// What the loop remembers from one round to the next.
+#[derive(Debug)]
+struct Rounds {
+    backoff: Backoff,
+    /// Number of the newest event when the queue was last looked at.
+    seen: u64,
+    looked: Option<Instant>,
+    swept: Option<Instant>,
+}
+
+impl Workers {
+    /// Makes workers for `concurrency` runs at once, of one repository at most `per_repository` over all processes (0 = any number).
+    pub fn new(engine: Engine, concurrency: u32, per_repository: u32) -> Self {
+        Self { engine, concurrency: usize::try_from(concurrency.max(1)).unwrap_or(1), per_repository }
+    }
+
+    /// Works on the queue until `shutdown` asks to stop; outlives a database that is away. Returns when nothing is in hand any more.
+    pub async fn run(&self, shutdown: &Shutdown) -> Result<(), EngineError> {
+        self.work(shutdown, Until::Stopped).await
+    }
+
+    /// Works until nothing is left to do.
+    pub async fn drain(&self, shutdown: &Shutdown) -> Result<(), EngineError> {
+        self.work(shutdown, Until::Empty).await
+    }
+
+    async fn work(&self, shutdown: &Shutdown, until: Until) -> Result<(), EngineError> {
+        let worker = Worker { per_repository: self.per_repository, ..Worker::new(self.engine.clone()) };
+        let presence = worker.announce()?;
+        let mut busy = JoinSet::new();
+        let mut rounds = Rounds { backoff: Backoff::patient(), seen: 0, looked: None, swept: None };
+        let ended = loop {
+            if shutdown.is_asked() {
+                break Ok(());
+            }
+            match self.round(&worker, &mut busy, &mut rounds, shutdown, until).await {
+                Ok(true) => rounds.backoff.reset(),
+                Ok(false) => break Ok(()),
+                Err(error) if until == Until::Empty => break Err(error),
+                Err(error) => {
+                    let pause = rounds.backoff.pause();
+                    tracing::warn!(%error, seconds = pause.as_secs_f64(), "the queue cannot be read, waiting");
+                    wait(shutdown, pause).await;
+                }
+            }
+        };
+        // Nobody may count on this process from here on.
+        drop(presence);
+        self.finish(&mut busy, shutdown).await;
+        ended
+    }
+
+    /// Claims one run, or waits for what may change that there is none. Returns whether to go on.
+    async fn round(
+        &self,
+        worker: &Worker,
+        busy: &mut JoinSet<RunId>,
+        rounds: &mut Rounds,
+        shutdown: &Shutdown,
+        until: Until,
+    ) -> Result<bool, EngineError> {
+        while let Some(ended) = busy.try_join_next() {
+            log_end(ended);
+        }
+        if rounds.swept.is_none_or(|it| it.elapsed() >= SWEEP) {
+            rounds.swept = Some(instant());
+            self.engine.take_back_dead().await?;
+        }
+        if busy.len() >= self.concurrency {
+            tokio::select! {
+                ended = busy.join_next() => ended.map_or((), log_end),
+                () = wait(shutdown, SWEEP) => {}
+            }
+            return Ok(true);
+        }
+        if let Some(left) = rounds.looked.and_then(|it| CALM.checked_sub(it.elapsed())) {
+            wait(shutdown, left).await;
+        }
+        if let Some((run, lease)) = worker.claim(None).await? {
+            rounds.looked = None;
+            let (worker, token, id) = (worker.clone(), shutdown.token().clone(), run.id);
+            let work = async move {
+                if let Err(error) = worker.work_on(run, lease, &token).await {
+                    tracing::error!(%error, "the run was dropped, it is taken back when its lease is over");
+                }
+                id
+            };
+            busy.spawn(work.instrument(tracing::info_span!("run", run_id = %id)));
+            return Ok(true);
+        }
+        rounds.looked = Some(instant());
+        if until == Until::Empty && busy.is_empty() && self.engine.store.depth().await?.queued == 0 {
+            return Ok(false);
+        }
+        let is_busy = !busy.is_empty();
+        tokio::select! {
+            () = shutdown.asked() => {}
+            Some(ended) = busy.join_next(), if is_busy => log_end(ended),
+            seen = self.engine.store.changed(rounds.seen, PATIENCE) => rounds.seen = seen?,
+        }
+        Ok(true)
+    }
+
+    /// Lets what is in hand come to its end for as long as the settings grant, then gives it back.
+    async fn finish(&self, busy: &mut JoinSet<RunId>, shutdown: &Shutdown) {
+        if !busy.is_empty() {
+            tracing::info!(
+                runs = busy.len(),
+                grace = self.engine.settings.grace.as_secs(),
+                "finishing what is in hand"
+            );
+        }
+        tokio::select! {
+            () = all(busy) => return,
+            () = shutdown.hurried() => {}
+            () = tokio::time::sleep(self.engine.settings.grace) => {}
+        }
+        shutdown.at_once();
+        all(busy).await;
+    }
+}
+
+async fn all(busy: &mut JoinSet<RunId>) {
+    while let Some(ended) = busy.join_next().await {
+        log_end(ended);
+    }
+}
+
+async fn wait(shutdown: &Shutdown, pause: Duration) {
+    tokio::select! {
+        () = shutdown.asked() => {}
+        () = tokio::time::sleep(pause) => {}
+    }
+}
+
+fn log_end(ended: Result<RunId, tokio::task::JoinError>) {
+    match ended {
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "a worker broke off"),
+    }
+}
