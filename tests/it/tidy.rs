@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "evidence",
             "process",
+            "signal",
             "store",
             "workspace",
             "agent",
