@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "evidence",
             "signal",
             "process",
+            "signal",
             "store",
             "workspace",
             "agent",
