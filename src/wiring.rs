@@ -10,8 +10,11 @@ use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
 use crate::config::checked::Database;
+use crate::config::log::{LogFormat, MetricsAccess};
+use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
+use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, is_dead};
 use crate::engine::{Agents, Engine, Settings};
@@ -19,21 +22,30 @@ use crate::evidence::mask::Masker;
 use crate::http;
 use crate::http::address::TrustedProxies;
 use crate::http::limits::{Limits, Rates};
+use crate::notify::command::CommandHook;
+use crate::notify::slack::Slack;
+use crate::notify::webhook::Webhook;
+use crate::notify::{Channel, Notifier, Pace, Target};
 use crate::process::Tool;
 use crate::process::{Launcher, LauncherOptions, SandboxChoice};
+use crate::signal::signature::Secrets;
 use crate::store::Store;
 use crate::store::archive::{self, Archive};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
+use crate::telemetry::{self, Metrics};
 use crate::workspace::GitWorkspace;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::IsTerminal as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
+pub use crate::engine::inbox::InboxError;
 pub use crate::engine::intake::LocalOrder;
 pub use crate::engine::{StoreError, WorkspaceError};
 pub use crate::process::interactive::{edit, stop_this_process};
@@ -73,7 +85,7 @@ impl App {
             store,
             workspace: Arc::new(workspace),
             agents: Arc::new(agents),
-            masker: Masker::new(launcher.secrets()),
+            masker: masker(config, &launcher),
             launcher,
             clock: Arc::new(SystemClock),
             live: LiveFolder::new(data_dir.join("live")),
@@ -83,10 +95,72 @@ impl App {
         Ok(Self { engine, backlog })
     }
 
-    /// Returns the backlog as a service, for [`crate::http::Server`].
-    pub fn service(&self, config: &Config, settings: http::Settings) -> Result<http::Service, String> {
+    /// Opens the inbox for reported failures, which are healed as the settings say.
+    pub fn inbox(&self, config: &Config) -> Result<Inbox, String> {
+        let heal_by = HealBy {
+            agents: config.agents_by_default.clone(),
+            timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+            max_attempts: config.max_attempts,
+        };
+        Inbox::open(self.engine.clone(), heal_by)
+    }
+
+    /// Returns the metrics of this process; one for all of it.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::new(Metrics::new(self.engine.store.clone(), self.engine.clock.clone()))
+    }
+
+    /// Counts what happens, in this process and elsewhere, until stopped.
+    pub fn follow_events(&self, metrics: Arc<Metrics>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        telemetry::chain::follow(self.engine.store.clone(), metrics, stop)
+    }
+
+    /// Returns who tells the targets of the settings what happens.
+    pub fn notifier(&self, config: &Config, metrics: Option<Arc<Metrics>>) -> Result<Notifier, String> {
+        let targets = config.notify.targets.iter().map(|it| self.target(it)).collect::<Result<_, _>>()?;
+        Ok(Notifier {
+            store: self.engine.store.clone(),
+            clock: self.engine.clock.clone(),
+            masker: self.engine.masker.clone(),
+            metrics,
+            pace: Pace::default(),
+            targets,
+        })
+    }
+
+    fn target(&self, settings: &TargetSettings) -> Result<Target, String> {
+        let wrong = |why: String| format!("notify target {}: {why}", settings.name);
+        let channel: Arc<dyn Channel> = match &settings.channel {
+            ChannelSettings::Slack { url } => Arc::new(Slack::new(url.reveal()).map_err(wrong)?),
+            ChannelSettings::Webhook { url, secret } => {
+                let secret = secret.as_ref().map(|it| it.reveal().to_owned());
+                Arc::new(Webhook::new(url.reveal(), secret).map_err(wrong)?)
+            }
+            ChannelSettings::Command { command } => {
+                Arc::new(CommandHook::new(self.engine.launcher.clone(), command.clone()))
+            }
+        };
+        Ok(Target { name: settings.name.clone(), events: settings.events.clone(), channel })
+    }
+
+    /// Returns the backlog as a service, for [`crate::http::Server`]. It takes no reports unless it is given a webhook.
+    pub fn service(
+        &self,
+        config: &Config,
+        settings: http::Settings,
+        metrics: Arc<Metrics>,
+    ) -> Result<http::Service, String> {
         let guard = guard(&self.engine, config)?;
-        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings))
+        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics))
+    }
+
+    /// Returns where the service takes reports, `None` where the settings say that it does not.
+    pub fn webhook(&self, config: &Config) -> Result<Option<http::Webhook>, String> {
+        if !config.webhook.enabled || config.read_only {
+            return Ok(None);
+        }
+        let secrets = Secrets::new(config.webhook.secrets());
+        Ok(Some(http::Webhook { inbox: self.inbox(config)?, secrets }))
     }
 
     /// Returns a new worker on this data directory.
@@ -135,6 +209,33 @@ pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
     Ok(http::Guard::new(gate, limits, proxies))
 }
 
+/// Returns what knows the secrets of this process: those of its environment and those of its settings.
+pub fn masker(config: &Config, launcher: &Launcher) -> Masker {
+    Masker::new(launcher.secrets().into_iter().chain(config.secrets()))
+}
+
+/// Starts the log of a service; `format` wins over the settings.
+pub fn start_log(config: &Config, environment: &Environment, format: Option<LogFormat>) -> Result<(), String> {
+    let level = config.log.level.as_deref().unwrap_or(telemetry::log::DEFAULT);
+    let is_json = match format.unwrap_or(config.log.format) {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    telemetry::log::start(level, is_json, masker(config, &launcher(config, environment)?))
+}
+
+/// Copies the embedded database, also while others write, to a file that is not there yet.
+pub async fn backup(config: &Config, to: &Path) -> Result<u64, String> {
+    match &config.database {
+        Database::Embedded(path) => {
+            let path = path.clone().unwrap_or_else(|| config.data_dir.join("paramedic.db"));
+            crate::store::sqlite::backup(&path, to).await.map_err(|it| it.to_string())
+        }
+        Database::Postgres(_) => Err("PostgreSQL is backed up with pg_dump, see docs/RUNBOOK.md".to_owned()),
+    }
+}
+
 /// Opens the database of the settings.
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
     match &config.database {
@@ -151,13 +252,18 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>, String> {
 }
 
 /// Returns how the service is to behave.
-pub fn http_settings(server: &crate::config::server::Server) -> http::Settings {
+pub fn http_settings(server: &crate::config::server::Server, metrics: MetricsAccess) -> http::Settings {
     http::Settings {
         listen: server.listen.clone(),
         tls: server.tls.clone(),
         public_reads: server.public_reads,
         max_connections: server.max_connections,
         max_streams: server.max_streams,
+        metrics: match metrics {
+            MetricsAccess::Loopback => http::metrics::Audience::Loopback,
+            MetricsAccess::Public => http::metrics::Audience::Public,
+            MetricsAccess::Token => http::metrics::Audience::Token,
+        },
         ..http::Settings::default()
     }
 }

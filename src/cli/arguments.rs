@@ -1,4 +1,5 @@
 //! The command line, as clap reads it (DESIGN §4.1).
+use crate::config::log::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -44,6 +45,10 @@ pub(super) struct Global {
     /// Theme of the console: auto, dark, light, ansi16, mono, or a file [env: `PARAMEDIC_THEME`]
     #[arg(long, global = true, value_name = "THEME")]
     pub(super) theme: Option<String>,
+    /// What is logged on standard error: error, warn, info, debug, trace, off, or a filter like `info,paramedic::http=debug`
+    /// [env: `PARAMEDIC_LOG`] [default: info for a service, nothing for other commands]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(super) log_level: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -140,6 +145,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
+    /// Take a reported failure into the backlog: the normalised payload, a Jenkins notification, or a delivery of GitHub or GitLab
+    Ingest(Ingest),
     /// Serve the backlog over HTTP, with workers in the same process
     Serve(Serve),
     /// Work on queued runs until stopped
@@ -147,6 +154,9 @@ pub(super) enum Command {
         /// End when nothing is left to do
         #[arg(long)]
         drain: bool,
+        /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
+        #[arg(long, value_name = "FORMAT")]
+        log_format: Option<LogFormat>,
     },
     /// Judge a patch by the repository's policy
     Guard(Guard),
@@ -160,10 +170,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Audit,
     },
-    /// Move the backlog to another database
+    /// Move the backlog to another database, or back it up
     Store {
         #[command(subcommand)]
-        command: Store,
+        command: StoreCommand,
     },
     /// Show, check or locate the settings
     Config {
@@ -217,6 +227,9 @@ pub(super) struct Serve {
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
+    /// How lines of the log are written: auto, text or json [default: text on a terminal, JSON elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 #[derive(Debug, Args)]
@@ -301,7 +314,7 @@ pub(super) enum Audit {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Store {
+pub(super) enum StoreCommand {
     /// Copy everything into an empty database: runs, attempts, the audit chain, outputs, operators
     Copy {
         /// `postgres://…`, `sqlite:PATH`, a data folder, or its database file
@@ -309,6 +322,8 @@ pub(super) enum Store {
         /// `postgres://…` or `sqlite:PATH`; empty or not there yet
         to: String,
     },
+    /// Copy the embedded database into a new file, also while it is in use
+    Backup { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -319,4 +334,16 @@ pub(super) enum ConfigCommand {
     Check,
     /// Print where settings are looked for
     Path,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ingest {
+    /// File of the payload; `-` = standard input
+    pub(super) file: PathBuf,
+    /// The event of a delivery: a GitHub one like `workflow_run`, or a GitLab one like `Pipeline Hook`
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Option<String>,
+    /// The sender's id of the delivery; the same one a second time changes nothing
+    #[arg(long, value_name = "ID")]
+    pub(super) delivery: Option<String>,
 }

@@ -5,6 +5,7 @@ use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
 use crate::config::Environment;
 use crate::config::checked::{Flags, places, shown};
+use crate::config::notify::ChannelSettings;
 
 pub(super) fn path(environment: &Environment, flags: &Flags, is_json: bool) -> u8 {
     let places: Vec<(String, bool)> =
@@ -52,6 +53,19 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Ended {
             row("keymap", config.keymap.as_deref().map_or("built in".to_owned(), shown));
             row("sandbox", config.sandbox.to_string());
             row("agents_by_default", config.agents_by_default.join(", "));
+            row("webhook.enabled", config.webhook.enabled.to_string());
+            row("webhook.secret", if config.webhook.secret.is_some() { "***" } else { "none" }.to_owned());
+            row("log", format!("{} as {}", config.log.level.as_deref().unwrap_or("info"), config.log.format));
+            row("metrics", config.log.metrics.to_string());
+            for target in &config.notify.targets {
+                let kind = match target.channel {
+                    ChannelSettings::Slack { .. } => "slack",
+                    ChannelSettings::Webhook { .. } => "webhook",
+                    ChannelSettings::Command { .. } => "command",
+                };
+                let events: Vec<&str> = target.events.iter().map(|it| it.as_str()).collect();
+                row(&format!("notify.targets.{}", target.name), format!("{kind}: {}", events.join(" ")));
+            }
             for (name, agent) in &config.agents {
                 let network = if agent.network { "with network" } else { "no network" };
                 row(&format!("agents.{name}"), format!("{}  ({network}, env: {})", agent.command, agent.env.join(" ")));

@@ -11,6 +11,7 @@ mod error;
 mod follow;
 mod guard;
 mod heal;
+mod ingest;
 mod log;
 mod operator;
 mod out;
@@ -25,7 +26,9 @@ use crate::backlog::remote::Remote;
 use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
 use crate::cli::error::{CliError, Ended, OK, USAGE, exit};
 use crate::config::checked::Flags;
+use crate::config::log::LogFormat;
 use crate::config::{Config, Environment};
+use crate::wiring;
 use crate::wiring::App;
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
@@ -70,6 +73,11 @@ impl Context {
     async fn open(&self) -> Result<App, CliError> {
         self.local()?;
         App::open(&self.config, &self.environment).await.map_err(CliError::failed)
+    }
+
+    /// Starts the log on standard error; `format` wins over the settings.
+    fn start_log(&self, format: Option<LogFormat>) -> Result<(), CliError> {
+        wiring::start_log(&self.config, &self.environment, format).map_err(CliError::usage)
     }
 }
 
@@ -116,7 +124,11 @@ async fn run(arguments: Arguments) -> Ended {
         is_read_only: global.read_only,
         database: global.database,
         api: global.api,
+        log_level: global.log_level,
     };
+    // A service logs by itself; another command in the foreground only when it is told to; the console never, it owns the screen.
+    let is_log_asked = flags.log_level.is_some()
+        && !matches!(arguments.command, None | Some(Command::Console { .. } | Command::Demo { .. }));
     match &arguments.command {
         Some(Command::Completions { shell }) => {
             clap_complete::generate(*shell, &mut Arguments::command(), "paramedic", &mut std::io::stdout());
@@ -136,6 +148,9 @@ async fn run(arguments: Arguments) -> Ended {
     }
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
+    if is_log_asked && !matches!(arguments.command, Some(Command::Worker { .. } | Command::Serve(_))) {
+        context.start_log(None)?;
+    }
     match arguments.command {
         None => Box::pin(console::run(&context, None, None)).await,
         Some(Command::Console { run, record }) => Box::pin(console::run(&context, run.as_deref(), record)).await,
@@ -155,8 +170,9 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
+        Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
+        Some(Command::Worker { drain, log_format }) => worker::run(&context, drain, log_format).await,
         Some(Command::Serve(serve)) => serve::run(&context, serve).await,
-        Some(Command::Worker { drain }) => worker::run(&context, drain).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,

@@ -21,16 +21,27 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     section.listen = serve.listen.unwrap_or(section.listen);
     section.tls = serve.tls_cert.zip(serve.tls_key).or(section.tls);
     let n_workers = if context.config.read_only { 0 } else { serve.workers.unwrap_or(section.workers) };
-    let settings = http_settings(&section);
+    let settings = http_settings(&section, context.config.log.metrics);
     check_address(&settings.listen)?;
+    context.start_log(serve.log_format)?;
     let app = context.open().await?;
     let server = Server::bind(&settings).await?;
-    let service = app.service(&context.config, settings).map_err(CliError::usage)?;
+    let metrics = app.metrics();
+    let notifier = app.notifier(&context.config, Some(metrics.clone())).map_err(CliError::usage)?;
+    let mut service = app.service(&context.config, settings, metrics.clone()).map_err(CliError::usage)?;
+    service.webhook = app.webhook(&context.config).map_err(CliError::usage)?;
     // From here on a signal is not missed.
     let mut signals = Signals::listen()?;
-    tell(&app, &server).await?;
+    tell(context, &app, &server).await?;
 
     let stop = CancellationToken::new();
+    let beside = TaskTracker::new();
+    beside.spawn(app.follow_events(metrics, stop.clone()));
+    if !context.config.read_only {
+        let stop = stop.clone();
+        beside.spawn(async move { notifier.run(&stop).await });
+    }
+    beside.close();
     let workers = TaskTracker::new();
     for _ in 0..n_workers {
         workers.spawn(work(app.worker(), stop.clone()));
@@ -45,11 +56,12 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     shutdown.cancel();
     serving.await.map_err(|it| CliError::failed(it.to_string()))?;
     workers.wait().await;
+    beside.wait().await;
     Ok(OK)
 }
 
 /// Says where the server is, and what keeps people from using it well.
-async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
+async fn tell(context: &Context, app: &App, server: &Server) -> Result<(), CliError> {
     let operators = app.engine.store.operators().await.map_err(|it| CliError::failed(it.to_string()))?;
     if operators.iter().all(|it| it.revoked_at.is_some()) {
         out::note(
@@ -58,6 +70,12 @@ async fn tell(app: &App, server: &Server) -> Result<(), CliError> {
     }
     if server.tls().is_none() && !server.address().ip().is_loopback() {
         out::note("tokens travel in the clear here: give --tls-cert and --tls-key, or let a proxy speak TLS");
+    }
+    let webhook = &context.config.webhook;
+    if webhook.enabled && webhook.secret.is_none() && !server.address().ip().is_loopback() {
+        out::note(
+            "WARNING: the webhook believes everybody who reaches this address; set CI_HEALING_WEBHOOK_SECRET and give it to the senders",
+        );
     }
     out::note(&format!("listening on {}", server.url()));
     Ok(())

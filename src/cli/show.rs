@@ -2,7 +2,7 @@
 use crate::cli::Context;
 use crate::cli::error::{Ended, OK};
 use crate::cli::out;
-use crate::domain::{Attempt, RunDetail, Status, Verdict};
+use crate::domain::{Attempt, RunDetail, Source, Status, Verdict};
 use crate::evidence::text::clean_line;
 use std::fmt::Write as _;
 
@@ -44,6 +44,11 @@ fn facts(detail: &RunDetail) -> String {
     fact("run", &run.id.to_string());
     fact("state", run.status.as_str());
     fact("repository", &format!("{}  {}  {}", run.repository, run.branch, run.commit_sha));
+    if run.source == Source::Webhook {
+        let by = format!("{} {}", run.provider, run.pipeline_url.as_deref().unwrap_or_default());
+        fact("reported by", by.trim_end());
+        fact("reported", &format!("{}: {}", run.error_type.as_deref().unwrap_or("unknown"), run.error_summary));
+    }
     fact("path", &run.order.repo_path);
     if let Some(command) = &run.order.test_command {
         fact("tests", &format!("{command}  ({})", run.order.test_reason.as_deref().unwrap_or("given")));

@@ -1,14 +1,30 @@
-//! `paramedic store`: moves the backlog to another database.
+//! `paramedic store`: moves the backlog to another database, and backs it up.
 use crate::cli::Context;
-use crate::cli::arguments::Store;
+use crate::cli::arguments::StoreCommand;
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
 use crate::cli::out;
 use crate::config::checked::Database;
 use crate::wiring::{self, DATABASE_FILE};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub(super) async fn run(context: &Context, command: &Store) -> Ended {
-    let Store::Copy { from, to } = command;
+pub(super) async fn run(context: &Context, command: &StoreCommand) -> Ended {
+    match command {
+        StoreCommand::Copy { from, to } => copy(context, from, to).await,
+        StoreCommand::Backup { file } => backup(context, file).await,
+    }
+}
+
+async fn backup(context: &Context, file: &Path) -> Ended {
+    let bytes = wiring::backup(&context.config, file).await.map_err(CliError::failed)?;
+    if context.is_json {
+        out::json(&serde_json::json!({ "file": file, "bytes": bytes }));
+    } else {
+        out::line(&format!("{} ({bytes} bytes)", file.display()));
+    }
+    Ok(OK)
+}
+
+async fn copy(context: &Context, from: &str, to: &str) -> Ended {
     if context.config.read_only {
         let text = "copying fills a database; start it without --read-only".to_owned();
         return Err(CliError { code: REFUSED, text });

@@ -2,6 +2,7 @@
 use crate::cli::Context;
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
 use crate::cli::out;
+use crate::config::log::LogFormat;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,7 @@ async fn received(signal: Option<&mut tokio::signal::unix::Signal>) {
     }
 }
 
-pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
+pub(super) async fn run(context: &Context, is_draining: bool, log_format: Option<LogFormat>) -> Ended {
     context.local()?;
     if context.config.read_only {
         return Err(CliError {
@@ -44,9 +45,16 @@ pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
             text: "a worker changes things; start it without --read-only".to_owned(),
         });
     }
+    context.start_log(log_format)?;
     let app = context.open().await?;
     let worker = app.worker();
     let shutdown = CancellationToken::new();
+    let teller = app.notifier(&context.config, None).map_err(CliError::failed)?;
+    let telling = CancellationToken::new();
+    let told = context.config.notify.from_workers.then(|| {
+        let telling = telling.clone();
+        tokio::spawn(async move { teller.run(&telling).await })
+    });
     out::note("working on the queue; ctrl-c gives the current run back and stops");
     let work = async { if is_draining { worker.drain(&shutdown).await } else { worker.run(&shutdown).await } };
     tokio::pin!(work);
@@ -56,6 +64,10 @@ pub(super) async fn run(context: &Context, is_draining: bool) -> Ended {
             shutdown.cancel();
             work.await?;
         }
+    }
+    telling.cancel();
+    if let Some(told) = told {
+        let _ = told.await;
     }
     Ok(OK)
 }

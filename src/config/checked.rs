@@ -1,8 +1,12 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::access::AccessSettings;
 use crate::config::api::ApiSettings;
+use crate::config::log::LogSettings;
+use crate::config::notify::NotifySettings;
 use crate::config::raw::{RawAgent, RawConfig};
+use crate::config::secret::Secret;
 use crate::config::server::Server;
+use crate::config::webhook::WebhookSettings;
 use crate::config::{ConfigError, Environment};
 use crate::domain::names::named;
 use serde::Serialize;
@@ -89,6 +93,7 @@ pub struct Flags {
     pub is_read_only: bool,
     pub database: Option<String>,
     pub api: Option<String>,
+    pub log_level: Option<String>,
 }
 
 /// The settings in force.
@@ -107,6 +112,7 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     pub sandbox: SandboxSetting,
     pub agents_by_default: Vec<String>,
+    pub webhook: WebhookSettings,
     pub agents: BTreeMap<String, AgentSettings>,
     pub server: Server,
     pub read_only: bool,
@@ -114,6 +120,8 @@ pub struct Config {
     pub access: AccessSettings,
     /// The server to ask instead of the database.
     pub api: Option<ApiSettings>,
+    pub notify: NotifySettings,
+    pub log: LogSettings,
 }
 
 pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -138,6 +146,15 @@ impl Config {
             }
         }
         Self::check(raw, files, environment, flags)
+    }
+
+    /// Returns the values of the settings that must never be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let password = match &self.database {
+            Database::Postgres(url) => password_in(url),
+            Database::Embedded(_) => None,
+        };
+        self.notify.secrets().map(|it| it.reveal().to_owned()).chain(password).collect()
     }
 
     fn check(
@@ -169,11 +186,9 @@ impl Config {
             .or(raw.operator)
             .or_else(|| environment.first(&["USER", "LOGNAME"]).map(str::to_owned))
             .unwrap_or_else(|| "operator".to_owned());
-        let database = flags
-            .database
-            .clone()
-            .or_else(|| environment.text("PARAMEDIC_DATABASE").map(str::to_owned))
-            .or(raw.database);
+        let in_environment = Secret::of_environment(environment, "PARAMEDIC_DATABASE")?;
+        let database =
+            flags.database.clone().or_else(|| in_environment.map(|it| it.reveal().to_owned())).or(raw.database);
         let database =
             database.as_deref().map_or(Ok(Database::Embedded(None)), Database::parse).map_err(ConfigError)?;
         let sandbox = raw.sandbox.as_deref().unwrap_or("auto");
@@ -198,12 +213,15 @@ impl Config {
             keymap: raw.keymap.map(PathBuf::from),
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
+            webhook: raw.webhook.check(environment)?,
             agents: checked_agents(raw.agents)?,
             server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),
             access: AccessSettings::check(raw.access, environment)?,
             api,
+            notify: NotifySettings::check(raw.notify, environment)?,
+            log: LogSettings::check(raw.log, environment, flags.log_level.as_deref())?,
         })
     }
 }
@@ -215,6 +233,12 @@ pub fn places(environment: &Environment, flags: &Flags) -> Vec<(PathBuf, bool)> 
     places.extend(home.map(|it| (it.join("paramedic/config.toml"), false)));
     places.extend(flags.config.clone().map(|it| (it, true)));
     places
+}
+
+/// Returns the password of `scheme://user:password@host`.
+fn password_in(url: &str) -> Option<String> {
+    let (user, _) = url.split_once("://")?.1.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigError> {
@@ -229,7 +253,7 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
+pub(super) fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

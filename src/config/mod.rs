@@ -3,9 +3,12 @@ pub mod access;
 pub mod api;
 pub mod checked;
 pub mod environment;
+pub mod log;
+pub mod notify;
 pub mod raw;
 pub mod secret;
 pub mod server;
+pub mod webhook;
 
 pub use checked::{AgentSettings, Config, SandboxSetting};
 pub use environment::Environment;

@@ -1,6 +1,9 @@
 //! What a settings file may say. Every key is optional; a key that is not here is an error with its line.
 use crate::config::access::RawAccess;
+use crate::config::log::RawLog;
+use crate::config::notify::RawNotify;
 use crate::config::server::RawServer;
+use crate::config::webhook::RawWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,12 +37,18 @@ pub struct RawConfig {
     pub sandbox: Option<String>,
     /// Agents tried by default, in order.
     pub agents_by_default: Option<Vec<String>>,
+    /// Whether and from whom reported failures are taken.
+    pub webhook: RawWebhook,
     /// How `paramedic serve` listens.
     pub server: RawServer,
     /// Agents of kind `command`, by name.
     pub agents: BTreeMap<String, RawAgent>,
     /// Who comes in, and how often.
     pub access: RawAccess,
+    /// Who is told about which events.
+    pub notify: RawNotify,
+    /// What the service tells about itself.
+    pub log: RawLog,
 }
 
 /// One agent program.
@@ -57,7 +66,7 @@ pub struct RawAgent {
 impl RawConfig {
     /// Parses one file; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|it| it.to_string().trim_end().to_owned())
+        toml::from_str(text).map_err(|it| without_values(it.to_string().trim_end()))
     }
 
     /// Lays another file over this one: what it says wins.
@@ -81,9 +90,37 @@ impl RawConfig {
         lay(&mut self.keymap, over.keymap);
         lay(&mut self.sandbox, over.sandbox);
         lay(&mut self.agents_by_default, over.agents_by_default);
+        self.webhook = self.webhook.overlaid_by(over.webhook);
         self.server = self.server.overlaid_by(over.server);
         self.agents.extend(over.agents);
         self.access = self.access.overlaid_by(over.access);
+        self.notify = self.notify.overlaid_by(over.notify);
+        self.log = self.log.overlaid_by(over.log);
         self
+    }
+}
+
+/// Takes the values of keys that may hold secrets out of an error, which repeats the line it is about.
+fn without_values(error: &str) -> String {
+    let is_secret =
+        |key: &str| ["url", "secret", "token", "password", "key", "database"].iter().any(|it| key.contains(it));
+    let lines = error.lines().map(|line| match line.split_once('=') {
+        Some((head, _)) if head.contains(" | ") && is_secret(&head.to_ascii_lowercase()) => format!("{head}= ***"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_line_and_keeps_the_secret() {
+        let error = RawConfig::parse("[notify]\nslack_webhook_url = \"https://hooks/s3cret\" oops\n").unwrap_err();
+        assert!(
+            error.contains("line 2") && error.contains("slack_webhook_url") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 }

@@ -52,7 +52,7 @@ pub struct Run {
     pub provider: Provider,
     pub source: Source,
     pub pipeline_url: Option<String>,
-    /// Empty until the failure was reproduced.
+    /// Of the failure as CI reported it; where nothing was reported that says what failed, empty until it was reproduced.
     pub error_hash: String,
     pub error_type: Option<String>,
     pub error_summary: String,

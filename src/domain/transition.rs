@@ -4,7 +4,7 @@ use crate::domain::event::{EventType, NewEvent};
 use crate::domain::failure::Failure;
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
-use crate::domain::run::{ResolvedBy, Run, Status, candidate};
+use crate::domain::run::{ResolvedBy, Run, Source, Status, candidate};
 use crate::domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde_json::json;
@@ -83,6 +83,15 @@ impl Run {
         Ok(Transition { run, attempt: None, events, releases_lease: true })
     }
 
+    /// The run is taken back from a worker that gave no sign of life; the fact says so (`leaseLost`), for whoever counts such losses.
+    pub fn lost(&self, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
+        let mut released = self.released(why, now)?;
+        for event in &mut released.events {
+            event.payload = json!({ "leaseLost": true });
+        }
+        Ok(released)
+    }
+
     /// Something worth telling happened while a worker holds the run; the state stays.
     pub fn told(&self, events: Vec<NewEvent>, now: Timestamp) -> Result<Transition, Illegal> {
         if self.status != Status::Running {
@@ -98,9 +107,13 @@ impl Run {
             "errorType": failure.error_type, "errorHash": failure.hash, "category": failure.category,
             "confidence": failure.confidence,
         })));
-        told.run.error_hash.clone_from(&failure.hash);
-        told.run.error_type = Some(failure.error_type.clone());
-        told.run.error_summary.clone_from(&failure.summary);
+        // What was reported stays: the run is known by it, and the same report must find it again.
+        let is_reported = !matches!(self.source, Source::Local | Source::Dispatch) && !self.error_hash.is_empty();
+        if !is_reported {
+            told.run.error_hash.clone_from(&failure.hash);
+            told.run.error_type = Some(failure.error_type.clone());
+            told.run.error_summary.clone_from(&failure.summary);
+        }
         told.run.failure = Some(failure);
         Ok(told)
     }
@@ -115,7 +128,8 @@ impl Run {
         }
         told.run.pending = None;
         let message = format!("attempt {no} by {author} started");
-        told.events.push(NewEvent::new(EventType::AttemptStarted, author.to_string(), message));
+        told.events
+            .push(NewEvent::new(EventType::AttemptStarted, author.to_string(), message).with(json!({ "attempt": no })));
         told.attempt = Some(Attempt::started(no, author, hint, now));
         Ok(told)
     }
@@ -139,7 +153,7 @@ impl Run {
         let message = format!("attempt {} proved: red before, green after, green again", attempt.attempt_no);
         told.events.push(
             NewEvent::new(EventType::AttemptSucceeded, author, message)
-                .with(json!({ "patchDigest": attempt.patch_digest })),
+                .with(json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest })),
         );
         told.run.status = Status::Fixed;
         told.run.escalation_reason = None;
@@ -167,7 +181,10 @@ impl Run {
             attempt.author.to_string(),
             format!("attempt {} failed: {why}", attempt.attempt_no),
         )
-        .with(json!({ "kind": attempt.failure_kind, "patchDigest": attempt.patch_digest }));
+        .with(json!({
+            "attempt": attempt.attempt_no, "kind": attempt.failure_kind, "patchDigest": attempt.patch_digest,
+            "retry": stop.is_none(),
+        }));
         let mut told = match stop {
             Some((reason, note)) => self.escalated(reason, &note, now)?,
             None => self.released("another attempt is left", now)?,

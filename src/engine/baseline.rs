@@ -3,6 +3,7 @@ use crate::domain::output;
 use crate::domain::{Category, EventType, Failure, NewEvent, Reason};
 use crate::engine::EngineError;
 use crate::engine::session::Session;
+use crate::evidence::normalize::error_hash;
 use crate::process::Exit;
 use serde_json::json;
 
@@ -76,7 +77,11 @@ impl Session<'_> {
         };
         let is_flaky = colours.contains(&true);
         let declined = declined_kind(&failure);
+        let unlike = self.unlike_reported(&failure);
         self.commit(self.run.reproduced(failure, story.clone(), self.now())).await?;
+        if let Some(unlike) = unlike {
+            self.tell(vec![NewEvent::new(EventType::AttemptThinking, "system", unlike)]).await?;
+        }
         if is_flaky {
             let outputs = (1..=reruns).map(output::base_rerun);
             let proof: Vec<String> = std::iter::once(output::BASE.to_owned()).chain(outputs).collect();
@@ -86,6 +91,22 @@ impl Session<'_> {
             return Ok(Baseline::Declined(Reason::Flaky, story));
         }
         Ok(declined.map_or(Baseline::Reproduced, |(reason, note)| Baseline::Declined(reason, note)))
+    }
+
+    /// Says how what was seen here differs from what CI reported; the names of the types may, as CI may have its own.
+    fn unlike_reported(&self, failure: &Failure) -> Option<String> {
+        let run = &self.run;
+        let reported = run.error_type.as_deref().filter(|_| !run.error_hash.is_empty() && run.failure.is_none())?;
+        let lines: Vec<&str> = failure.lines.iter().map(|it| it.text.as_str()).collect();
+        if [&failure.hash, &error_hash(reported, &lines)].contains(&&run.error_hash) {
+            return None;
+        }
+        let here = format!("{}: {}", failure.error_type, failure.summary);
+        let there = format!("{reported}: {}", run.error_summary);
+        Some(
+            self.engine
+                .safe_text(&format!("what fails here is not what was reported: here {here}; reported {there}"), 800),
+        )
     }
 }
 

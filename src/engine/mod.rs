@@ -2,6 +2,7 @@
 pub mod attempt;
 pub mod baseline;
 pub mod decisions;
+pub mod inbox;
 pub mod intake;
 pub mod live;
 pub mod policy;

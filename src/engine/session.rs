@@ -32,6 +32,9 @@ impl Session<'_> {
             return Err(EngineError::Stopped);
         }
         self.engine.store.commit(&transition, Some(&self.lease)).await?;
+        for event in &transition.events {
+            tracing::info!(event = event.kind.as_str(), status = transition.run.status.as_str(), "{}", event.message);
+        }
         self.run = transition.run;
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// How often an idle worker looks for a run.
 const IDLE: Duration = Duration::from_secs(1);
@@ -80,7 +81,10 @@ impl Worker {
         let claimed =
             self.engine.store.claim(&Claim::of(&self.name, only, now, now + self.engine.settings.lease)).await?;
         match claimed {
-            Some((run, lease)) => self.work_on(run, lease, shutdown).await.map(Some),
+            Some((run, lease)) => {
+                let span = tracing::info_span!("run", run_id = %run.id);
+                self.work_on(run, lease, shutdown).instrument(span).await.map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -104,6 +108,7 @@ impl Worker {
     /// Takes one step with a run this worker holds: reproduce, or one attempt.
     async fn work_on(&self, run: Run, lease: Lease, shutdown: &CancellationToken) -> Result<Run, EngineError> {
         let id = run.id;
+        tracing::info!(repository = run.repository, attempts = run.attempt_count, worker = self.name, "claimed");
         let cancel = shutdown.child_token();
         let pulse = tokio::spawn(keep_alive(self.engine.clone(), lease.clone(), cancel.clone()));
         let (cannot_prepare, prepared) = (false, None);
@@ -113,8 +118,13 @@ impl Worker {
         let result = session.settle(result, shutdown).await;
         pulse.abort();
         self.engine.live.clear(id);
+        if let Err(error) = &result {
+            tracing::warn!(%error, "the work on the run broke off");
+        }
         result?;
-        Ok(self.engine.store.run(id).await?)
+        let run = self.engine.store.run(id).await?;
+        tracing::info!(status = run.status.as_str(), attempts = run.attempt_count, "let go");
+        Ok(run)
     }
 }
 
@@ -213,6 +223,7 @@ impl Engine {
         let dead: Vec<String> = leases.into_iter().map(|(_, worker)| worker).filter(|it| is_dead(it)).collect();
         let taken = self.store.take_back(self.clock.now(), &dead).await?;
         for id in &taken {
+            tracing::warn!(run_id = %id, "taken back from a worker that is gone or silent");
             self.live.clear(*id);
         }
         Ok(taken)

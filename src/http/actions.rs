@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 const MAX_NOTE: usize = 2_000;
 const MAX_REV: usize = 80;
@@ -30,13 +30,25 @@ pub struct DecisionBody {
     #[schema(max_length = 80)]
     pub rev: Option<String>,
     /// Version of the run that was looked at
+    #[schema(maximum = 9_223_372_036_854_775_807_u64)]
     pub version: Option<u64>,
 }
 
 /// A fix by hand: either a patch or a hint.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FixBody {
+    Patch(PatchBody),
+    Hint(HintBody),
+}
+
+/// A fix by hand as a patch, judged like any other.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FixBody {
+pub struct PatchBody {
+    /// A unified diff against the failing commit
+    #[schema(pattern = "\\S")]
+    pub patch: String,
     /// Why; kept in the timeline
     #[schema(max_length = 2000)]
     pub note: Option<String>,
@@ -44,12 +56,34 @@ pub struct FixBody {
     #[schema(max_length = 80)]
     pub rev: Option<String>,
     /// Version of the run that was looked at
+    #[schema(maximum = 9_223_372_036_854_775_807_u64)]
     pub version: Option<u64>,
-    /// A unified diff against the failing commit
-    pub patch: Option<String>,
-    /// Words for the agent, whose turn the next attempt is
-    #[schema(max_length = 4000)]
-    pub hint: Option<String>,
+}
+
+/// Words for the agent, whose turn the next attempt is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HintBody {
+    #[schema(max_length = 4000, pattern = "\\S")]
+    pub hint: String,
+    /// Why; kept in the timeline
+    #[schema(max_length = 2000)]
+    pub note: Option<String>,
+    /// Digest (or its first seven characters or more) of the patch that was looked at
+    #[schema(max_length = 80)]
+    pub rev: Option<String>,
+    /// Version of the run that was looked at
+    #[schema(maximum = 9_223_372_036_854_775_807_u64)]
+    pub version: Option<u64>,
+}
+
+/// What must be so for a decision to be carried out.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct Required {
+    /// Version of the run that was looked at, as its `ETag` has it; else 412
+    #[param(rename = "If-Match", value_type = String, required = false, pattern = "^(\"?[0-9]{1,18}\"?|\\*)$")]
+    pub if_match: Option<u64>,
 }
 
 /// What came of a decision.
@@ -74,9 +108,7 @@ impl From<Acted> for Decided {
 /// Approves, denies, aborts or retries a run. The same decision again changes nothing.
 #[utoipa::path(post, path = "/runs/{id}/actions/{action}", tag = "actions", operation_id = "decide",
     params(("id" = RunId, Path, description = "The run"),
-        ("action" = inline(Plain), Path, description = "What to do"),
-        ("If-Match" = Option<String>, Header, description = "Version of the run that was looked at, as its `ETag` has it",
-            pattern = "^(\"[0-9]{1,18}\"|\\*)$")),
+        ("action" = inline(Plain), Path, description = "What to do"), Required),
     request_body = Option<DecisionBody>,
     responses((status = 200, description = "What came of it", body = Decided), RefusalOfDecision),
     security(("bearer" = [])))]
@@ -98,9 +130,7 @@ pub async fn decide(
 
 /// Takes a fix by hand, which is judged like any other attempt.
 #[utoipa::path(post, path = "/runs/{id}/actions/human-fix", tag = "actions", operation_id = "humanFix",
-    params(("id" = RunId, Path, description = "The run"),
-        ("If-Match" = Option<String>, Header, description = "Version of the run that was looked at, as its `ETag` has it",
-            pattern = "^(\"[0-9]{1,18}\"|\\*)$")),
+    params(("id" = RunId, Path, description = "The run"), Required),
     request_body = FixBody,
     responses((status = 200, description = "What came of it", body = Decided), RefusalOfDecision),
     security(("bearer" = [])))]
@@ -113,7 +143,7 @@ pub async fn human_fix(
     act(&service, id, ActionKind::HumanFix, person, request).await
 }
 
-/// The actions without a fix, for the OpenAPI document.
+/// The actions without a fix, for the `OpenAPI` document.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Plain {
@@ -140,7 +170,8 @@ async fn act(
     if let (Some(required), Some(version)) = (required, version)
         && required != version
     {
-        return Err(Problem::field("version", "this and `If-Match` name different versions"));
+        let message = "`version` and `If-Match` name different versions; both cannot be what there is now";
+        return Err(Problem::new(StatusCode::CONFLICT, "conflict", message));
     }
     let version = required.or(version);
     let decision = ActionRequest { kind, by: person.name.clone(), is_authenticated: true, note, rev, version, fix };
@@ -183,7 +214,7 @@ fn refusal(error: BacklogError, required: Option<u64>) -> Problem {
 
 /// Returns the version that `If-Match` requires.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let wrong = || Problem::field("If-Match", "this is the version of the run in quotes, like \"7\"");
+    let wrong = || Problem::field("If-Match", "this is the version of the run, like \"7\"");
     let mut values = headers.get_all(header::IF_MATCH).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().map_err(|_| wrong())?.trim();
@@ -193,7 +224,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
-    let digits = text.strip_prefix('"').and_then(|it| it.strip_suffix('"')).ok_or_else(wrong)?;
+    let digits = text.trim_matches('"');
     let is_plain = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
     digits.parse().ok().filter(|_| is_plain).map(Some).ok_or_else(wrong)
 }
@@ -208,7 +239,7 @@ mod tests {
         for (value, expected) in [
             ("\"7\"", Ok(Some(7))),
             ("*", Ok(None)),
-            ("7", Err(())),
+            ("7", Ok(Some(7))),
             ("\"+7\"", Err(())),
             ("\"\"", Err(())),
             ("W/\"7\"", Err(())),

@@ -4,6 +4,7 @@ use crate::backlog::ActionKind;
 use crate::domain::Role;
 use crate::http::address::TrustedProxies;
 use crate::http::limits::Limits;
+use crate::http::observe::Asker;
 use crate::http::{Problem, Service};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::header::AUTHORIZATION;
@@ -178,5 +179,10 @@ pub async fn require(
             }
         }
     }
-    service.guard.admit(parts, role, attempted).await
+    let asker = parts.extensions.get::<Asker>().cloned();
+    let person = service.guard.admit(parts, role, attempted).await?;
+    if let Some(asker) = asker {
+        asker.is(&person.name);
+    }
+    Ok(person)
 }

@@ -138,7 +138,9 @@ impl Fields {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Number(number)) if number.is_u64() => Ok(number.as_u64()),
-            Some(_) => Err(Problem::field(name, "this is a whole number")),
+            // To JSON, 7.0 is a whole number too.
+            Some(Value::Number(number)) => number.as_f64().and_then(whole).map(Some).ok_or_else(|| not_whole(name)),
+            Some(_) => Err(not_whole(name)),
         }
     }
 
@@ -152,6 +154,17 @@ impl Fields {
             None => Ok(()),
         }
     }
+}
+
+fn not_whole(name: &str) -> Problem {
+    Problem::field(name, "this is a whole number")
+}
+
+/// Returns a number that is whole and not too large to be told exactly.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
+fn whole(number: f64) -> Option<u64> {
+    let is_whole = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
+    is_whole.then_some(number as u64)
 }
 
 #[cfg(test)]

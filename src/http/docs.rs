@@ -1,4 +1,4 @@
-//! The OpenAPI document, from the code, and a page to read it that needs no other host.
+//! The `OpenAPI` document, from the code, and a page to read it that needs no other host.
 use crate::http::Service;
 use crate::http::error::{ErrorBody, ErrorDetail};
 use axum::Router;

@@ -169,19 +169,19 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The refusals that any route may give, for the OpenAPI document.
+/// The refusals that any route may give, for the `OpenAPI` document.
 #[derive(Debug)]
 pub struct AnyRefusal;
 
-/// The refusals of a route that needs an operator, for the OpenAPI document.
+/// The refusals of a route that needs an operator, for the `OpenAPI` document.
 #[derive(Debug)]
 pub struct Refusal;
 
-/// The refusals of a route about one thing that may not be there, for the OpenAPI document.
+/// The refusals of a route about one thing that may not be there, for the `OpenAPI` document.
 #[derive(Debug)]
 pub struct RefusalOfOne;
 
-/// The refusals of a decision, for the OpenAPI document.
+/// The refusals of a decision, for the `OpenAPI` document.
 #[derive(Debug)]
 pub struct RefusalOfDecision;
 

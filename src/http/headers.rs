@@ -20,12 +20,7 @@ pub struct RequestId(pub String);
 pub async fn dress(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| {
-        tracing::error!(request = id, "a route panicked");
-        let message = format!("something failed here; the server's log has the reason, under the request {id}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
-    });
+    let mut response = answer(next.run(request), &id).await;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
@@ -48,6 +43,15 @@ pub async fn dress(State(service): State<Service>, mut request: Request, next: N
     response
 }
 
+/// Returns the answer; a panic on the way to it becomes one too.
+async fn answer(answering: impl Future<Output = Response>, id: &str) -> Response {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(request = id, "a route panicked");
+        let message = format!("something failed here; the server's log has the reason, under the request {id}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+    })
+}
+
 /// Takes the id that came with the request if it is a plain word, else makes one.
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok());
@@ -57,4 +61,19 @@ fn request_id(request: &Request) -> String {
             && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
     };
     given.filter(is_sane).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_with_the_id_of_its_request() {
+        let response = answer(async { panic!("of a test") }, "abc").await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["code"], "internal");
+        assert!(body["error"]["message"].as_str().unwrap().ends_with("under the request abc"));
+    }
 }

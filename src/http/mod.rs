@@ -11,7 +11,9 @@ pub mod feed;
 pub mod headers;
 pub mod health;
 pub mod limits;
+pub mod metrics;
 pub mod metrics_of_runs;
+pub mod observe;
 pub mod outputs;
 pub mod query;
 pub mod router;
@@ -21,15 +23,18 @@ pub mod stalling;
 pub mod stream;
 pub mod tls;
 pub mod token;
+pub mod webhook;
 
 pub use auth::Guard;
 pub use error::Problem;
 pub use server::Server;
+pub use webhook::Webhook;
 
 use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::http::body::Room;
 use crate::http::feed::Feed;
+use crate::telemetry::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +50,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether everybody may read.
     pub public_reads: bool,
+    /// Who may read the metrics of the process.
+    pub metrics: metrics::Audience,
     /// Connections at once; further ones wait.
     pub max_connections: usize,
     /// Streams of events at once.
@@ -73,13 +80,14 @@ impl Default for Settings {
             listen: "127.0.0.1:7171".to_owned(),
             tls: None,
             public_reads: false,
+            metrics: metrics::Audience::Loopback,
             max_connections: 1_024,
             max_streams: 256,
             max_body: 1024 * 1024,
             max_bodies: 256 * 1024 * 1024,
             head_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
-            body_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_mins(1),
             request_timeout: Duration::from_secs(90),
             heartbeat: Duration::from_secs(15),
             grace: Duration::from_secs(10),
@@ -94,6 +102,8 @@ pub struct Service {
     /// Says who asks and whether they may.
     pub guard: Guard,
     pub clock: Arc<dyn Clock>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
     /// The newest events, for all streams.
     pub feed: Feed,
     /// Room for request bodies.
@@ -103,20 +113,30 @@ pub struct Service {
     pub shutdown: CancellationToken,
     /// Decisions under way; they are carried out even when the one who asked is gone.
     pub tasks: TaskTracker,
+    /// Where reported failures go; `None`: they are not taken here.
+    pub webhook: Option<Webhook>,
 }
 
 impl Service {
     /// Returns the service of a backlog, which begins to follow its events when it is served.
-    pub fn new(backlog: Arc<dyn Backlog>, guard: Guard, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+    pub fn new(
+        backlog: Arc<dyn Backlog>,
+        guard: Guard,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             backlog,
             guard,
             clock,
+            metrics,
             feed: Feed::new(settings.max_streams),
             room: Room::new(settings.max_bodies),
             settings: Arc::new(settings),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            webhook: None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! All routes, in one place.
 use crate::http::docs::Document;
 use crate::http::{
-    Service, actions, bounds, docs, events, headers, health, metrics_of_runs, outputs, runs, stream, token,
+    Service, actions, bounds, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs, runs, stream,
+    token, webhook,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -24,6 +25,7 @@ pub fn router(service: &Service) -> Router {
         .method_not_allowed_fallback(bounds::not_this_way)
         .layer(from_fn_with_state(service.clone(), bounds::time))
         .layer(from_fn(bounds::head))
+        .layer(from_fn_with_state(service.clone(), observe::observe))
         .layer(from_fn_with_state(service.clone(), headers::dress))
         .with_state(service.clone())
 }
@@ -34,7 +36,7 @@ pub fn documented() -> OpenApiRouter<Service> {
         .nest(PREFIX, healing())
         // Dispatch orders: here (`.routes(routes!(dispatch::dispatch))`, at /v1/jarvis/dispatch).
         .routes(routes!(token::login))
-        // Metrics of the process: here (`.routes(routes!(metrics::metrics))`, at /metrics).
+        .routes(routes!(metrics::metrics))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
 }
@@ -42,7 +44,7 @@ pub fn documented() -> OpenApiRouter<Service> {
 /// Returns the routes below the prefix.
 fn healing() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        // Reports of failures: here (`.routes(routes!(webhook::webhook))`, at /webhook).
+        .routes(routes!(webhook::webhook))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::live))

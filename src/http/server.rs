@@ -64,12 +64,11 @@ impl Server {
             };
             ServeError::Listen { address: address.clone(), why }
         };
-        let listener = match handed_over().map_err(failed)? {
-            Some(listener) => listener,
-            None => {
-                check_address(&address)?;
-                TcpListener::bind(&address).await.map_err(failed)?
-            }
+        let listener = if let Some(listener) = handed_over().map_err(failed)? {
+            listener
+        } else {
+            check_address(&address)?;
+            TcpListener::bind(&address).await.map_err(failed)?
         };
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, tls })

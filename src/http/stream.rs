@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,9 +38,17 @@ pub struct StreamParams {
     pub after: Option<u64>,
 }
 
+/// Where a listener was cut off.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct Resumed {
+    /// Begin after the event of this number
+    #[param(rename = "Last-Event-ID", value_type = u64, required = false, maximum = 9_223_372_036_854_775_807_u64)]
+    pub last_event_id: Option<u64>,
+}
+
 /// Tells events as they are stored: first `{"type":"stream.connected"}`, then each event with its number as `id`, and now and then `{"type":"stream.heartbeat"}`.
-#[utoipa::path(get, path = "/stream", tag = "events", operation_id = "stream", params(StreamParams,
-        ("Last-Event-ID" = Option<u64>, Header, description = "Begin after the event of this number")),
+#[utoipa::path(get, path = "/stream", tag = "events", operation_id = "stream", params(StreamParams, Resumed),
     responses((status = 200, description = "Server-sent events, without end", content_type = "text/event-stream",
         body = String), RefusalOfOne), security(("bearer" = [])))]
 pub async fn stream(
@@ -104,7 +112,7 @@ impl Telling {
         let period = service.settings.heartbeat;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let greeting = message("stream.connected", &service, cursor, Some(run));
+        let greeting = message("stream.connected", &service, cursor, json!({ "runId": run }));
         Self { service, reader, run, cursor, greeting: Some(greeting), heartbeat, _place: place }
     }
 
@@ -130,7 +138,7 @@ impl Telling {
                     if !self.reader.is_still_in(&self.service).await {
                         return None;
                     }
-                    return Some(message("stream.heartbeat", &self.service, self.cursor, None));
+                    return Some(message("stream.heartbeat", &self.service, self.cursor, json!({})));
                 }
             }
         }
@@ -163,10 +171,8 @@ impl Telling {
 }
 
 /// Returns a message that is no event. Its number is that of the last event before it, so that who breaks off here comes back there.
-fn message(kind: &str, service: &Service, cursor: u64, run: Option<Option<RunId>>) -> Bytes {
-    let mut data = json!({ "type": kind, "timestamp": service.clock.now() });
-    if let Some(run) = run {
-        data["runId"] = json!(run);
-    }
+fn message(kind: &str, service: &Service, cursor: u64, mut data: Value) -> Bytes {
+    data["type"] = json!(kind);
+    data["timestamp"] = json!(service.clock.now());
     format!("id: {cursor}\ndata: {data}\n\n").into()
 }

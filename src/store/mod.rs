@@ -170,6 +170,11 @@ pub trait Store: Operators {
     /// repository the oldest run.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Option<(Run, Lease)>, StoreError>;
 
+    /// Returns whether the database answers and its schema is the one this program knows; the error says what is wrong.
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.last_seq().await.map(drop)
+    }
+
     /// Extends a lease. `false`: it is lost (taken back, or the run was aborted); stop working at once.
     async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError>;
 

@@ -18,7 +18,8 @@ pub(super) async fn put(conn: &mut PgConnection, operator: &Operator) -> Result<
         "INSERT INTO operators (id, name, role, token_digest, password_hash, created_at, revoked_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, token_digest = excluded.token_digest,
-             password_hash = excluded.password_hash, revoked_at = excluded.revoked_at",
+             password_hash = excluded.password_hash,
+             revoked_at = COALESCE(operators.revoked_at, excluded.revoked_at)",
     )
     .bind(operator.id.simple().to_string())
     .bind(text(&operator.name))

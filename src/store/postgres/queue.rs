@@ -221,7 +221,7 @@ pub(super) async fn take_back(
         write::end_lease(conn, lost.run_id).await?;
         return Ok((false, None));
     }
-    let Transition { run, attempt, events, .. } = run.released(&lost.why, now).map_err(broken)?;
+    let Transition { run, attempt, events, .. } = run.lost(&lost.why, now).map_err(broken)?;
     let newest = write::apply(conn, &Transition { run, attempt, events, releases_lease: true }).await?;
     Ok((true, newest))
 }

@@ -66,7 +66,7 @@ pub(super) async fn runs(conn: &mut PgConnection, query: &RunQuery) -> Result<(V
 }
 
 /// Adds the conditions of `query`. Each combination is a statement of its own, so that each gets the plan that suits it.
-fn matching<'a>(statement: &mut QueryBuilder<Postgres>, query: &'a RunQuery) {
+fn matching(statement: &mut QueryBuilder<Postgres>, query: &RunQuery) {
     let mut conjunction = " WHERE ";
     if let Some(status) = query.status {
         statement.push(conjunction).push("status = ").push_bind(status.as_str());

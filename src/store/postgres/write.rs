@@ -6,6 +6,7 @@ use crate::domain::Attempt;
 use crate::domain::Digest;
 use crate::domain::Event;
 use crate::domain::NewEvent;
+use crate::domain::ResolvedBy;
 use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::Transition;
@@ -126,7 +127,7 @@ async fn put_next(conn: &mut PgConnection, run: &Run) -> Result<(), Fault> {
     .bind(run.not_before.map(codec::time))
     .bind(text(&run.repository))
     .bind(run.status.as_str())
-    .bind(run.resolved_by.map(|it| it.as_str()))
+    .bind(run.resolved_by.map(ResolvedBy::as_str))
     .bind(codec::int(run.version))
     .bind(row.doc)
     .execute(&mut *conn)

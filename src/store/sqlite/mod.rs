@@ -4,6 +4,7 @@
 mod archive;
 mod arrive;
 mod audit;
+mod backup;
 mod cursor;
 mod news;
 mod open;
@@ -41,6 +42,8 @@ use sqlx::SqlitePool;
 use sqlx::Transaction;
 use std::path::Path;
 use std::time::Duration;
+
+pub use backup::backup;
 
 /// The backlog's memory in one file.
 #[derive(Debug, Clone)]
@@ -131,6 +134,11 @@ impl Store for SqliteStore {
     async fn events(&self, run: Option<RunId>, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let mut tx = self.snapshot().await?;
         read::events(&mut tx, run, after, limit).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let mut conn = self.readers.acquire().await.map_err(codec::broken)?;
+        open::check_schema(&mut conn).await
     }
 
     async fn last_seq(&self) -> Result<u64, StoreError> {

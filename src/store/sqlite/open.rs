@@ -126,6 +126,18 @@ async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Refuses a schema that this program does not know, also one that a newer program made while this one runs.
+pub(super) async fn check_schema(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
+    let found = schema_version(conn).await?;
+    if found == known {
+        return Ok(());
+    }
+    Err(StoreError::Broken(format!(
+        "the database has schema {found}, this program knows {known}; restart or update paramedic"
+    )))
+}
+
 async fn schema_version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
     let table = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'");
     if table.fetch_optional(&mut *conn).await.map_err(broken)?.is_none() {

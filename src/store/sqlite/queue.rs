@@ -47,34 +47,46 @@ pub(super) async fn require_held(conn: &mut SqliteConnection, run_id: RunId, lea
     held.map(|_| ()).ok_or(StoreError::Conflict)
 }
 
-/// Returns the run that is to be taken next: of the repository whose turn it is, the one that was created first. Times are compared to the nanosecond.
+/// What may be taken of `runs` at `?1`. Times are compared to the nanosecond.
+macro_rules! waiting {
+    () => {
+        "status = 'queued' AND (not_before IS NULL OR not_before <= ?1)
+         AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)"
+    };
+}
+
+/// Returns the run that is to be taken next: of the repository whose turn it is, the one that was created first. Jumps from repository to
+/// repository in the index, so that it costs the same however many runs wait.
 pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Result<Option<Run>, StoreError> {
-    let doc = sqlx::query_scalar::<_, String>(
-        "WITH waiting AS (
-             SELECT id, repository, created_at, rowid AS row FROM runs
-             WHERE status = 'queued' AND (not_before IS NULL OR not_before <= ?1) AND (?2 IS NULL OR id = ?2)
-               AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)
-         ), held AS (
-             SELECT repository, count(*) AS n FROM leases JOIN runs ON runs.id = leases.run_id GROUP BY repository
-         ), turn AS (
-             SELECT waiting.repository FROM (SELECT DISTINCT repository FROM waiting) AS waiting
-             LEFT JOIN held ON held.repository = waiting.repository
-             LEFT JOIN served ON served.repository = waiting.repository
-             WHERE ?3 = 0 OR ?2 IS NOT NULL OR coalesce(held.n, 0) < ?3
-             ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0),
-                 (SELECT min(created_at) FROM waiting AS first WHERE first.repository = waiting.repository)
-             LIMIT 1
-         )
-         SELECT doc FROM runs WHERE id = (
-             SELECT id FROM waiting WHERE repository = (SELECT repository FROM turn) ORDER BY created_at, row LIMIT 1
-         )",
-    )
-    .bind(codec::time(claim.now))
-    .bind(claim.only.map(codec::id))
-    .bind(claim.per_repository)
-    .fetch_optional(conn)
-    .await
-    .map_err(broken)?;
+    let doc = match claim.only {
+        Some(id) => sqlx::query_scalar::<_, String>(concat!("SELECT doc FROM runs WHERE id = ?2 AND ", waiting!()))
+            .bind(codec::time(claim.now))
+            .bind(codec::id(id)),
+        None => sqlx::query_scalar(concat!(
+            "WITH RECURSIVE repositories (repository) AS (
+                 SELECT min(repository) FROM runs WHERE status = 'queued'
+                 UNION ALL
+                 SELECT (SELECT min(repository) FROM runs WHERE status = 'queued' AND repository > repositories.repository)
+                 FROM repositories WHERE repository IS NOT NULL
+             ), firsts AS (
+                 SELECT repository, (
+                     SELECT rowid FROM runs WHERE runs.repository = repositories.repository AND ",
+            waiting!(),
+            " ORDER BY created_at, rowid LIMIT 1
+                 ) AS first FROM repositories WHERE repository IS NOT NULL
+             ), held AS (
+                 SELECT repository, count(*) AS n FROM leases CROSS JOIN runs ON runs.id = leases.run_id GROUP BY repository
+             )
+             SELECT doc FROM firsts CROSS JOIN runs ON runs.rowid = firsts.first
+             LEFT JOIN held ON held.repository = firsts.repository
+             LEFT JOIN served ON served.repository = firsts.repository
+             WHERE ?2 = 0 OR coalesce(held.n, 0) < ?2
+             ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0), created_at LIMIT 1"
+        ))
+        .bind(codec::time(claim.now))
+        .bind(claim.per_repository),
+    };
+    let doc = doc.fetch_optional(conn).await.map_err(broken)?;
     doc.map(|doc| codec::parse_doc("a queued run", &doc)).transpose()
 }
 
@@ -160,7 +172,7 @@ pub(super) async fn take_back(conn: &mut SqliteConnection, lost: &Lost, now: Tim
         write::end_lease(conn, lost.run_id).await?;
         return Ok(false);
     }
-    let Transition { run, attempt, events, .. } = run.released(&lost.why, now).map_err(broken)?;
+    let Transition { run, attempt, events, .. } = run.lost(&lost.why, now).map_err(broken)?;
     write::apply(conn, &Transition { run, attempt, events, releases_lease: true }).await?;
     Ok(true)
 }

@@ -52,7 +52,8 @@ pub(super) async fn find(conn: &mut SqliteConnection, prefix: &str, limit: u32) 
 pub(super) async fn runs(conn: &mut SqliteConnection, query: &RunQuery) -> Result<(Vec<Run>, u64), StoreError> {
     let status = query.status.map(Status::as_str);
     let total = sqlx::query_scalar::<_, i64>(
-        "SELECT count(*) FROM runs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR repository = ?2)",
+        "SELECT count(*) FROM runs INDEXED BY runs_by_repository
+         WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR repository = ?2)",
     )
     .bind(status)
     .bind(query.repository.as_deref())
@@ -60,7 +61,8 @@ pub(super) async fn runs(conn: &mut SqliteConnection, query: &RunQuery) -> Resul
     .await
     .map_err(broken)?;
     let docs = sqlx::query_scalar::<_, String>(
-        "SELECT doc FROM runs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR repository = ?2)
+        "SELECT doc FROM runs INDEXED BY runs_by_change
+         WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR repository = ?2)
          ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
     )
     .bind(status)

@@ -201,7 +201,7 @@ impl Running {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
         let app = App { engine: place.engine.clone(), backlog: place.embedded(false) };
-        let service = app.service(&place.config, settings).unwrap();
+        let service = app.service(&place.config, settings, app.metrics()).unwrap();
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service))) }
     }

@@ -131,7 +131,7 @@ async fn bad_decisions_are_refused_with_what_is_wrong() {
     );
     let refused = client.post(&path("approve"), OPERATOR, &json!({})).await;
     assert_eq!((refusal(&refused), &refused.1["error"]["state"]), ((409, "illegal_state", None), &json!("queued")));
-    for header in ["7", "\"x\"", "W/\"1\""] {
+    for header in ["x", "\"x\"", "W/\"1\""] {
         let request = client.request(Method::POST, &path("abort"), OPERATOR).header("If-Match", header);
         assert_eq!(refusal(&answer(request.send().await.unwrap()).await), (400, "invalid", Some("If-Match")));
     }

@@ -14,7 +14,7 @@ use paramedic::wiring::App;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +83,8 @@ pub(crate) async fn tell(store: &dyn Store, run: RunId, message: &str) {
 pub(crate) struct Served {
     pub(crate) url: String,
     pub(crate) child: Child,
+    /// What it said until it was ready.
+    pub(crate) said: Vec<String>,
     stderr: mpsc::Receiver<String>,
 }
 
@@ -93,26 +95,23 @@ impl Served {
         if !args.contains(&"--workers") {
             all.extend(["--workers", "0"]);
         }
-        let mut child = world.command(&all).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self::started(world.command(&all))
+    }
+
+    /// Starts a call of the program and waits until it is ready.
+    pub(crate) fn started(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let (lines, stderr) = mpsc::channel();
         let reader = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || reader.lines().map_while(Result::ok).try_for_each(|it| lines.send(it)));
-        let mut served = Self { url: String::new(), child, stderr };
-        served.url = served.line("listening on ").trim_start_matches("listening on ").to_owned();
-        served
+        let said = lines_until(&stderr, "listening on ");
+        let url = said.last().unwrap().trim_start_matches("listening on ").to_owned();
+        Self { url, child, said, stderr }
     }
 
     /// Waits for a line on standard error that has these words.
-    pub(crate) fn line(&self, words: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            let line = self.stderr.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("the server never said `{words}` but {seen:?}"));
-            if line.contains(words) {
-                return line;
-            }
-            seen.push(line);
-        }
+    pub(crate) fn line(&self, words: &str) {
+        lines_until(&self.stderr, words);
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -129,6 +128,15 @@ impl Served {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
+}
+
+fn lines_until(stderr: &mpsc::Receiver<String>, words: &str) -> Vec<String> {
+    let mut seen = Vec::new();
+    while !seen.last().is_some_and(|it: &String| it.contains(words)) {
+        let line = stderr.recv_timeout(PATIENCE);
+        seen.push(line.unwrap_or_else(|_| panic!("the server never said `{words}` but {seen:?}")));
+    }
+    seen
 }
 
 impl Drop for Served {
@@ -154,7 +162,7 @@ impl Inside {
         let settings = Settings { listen: "127.0.0.1:0".to_owned(), ..settings };
         let server = Server::bind(&settings).await.unwrap();
         let url = server.url();
-        let service = app.service(&config, settings).unwrap();
+        let service = app.service(&config, settings, app.metrics()).unwrap();
         let shutdown = service.shutdown.clone();
         let serving = tokio::spawn(server.run(service));
         Self { url, shutdown, serving }

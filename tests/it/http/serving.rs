@@ -1,6 +1,6 @@
 //! `paramedic serve` as a program: where it listens, how it stops, and the work it does beside.
 use super::served::{OPERATOR, Served, VIEWER, database};
-use crate::support::{BUGGY, RIGHT, World, eventually};
+use crate::support::{BUGGY, RIGHT, World};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -35,21 +35,23 @@ async fn it_stops_in_good_order_with_exit_0() {
     }
 }
 
-#[test]
-fn without_operators_it_says_how_to_add_one() {
+#[tokio::test]
+async fn without_operators_it_says_how_to_add_one() {
     let world = World::new();
-    let child = world.spawn(&["serve", "--listen", "127.0.0.1:0", "--workers", "0"]);
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    eventually("the database", || world.data_dir().join("paramedic.db").exists().then_some(()));
-    let stopped = std::thread::spawn(move || child.wait_with_output().unwrap());
-    while !stopped.is_finished() {
-        let _ = nix::sys::signal::kill(pid, Signal::SIGTERM);
-        std::thread::yield_now();
-    }
-    // It may be stopped before it is ready; then it said nothing.
-    let output = stopped.join().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.is_empty() || said.contains("paramedic operator add"), "{said}");
+    let served = Served::start(&world, &[]);
+    assert!(served.said.iter().any(|it| it.contains("paramedic operator add")), "{:?}", served.said);
+    served.stop();
+    database(&world).await;
+    let served = Served::start(&world, &[]);
+    assert_eq!(served.said.len(), 1, "{:?}", served.said);
+}
+
+#[tokio::test]
+async fn tokens_in_the_clear_are_warned_of() {
+    let world = World::new();
+    let listening = world.command(&["serve", "--listen", "0.0.0.0:0", "--workers", "0"]);
+    let served = Served::started(listening);
+    assert!(served.said.iter().any(|it| it.contains("tokens travel in the clear")), "{:?}", served.said);
 }
 
 #[tokio::test]

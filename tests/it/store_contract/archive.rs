@@ -70,16 +70,18 @@ async fn fill(store: &dyn Store) -> RunId {
 }
 
 /// Everything that the store tells, in words.
-async fn told(store: &dyn Store) -> String {
+async fn told(store: &dyn Store) -> Vec<String> {
     let (runs, _) = store.runs(&RunQuery::default()).await.unwrap();
-    let mut text = format!("{runs:?} {:?}", store.operators().await.unwrap());
+    let mut told = vec![format!("{runs:?} {:?}", store.operators().await.unwrap())];
     for run in &runs {
-        text += &format!("{:?}", store.attempts(run.id).await.unwrap());
+        told.push(format!("{:?}", store.attempts(run.id).await.unwrap()));
         for (name, _) in store.outputs(run.id).await.unwrap() {
-            text += &format!("{:?}", store.output(run.id, &name).await.unwrap());
+            told.push(format!("{:?}", store.output(run.id, &name).await.unwrap()));
         }
     }
-    text + &format!("{:?} {:?}", store.events(None, 0, u32::MAX).await.unwrap(), store.find("latest", 1).await.unwrap())
+    told.push(format!("{:?}", store.events(None, 0, u32::MAX).await.unwrap()));
+    told.push(format!("{:?}", store.find("latest", 1).await.unwrap()));
+    told
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -413,12 +413,21 @@ pub(crate) async fn operators_are_kept_with_their_facts(backend: &impl Backend) 
     store.update_operator(&ann, &fact(EventType::OperatorRevoked), at(5)).await.unwrap();
     assert_eq!(other.operator("ann").await.unwrap(), Some(ann.clone()));
     assert_eq!(other.operator_by_token(&token).await.unwrap(), Some(ann.clone()));
+    // Who read her before that takes nothing back.
+    let stale = Operator { revoked_at: None, ..ann.clone() };
+    other.update_operator(&stale, &fact(EventType::OperatorTokenIssued), at(6)).await.unwrap();
+    assert_eq!(store.operator("ann").await.unwrap(), Some(ann));
     let new = operator("ann", Role::Admin);
     other.add_operator(&new, &added).await.unwrap();
     assert_eq!(store.operator("ann").await.unwrap(), Some(new));
     let told: Vec<_> = store.events(None, 0, 9).await.unwrap().iter().map(|it| (it.run_id, it.kind)).collect();
-    let expected =
-        [EventType::OperatorAdded, EventType::OperatorAdded, EventType::OperatorRevoked, EventType::OperatorAdded];
+    let expected = [
+        EventType::OperatorAdded,
+        EventType::OperatorAdded,
+        EventType::OperatorRevoked,
+        EventType::OperatorTokenIssued,
+        EventType::OperatorAdded,
+    ];
     assert_eq!(told, expected.map(|it| (RunId::NONE, it)));
     assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
 }

@@ -34,7 +34,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
-        let mut line = || lines.next().expect("`.ci/postgres with` says why it failed").unwrap();
+        // Without a line the script has said on standard error why it failed.
+        let mut line = || lines.next().unwrap().unwrap();
         let (url, dir) = (line(), PathBuf::from(line()));
         let pipe = script.stdin.take();
         Self { url, dir, script: Some((script, pipe)) }

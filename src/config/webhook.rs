@@ -1,0 +1,136 @@
+//! Settings of the webhook: whether it is open, and the secrets its senders sign with.
+use crate::config::{ConfigError, Environment};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+/// Longest file of a secret, in bytes.
+const MAX_SECRET_BYTES: u64 = 4_096;
+
+/// `[webhook]` in a settings file. The secret itself is never in one.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawWebhook {
+    /// Whether reports are taken in. Default true.
+    pub enabled: Option<bool>,
+    /// File that holds the secret and nothing else. Default: `CI_HEALING_WEBHOOK_SECRET`.
+    pub secret_file: Option<PathBuf>,
+    /// File of the secret before, while senders are being changed.
+    pub previous_secret_file: Option<PathBuf>,
+}
+
+impl RawWebhook {
+    /// Lays another file over this one: what it says wins.
+    #[must_use]
+    pub fn overlaid_by(self, over: Self) -> Self {
+        Self {
+            enabled: over.enabled.or(self.enabled),
+            secret_file: over.secret_file.or(self.secret_file),
+            previous_secret_file: over.previous_secret_file.or(self.previous_secret_file),
+        }
+    }
+
+    /// Checks the settings and reads the secrets; the environment wins over the files.
+    pub(super) fn check(self, environment: &Environment) -> Result<WebhookSettings, ConfigError> {
+        let enabled = match environment.text("CI_HEALING_ENABLED") {
+            Some(text) => super::checked::truth("CI_HEALING_ENABLED", text)?,
+            None => self.enabled.unwrap_or(true),
+        };
+        let secret = |variable: &str, file: Option<&PathBuf>| match (environment.text(variable), file) {
+            (Some(secret), _) => Ok(Some(Secret(secret.to_owned()))),
+            (None, Some(file)) => read(file).map(Some),
+            (None, None) => Ok(None),
+        };
+        let previous = secret("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", self.previous_secret_file.as_ref())?;
+        let current = secret("CI_HEALING_WEBHOOK_SECRET", self.secret_file.as_ref())?;
+        if current.is_none() && previous.is_some() {
+            return Err(ConfigError("webhook: there is a previous secret but no current one".to_owned()));
+        }
+        Ok(WebhookSettings { enabled, secret: current, previous_secret: previous })
+    }
+}
+
+/// The webhook's settings in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WebhookSettings {
+    pub enabled: bool,
+    /// What senders sign with; none: every delivery is believed.
+    pub secret: Option<Secret>,
+    /// Also believed.
+    pub previous_secret: Option<Secret>,
+}
+
+impl WebhookSettings {
+    /// Returns the secrets that are believed, the current one first.
+    pub fn secrets(&self) -> Vec<String> {
+        [&self.secret, &self.previous_secret].into_iter().flatten().map(|it| it.0.clone()).collect()
+    }
+}
+
+/// A secret; shown and written as `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+fn read(file: &PathBuf) -> Result<Secret, ConfigError> {
+    let wrong = |why: String| ConfigError(format!("webhook: secret file {}: {why}", file.display()));
+    let size = fs::metadata(file).map_err(|it| wrong(it.to_string()))?.len();
+    if size > MAX_SECRET_BYTES {
+        return Err(wrong(format!("{size} bytes are too many for a secret")));
+    }
+    let text = fs::read_to_string(file).map_err(|it| wrong(it.to_string()))?;
+    let secret = text.trim();
+    if secret.is_empty() { Err(wrong("it is empty".to_owned())) } else { Ok(Secret(secret.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(raw: RawWebhook, pairs: &[(&str, &str)]) -> Result<WebhookSettings, ConfigError> {
+        raw.check(&Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()))))
+    }
+
+    #[test]
+    fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "from-file\n").unwrap();
+        let raw = RawWebhook { secret_file: Some(file), ..RawWebhook::default() };
+        assert_eq!(checked(raw.clone(), &[]).unwrap().secrets(), ["from-file"]);
+        let both = [("CI_HEALING_WEBHOOK_SECRET", "new"), ("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", "old")];
+        let settings = checked(raw, &both).unwrap();
+        assert_eq!(settings.secrets(), ["new", "old"]);
+        let shown = format!("{settings:?}{}", serde_json::to_string(&settings).unwrap());
+        assert!(!shown.contains("new") && !shown.contains("old") && shown.contains("***"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, " \n").unwrap();
+        for raw in [
+            RawWebhook { secret_file: Some(file), ..RawWebhook::default() },
+            RawWebhook { secret_file: Some(folder.path().join("none")), ..RawWebhook::default() },
+        ] {
+            assert!(checked(raw, &[]).is_err());
+        }
+        assert!(checked(RawWebhook::default(), &[("CI_HEALING_ENABLED", "perhaps")]).is_err());
+        assert!(checked(RawWebhook::default(), &[("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", "old")]).is_err());
+        assert!(!checked(RawWebhook::default(), &[("CI_HEALING_ENABLED", "false")]).unwrap().enabled);
+        assert!(checked(RawWebhook::default(), &[]).unwrap().enabled);
+    }
+}

@@ -1,0 +1,134 @@
+//! The webhook: senders report failures here, signed; each is answered when it is stored for good.
+use crate::domain::{Provider, Receipt, Taken};
+use crate::engine::StoreError;
+use crate::engine::inbox::{Inbox, InboxError};
+use crate::http::body::{self, Whole, is_content_type};
+use crate::http::error::AnyRefusal;
+use crate::http::{Problem, Service};
+use crate::signal;
+use crate::signal::Head;
+use crate::signal::signature::{Proof, Secrets};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+
+/// From this size on checking a signature takes so long that it must not hold up the tasks of others.
+const LARGE: usize = 256 << 10;
+
+/// Where reports go, and whom to believe. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    pub inbox: Inbox,
+    pub secrets: Secrets,
+}
+
+/// A failure in the words that any CI can send; it is read by the `signal` module, field by field.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Report {
+    #[schema(schema_with = senders)]
+    pub provider: Provider,
+    /// owner/name
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+    pub repository: String,
+    /// A branch below `heal/` is one of ours: its failures are ignored
+    #[schema(min_length = 1, max_length = 255, pattern = r"\S")]
+    pub branch: String,
+    #[schema(min_length = 1, max_length = 100, pattern = r"^(?!.*\.\.)[0-9A-Za-z][0-9A-Za-z._/-]*$")]
+    pub commit_sha: String,
+    #[schema(max_length = 2000, pattern = r"^https?://[0-9A-Za-z][!-~]*$")]
+    pub pipeline_url: Option<String>,
+    /// What the sender calls the failure; without it, what the log shows
+    #[schema(max_length = 100)]
+    pub error_type: Option<String>,
+    /// The log of what failed; secrets in it are masked before it is stored
+    #[schema(min_length = 1, pattern = r"\S")]
+    pub error_log: String,
+}
+
+fn senders() -> Schema {
+    let all = Provider::ALL.iter().filter(|it| **it != Provider::Local).map(|it| it.as_str());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(all)).build().into()
+}
+
+/// Takes a report of a failure. It may be the document below, a Jenkins notification, or a delivery of GitHub (`X-GitHub-Event`) or GitLab
+/// (`X-Gitlab-Event`) as it is. Where a secret is set the body is signed: `sha256=` and the hex of HMAC-SHA256 over it, in `X-Hub-Signature-256` or
+/// `x-ci-signature`; GitLab names the secret in `X-Gitlab-Token`. What says nothing of a red build is answered with `ignored` and a reason.
+#[utoipa::path(post, path = "/webhook", tag = "webhook", operation_id = "report", request_body = Report,
+    responses(
+        (status = 202, description = "Stored, or found; or ignored with a reason", body = Receipt),
+        (status = 401, description = "The signature is missing or wrong", body = crate::http::error::ErrorBody),
+        (status = 408, description = "The body took too long", body = crate::http::error::ErrorBody),
+        (status = 413, description = "The body is larger than 1 MiB, or 25 MiB for a delivery of GitHub or GitLab",
+            body = crate::http::error::ErrorBody),
+        AnyRefusal))]
+pub async fn webhook(State(service): State<Service>, request: Request) -> Result<(StatusCode, Json<Receipt>), Problem> {
+    let Some(webhook) = &service.webhook else {
+        let message = "CI healing is disabled here: nothing is taken in";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message));
+    };
+    let headers = request.headers().clone();
+    let head = head(&headers);
+    let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
+    check(&webhook.secrets, &headers, &head, &whole).await?;
+    let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
+    if let Receipt::Taken(Taken { provider: Some(provider), deduplicated, .. }) = &receipt {
+        service.metrics.webhook(*provider, *deduplicated);
+    }
+    Ok((StatusCode::ACCEPTED, Json(receipt)))
+}
+
+fn head(headers: &HeaderMap) -> Head {
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let github_event = text(signal::GITHUB_EVENT);
+    Head {
+        is_form: github_event.is_some() && is_content_type(headers, "application/x-www-form-urlencoded"),
+        github_event,
+        github_delivery: text(signal::GITHUB_DELIVERY),
+        gitlab_event: text(signal::GITLAB_EVENT),
+        gitlab_key: text(signal::GITLAB_KEY),
+        gitlab_uuid: text(signal::GITLAB_UUID),
+    }
+}
+
+async fn check(secrets: &Secrets, headers: &HeaderMap, head: &Head, whole: &Whole) -> Result<(), Problem> {
+    let (secrets, headers, is_gitlab, body) = (secrets.clone(), headers.clone(), head.is_gitlab(), whole.bytes.clone());
+    let is_large = body.len() >= LARGE;
+    let check = move || {
+        let value = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
+        let proof = Proof {
+            hub: value("x-hub-signature-256"),
+            ci: value("x-ci-signature"),
+            gitlab: value("x-gitlab-token").filter(|_| is_gitlab),
+        };
+        secrets.check(&proof, &body)
+    };
+    let checked = if is_large {
+        tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))?
+    } else {
+        check()
+    };
+    checked.map_err(|it| Problem::new(StatusCode::UNAUTHORIZED, "unsigned", it.to_string()))
+}
+
+fn problem(error: InboxError) -> Problem {
+    match error {
+        InboxError::Signal(error) => match error.field {
+            Some(field) => Problem::field(&shown(&field), shown(&error.message)),
+            None => Problem::invalid(shown(&error.message)),
+        },
+        InboxError::Full | InboxError::Stopped => Problem::unavailable(error.to_string()),
+        InboxError::Store(StoreError::Unavailable(why)) => {
+            tracing::warn!(error = why, "a report could not be stored");
+            Problem::unavailable("the database does not answer; send it again in a moment")
+        }
+        InboxError::Store(error) => Problem::internal(&error.to_string()),
+    }
+}
+
+fn shown(text: &str) -> String {
+    crate::evidence::text::clean_line(text)
+}
