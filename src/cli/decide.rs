@@ -32,7 +32,7 @@ pub(super) async fn abort(context: &Context, decide: Decide) -> Ended {
 }
 
 pub(super) async fn retry(context: &Context, decide: Decide) -> Ended {
-    heal_again(context, ActionKind::Retry, decide, None).await
+    Box::pin(heal_again(context, ActionKind::Retry, decide, None)).await
 }
 
 pub(super) async fn human_fix(context: &Context, decide: Decide, fix: Fix) -> Ended {
@@ -44,7 +44,7 @@ pub(super) async fn human_fix(context: &Context, decide: Decide, fix: Fix) -> En
         (_, _, Some(text)) => HandMade::Hint(text),
         (None, None, None) => return Err(CliError::usage("give --patch, --from-worktree or --hint")),
     };
-    heal_again(context, ActionKind::HumanFix, decide, Some(fix)).await
+    Box::pin(heal_again(context, ActionKind::HumanFix, decide, Some(fix))).await
 }
 
 /// Acts and tells what came of it.

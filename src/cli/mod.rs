@@ -174,7 +174,6 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
         Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
-
         Some(Command::Serve(serve)) => serve::run(&context, serve).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,

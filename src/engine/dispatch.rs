@@ -32,15 +32,22 @@ pub struct Taken {
     pub run_id: Option<RunId>,
 }
 
+/// Said where no repository takes orders.
+const NOBODY: &str = "no repository takes orders: set `repository` of [dispatch]";
+
 impl Desk {
+    /// Returns why no order can be taken at all, in words; `None` where they can.
+    pub fn closed(&self) -> Option<&'static str> {
+        self.repository.is_none().then_some(NOBODY)
+    }
+
     pub fn new(engine: Engine, repository: Option<String>, forge: Option<Arc<dyn Forge>>) -> Self {
         Self { engine, repository, forge }
     }
 
     /// Takes an order that `by` gives; the error says what is missing or went wrong.
     pub async fn take(&self, order: Instruction, by: &str) -> Result<Taken, String> {
-        let repository =
-            self.repository.as_deref().ok_or("no repository takes orders: set `repository` of [dispatch]")?;
+        let Some(repository) = self.repository.as_deref() else { return Err(NOBODY.to_owned()) };
         if let Some(forge) = &self.forge {
             return self.send_on(forge.as_ref(), repository, &order, by).await;
         }

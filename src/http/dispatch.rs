@@ -80,6 +80,8 @@ pub enum Refused {
     Unauthenticated(&'static str),
     Forbidden(String),
     Invalid(Vec<Fault>),
+    /// The settings take no orders; that is no failure of the server.
+    Closed(&'static str),
     Failed(String),
     /// What any route may refuse: too large, too slow, too busy.
     Other(Problem),
@@ -98,6 +100,7 @@ impl IntoResponse for Refused {
             Self::Invalid(faults) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Json(Invalid { detail: faults })).into_response()
             }
+            Self::Closed(why) => detail(StatusCode::CONFLICT, why.to_owned()),
             Self::Failed(why) => detail(StatusCode::INTERNAL_SERVER_ERROR, why),
             Self::Other(problem) if problem.status == StatusCode::INTERNAL_SERVER_ERROR => {
                 detail(StatusCode::INTERNAL_SERVER_ERROR, problem.detail.message.clone())
@@ -141,6 +144,7 @@ impl FromRequestParts<Service> for Orderer {
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 414, description = "The address is too long", body = ErrorBody),
         (status = 422, description = "The body is wrong", body = Invalid),
+        (status = 409, description = "The settings of the server take no orders", body = Detail),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back", body = ErrorBody),
         (status = 431, description = "The head of the request is too large", body = ErrorBody),
         (status = 500, description = "The order could not be carried on", body = Detail),
@@ -155,9 +159,10 @@ pub async fn dispatch(
     let is_json = body::is_content_type(request.headers(), "application/json");
     let whole = body::read(request, service.settings.max_body, &service.room, &service.settings).await;
     let order = read(&whole.map_err(Refused::Other)?.bytes, is_json).map_err(Refused::Invalid)?;
-    let Some(desk) = service.desk.clone() else {
-        return Err(Refused::Failed("orders are not taken here".to_owned()));
-    };
+    let Some(desk) = service.desk.clone() else { return Err(Refused::Closed("orders are not taken here")) };
+    if let Some(why) = desk.closed() {
+        return Err(Refused::Closed(why));
+    }
     // An order that was begun is brought to its end, whoever hangs up.
     let taking = service.tasks.spawn(async move { desk.take(order, &by).await });
     let taken =
