@@ -26,7 +26,7 @@ node reports.mjs "$count" "$secret" > reports.txt 2> "$work/expected"
 echo "expected runs: $(cat "$work/expected")"
 
 wait_for() { for _ in $(seq 200); do curl -fs "$1/healthz" >/dev/null && return; sleep 0.05; done; echo "no answer from $1" >&2; exit 1; }
-load() { wrk -t2 -c64 -d120s -s load.lua "$1" | tail -1; }
+load() { wrk -t2 -c64 -d15s -s load.lua "$1" | tail -1; }
 
 for round in $(seq "$rounds"); do
     for home in sqlite postgres; do
