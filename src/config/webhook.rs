@@ -1,12 +1,7 @@
 //! Settings of the webhook: whether it is open, and the secrets its senders sign with.
+use crate::config::secret::Secret;
 use crate::config::{ConfigError, Environment};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::fs;
-use std::path::PathBuf;
-
-/// Longest file of a secret, in bytes.
-const MAX_SECRET_BYTES: u64 = 4_096;
 
 /// `[webhook]` in a settings file. The secret itself is never in one.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -14,10 +9,10 @@ const MAX_SECRET_BYTES: u64 = 4_096;
 pub struct RawWebhook {
     /// Whether reports are taken in. Default true.
     pub enabled: Option<bool>,
-    /// File that holds the secret and nothing else. Default: `CI_HEALING_WEBHOOK_SECRET`.
-    pub secret_file: Option<PathBuf>,
+    /// File that holds the secret and nothing else. The environment wins: `CI_HEALING_WEBHOOK_SECRET(_FILE)`.
+    pub secret_file: Option<String>,
     /// File of the secret before, while senders are being changed.
-    pub previous_secret_file: Option<PathBuf>,
+    pub previous_secret_file: Option<String>,
 }
 
 impl RawWebhook {
@@ -37,13 +32,14 @@ impl RawWebhook {
             Some(text) => super::checked::truth("CI_HEALING_ENABLED", text)?,
             None => self.enabled.unwrap_or(true),
         };
-        let secret = |variable: &str, file: Option<&PathBuf>| match (environment.text(variable), file) {
-            (Some(secret), _) => Ok(Some(Secret(secret.to_owned()))),
-            (None, Some(file)) => read(file).map(Some),
-            (None, None) => Ok(None),
-        };
-        let previous = secret("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", self.previous_secret_file.as_ref())?;
-        let current = secret("CI_HEALING_WEBHOOK_SECRET", self.secret_file.as_ref())?;
+        let secret =
+            |variable: &str, key: &str, file: Option<&str>| match Secret::of_environment(environment, variable)? {
+                Some(secret) => Ok(Some(secret)),
+                None => Secret::of(key, None, file),
+            };
+        let (file, previous) = (self.secret_file.as_deref(), self.previous_secret_file.as_deref());
+        let previous = secret("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", "webhook.previous_secret_file", previous)?;
+        let current = secret("CI_HEALING_WEBHOOK_SECRET", "webhook.secret_file", file)?;
         if current.is_none() && previous.is_some() {
             return Err(ConfigError("webhook: there is a previous secret but no current one".to_owned()));
         }
@@ -64,40 +60,14 @@ pub struct WebhookSettings {
 impl WebhookSettings {
     /// Returns the secrets that are believed, the current one first.
     pub fn secrets(&self) -> Vec<String> {
-        [&self.secret, &self.previous_secret].into_iter().flatten().map(|it| it.0.clone()).collect()
+        [&self.secret, &self.previous_secret].into_iter().flatten().map(|it| it.reveal().to_owned()).collect()
     }
-}
-
-/// A secret; shown and written as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
-    }
-}
-
-fn read(file: &PathBuf) -> Result<Secret, ConfigError> {
-    let wrong = |why: String| ConfigError(format!("webhook: secret file {}: {why}", file.display()));
-    let size = fs::metadata(file).map_err(|it| wrong(it.to_string()))?.len();
-    if size > MAX_SECRET_BYTES {
-        return Err(wrong(format!("{size} bytes are too many for a secret")));
-    }
-    let text = fs::read_to_string(file).map_err(|it| wrong(it.to_string()))?;
-    let secret = text.trim();
-    if secret.is_empty() { Err(wrong("it is empty".to_owned())) } else { Ok(Secret(secret.to_owned())) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn checked(raw: RawWebhook, pairs: &[(&str, &str)]) -> Result<WebhookSettings, ConfigError> {
         raw.check(&Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()))))
@@ -106,7 +76,7 @@ mod tests {
     #[test]
     fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
+        let file = folder.path().join("secret").display().to_string();
         fs::write(&file, "from-file\n").unwrap();
         let raw = RawWebhook { secret_file: Some(file), ..RawWebhook::default() };
         assert_eq!(checked(raw.clone(), &[]).unwrap().secrets(), ["from-file"]);
@@ -120,11 +90,11 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
+        let file = folder.path().join("secret").display().to_string();
         fs::write(&file, " \n").unwrap();
         for raw in [
             RawWebhook { secret_file: Some(file), ..RawWebhook::default() },
-            RawWebhook { secret_file: Some(folder.path().join("none")), ..RawWebhook::default() },
+            RawWebhook { secret_file: Some(folder.path().join("none").display().to_string()), ..RawWebhook::default() },
         ] {
             assert!(checked(raw, &[]).is_err());
         }

@@ -2,6 +2,7 @@
 use crate::support::World;
 use paramedic::config::notify::RawTarget;
 use paramedic::config::raw::{RawAgent, RawConfig};
+use paramedic::config::repositories::RawRepository;
 use regex::Regex;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ fn in_force(example: &str, folder: &Path) -> String {
     let example = key.replace_all(example, "$1").replace("/etc/paramedic/keymap.toml", "keymap.toml");
     let secret = Regex::new(r"/etc/paramedic/credentials/([a-z-]+)").unwrap();
     for found in secret.captures_iter(&example) {
-        fs::write(folder.join(&found[1]), "https://hooks.example/s3cret\n").unwrap();
+        fs::write(folder.join(&found[1]), "https://hooks.example/s3cret-and-long-enough-to-sign-tokens\n").unwrap();
     }
     secret.replace_all(&example, format!("{}/$1", folder.display())).into_owned()
 }
@@ -68,6 +69,7 @@ fn the_example_of_the_settings_is_valid_in_every_key() {
 fn the_example_of_the_settings_has_every_key() {
     let example = fs::read_to_string(packaging().join("config.toml")).unwrap();
     let raw = format!("{:?} {:?} {:?}", RawConfig::default(), RawAgent::default(), RawTarget::default());
+    let raw = format!("{raw} {:?}", RawRepository::default());
     let key = Regex::new(r"(\w+): ").unwrap();
     let is_there = |name: &str| {
         // A secret is shown as the file it is in.

@@ -132,7 +132,7 @@ fn waiting_agent(signs: &Path) -> String {
 
 #[test]
 fn a_stopped_worker_finishes_what_it_has_and_takes_nothing_more() {
-    let world = world(BUGGY, "");
+    let world = world(BUGGY, "[workers]\ngrace = \"10m\"\n");
     let signs = world.dir.path().join("signs");
     let agent = waiting_agent(&signs);
     let ids = [(); 2].map(|()| queue(&world, "acme/shop", order(&world, "python3 -m unittest", &agent), 3));
