@@ -232,6 +232,7 @@ pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
         logins_per_minute: access.logins_per_minute,
         logins_per_minute_and_address: access.logins_per_minute_and_address,
         failures_per_minute_and_address: access.failures_per_minute_and_address,
+        unsigned_per_minute_and_address: access.unsigned_per_minute_and_address,
         requests_per_second: access.requests_per_second,
         request_burst: access.request_burst,
     });

@@ -22,8 +22,10 @@ pub struct RawAccess {
     pub logins_per_minute: Option<u32>,
     /// Logins from one address in a minute; 0 = any number. Default 30.
     pub logins_per_minute_and_address: Option<u32>,
-    /// Requests with a wrong token or signature from one address in a minute; 0 = any number. Default 60.
+    /// Requests with a wrong token from one address in a minute; 0 = any number. Default 60.
     pub failures_per_minute_and_address: Option<u32>,
+    /// Webhooks with a wrong signature, or none, from one address in a minute; 0 = any number. Default 600.
+    pub unsigned_per_minute_and_address: Option<u32>,
     /// Requests of one operator in a second, in the long run; 0 = any number. Default 50.
     pub requests_per_second: Option<u32>,
     /// Requests of one operator at once. Default 200.
@@ -50,6 +52,9 @@ impl RawAccess {
             failures_per_minute_and_address: over
                 .failures_per_minute_and_address
                 .or(self.failures_per_minute_and_address),
+            unsigned_per_minute_and_address: over
+                .unsigned_per_minute_and_address
+                .or(self.unsigned_per_minute_and_address),
             requests_per_second: over.requests_per_second.or(self.requests_per_second),
             request_burst: over.request_burst.or(self.request_burst),
         }
@@ -67,6 +72,7 @@ pub struct AccessSettings {
     pub logins_per_minute: u32,
     pub logins_per_minute_and_address: u32,
     pub failures_per_minute_and_address: u32,
+    pub unsigned_per_minute_and_address: u32,
     pub requests_per_second: u32,
     pub request_burst: u32,
 }
@@ -88,6 +94,7 @@ impl AccessSettings {
             logins_per_minute: raw.logins_per_minute.unwrap_or(10),
             logins_per_minute_and_address: raw.logins_per_minute_and_address.unwrap_or(30),
             failures_per_minute_and_address: raw.failures_per_minute_and_address.unwrap_or(60),
+            unsigned_per_minute_and_address: raw.unsigned_per_minute_and_address.unwrap_or(600),
             requests_per_second: raw.requests_per_second.unwrap_or(50),
             request_burst: raw.request_burst.unwrap_or(200),
         })

@@ -18,6 +18,8 @@ use utoipa::{IntoParams, ToSchema};
 const MAX_NOTE: usize = 2_000;
 const MAX_REV: usize = 80;
 const MAX_HINT: usize = 4_000;
+/// A patch is text of many lines, which JSON writes longer than it is.
+const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// A decision with what was looked at; all of it may be left out.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -161,11 +163,12 @@ async fn act(
     request: Request,
 ) -> Result<Response, Problem> {
     let required = if_match(request.headers())?;
-    let mut fields = Fields::read(request, &service.room, &service.settings).await?;
+    let mut fields =
+        Fields::read(request, MAX_BODY.max(service.settings.max_body), &service.room, &service.settings).await?;
     let note = fields.text("note", MAX_NOTE)?.filter(|it| !it.trim().is_empty());
     let rev = fields.text("rev", MAX_REV)?.filter(|it| !it.is_empty());
     let version = fields.number("version")?;
-    let fix = if kind == ActionKind::HumanFix { Some(fix(&mut fields, service.settings.max_body)?) } else { None };
+    let fix = if kind == ActionKind::HumanFix { Some(fix(&mut fields)?) } else { None };
     fields.finish()?;
     if let (Some(required), Some(version)) = (required, version)
         && required != version
@@ -192,8 +195,8 @@ async fn act(
     }
 }
 
-fn fix(fields: &mut Fields, max: usize) -> Result<HandMade, Problem> {
-    match (fields.text("patch", max)?, fields.text("hint", MAX_HINT)?) {
+fn fix(fields: &mut Fields) -> Result<HandMade, Problem> {
+    match (fields.text("patch", MAX_BODY)?, fields.text("hint", MAX_HINT)?) {
         (Some(_), Some(_)) => Err(Problem::field("hint", "give either a patch or a hint")),
         (Some(patch), None) => Ok(HandMade::Patch(patch)),
         (None, Some(hint)) => Ok(HandMade::Hint(hint)),

@@ -44,9 +44,14 @@ impl Guard {
         Ok(self.limits.login(name, address)?)
     }
 
-    /// Counts a wrong token or signature; too many are refused with that.
+    /// Counts a wrong token; too many are refused with that.
     pub fn count_failure(&self, address: IpAddr) -> Result<(), Problem> {
         Ok(self.limits.failure(address)?)
+    }
+
+    /// Counts a webhook with a wrong signature; too many are refused with that.
+    pub fn count_unsigned(&self, address: IpAddr) -> Result<(), Problem> {
+        Ok(self.limits.unsigned(address)?)
     }
 
     /// Returns whose token a request has, if they may do what needs `role`.

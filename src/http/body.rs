@@ -96,10 +96,10 @@ pub fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a request's body as one JSON object; nothing at all counts as an empty one.
-    pub async fn read(request: Request, room: &Room, settings: &Settings) -> Result<Self, Problem> {
+    /// Reads a request's body of at most `max` bytes as one JSON object; nothing at all counts as an empty one.
+    pub async fn read(request: Request, max: usize, room: &Room, settings: &Settings) -> Result<Self, Problem> {
         let is_json = is_content_type(request.headers(), "application/json");
-        let whole = read(request, settings.max_body, room, settings).await?;
+        let whole = read(request, max, room, settings).await?;
         if whole.bytes.is_empty() {
             return Ok(Self::default());
         }

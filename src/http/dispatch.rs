@@ -3,6 +3,7 @@ use crate::domain::{Instruction, Intent, Role, RunId};
 use crate::http::auth::require;
 use crate::http::body;
 use crate::http::error::ErrorBody;
+use crate::http::token::{Detail, in_detail};
 use crate::http::{Problem, Service};
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
@@ -44,12 +45,6 @@ pub struct OrderTaken {
     /// Our own run, where no forge took the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
-}
-
-/// What went wrong, in words.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Detail {
-    pub detail: String,
 }
 
 /// Everything that is wrong with the body.
@@ -102,10 +97,7 @@ impl IntoResponse for Refused {
             }
             Self::Closed(why) => detail(StatusCode::CONFLICT, why.to_owned()),
             Self::Failed(why) => detail(StatusCode::INTERNAL_SERVER_ERROR, why),
-            Self::Other(problem) if problem.status == StatusCode::INTERNAL_SERVER_ERROR => {
-                detail(StatusCode::INTERNAL_SERVER_ERROR, problem.detail.message.clone())
-            }
-            Self::Other(problem) => problem.into_response(),
+            Self::Other(problem) => in_detail(problem),
         }
     }
 }
@@ -137,18 +129,20 @@ impl FromRequestParts<Service> for Orderer {
 #[utoipa::path(post, path = "/v1/jarvis/dispatch", tag = "dispatch", operation_id = "dispatch", request_body = OrderBody,
     responses(
         (status = 200, description = "The order was taken", body = OrderTaken),
-        (status = 400, description = "The body broke off", body = ErrorBody),
+        (status = 400, description = "The body broke off", body = Detail),
         (status = 401, description = "No operator's token, or one that is no longer accepted", body = Detail),
         (status = 403, description = "This operator may not do this", body = Detail),
-        (status = 408, description = "The body took too long", body = ErrorBody),
-        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = Detail),
+        (status = 413, description = "The body is too large", body = Detail),
         (status = 414, description = "The address is too long", body = ErrorBody),
         (status = 422, description = "The body is wrong", body = Invalid),
         (status = 409, description = "The settings of the server take no orders", body = Detail),
-        (status = 429, description = "Too many requests; `Retry-After` says when to come back", body = ErrorBody),
+        (status = 429, description = "Too many requests", body = Detail,
+            headers(("Retry-After" = u64, description = "Seconds to wait"))),
         (status = 431, description = "The head of the request is too large", body = ErrorBody),
         (status = 500, description = "The order could not be carried on", body = Detail),
-        (status = 503, description = "The server is full, or the database does not answer", body = ErrorBody),
+        (status = 503, description = "The server is full, or the database does not answer", body = Detail,
+            headers(("Retry-After" = u64, description = "Seconds to wait"))),
     ),
     security(("bearer" = [])))]
 pub async fn dispatch(

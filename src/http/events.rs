@@ -87,12 +87,14 @@ pub async fn audit(
 pub struct Me {
     pub name: String,
     pub role: Role,
+    /// Version of the server.
+    pub version: &'static str,
 }
 
 /// Says who the token belongs to.
 #[utoipa::path(get, path = "/me", tag = "operators", operation_id = "me",
-    responses((status = 200, description = "Name and role", body = Me), Refusal), security(("bearer" = [])))]
+    responses((status = 200, description = "Name and role, and the version of the server", body = Me), Refusal), security(("bearer" = [])))]
 pub async fn me(Known(person): Known, parameters: Parameters) -> Result<Json<Me>, Problem> {
     parameters.finish()?;
-    Ok(Json(Me { name: person.name, role: person.role }))
+    Ok(Json(Me { name: person.name, role: person.role, version: env!("CARGO_PKG_VERSION") }))
 }

@@ -1,4 +1,4 @@
-//! How often somebody may ask: logins by name and by address, failures to show who one is by address, and requests by operator.
+//! How often somebody may ask: logins by name and by address, wrong tokens and unsigned webhooks by address, and requests by operator.
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -17,8 +17,10 @@ pub struct Rates {
     pub logins_per_minute: u32,
     /// Logins from one address in a minute.
     pub logins_per_minute_and_address: u32,
-    /// Wrong tokens and signatures from one address in a minute.
+    /// Wrong tokens from one address in a minute.
     pub failures_per_minute_and_address: u32,
+    /// Webhooks with a wrong signature, or none, from one address in a minute. A busy sender with an old secret is to read why it is refused.
+    pub unsigned_per_minute_and_address: u32,
     /// Requests of one operator in a second, in the long run.
     pub requests_per_second: u32,
     /// Requests of one operator at once.
@@ -31,6 +33,7 @@ impl Default for Rates {
             logins_per_minute: 10,
             logins_per_minute_and_address: 30,
             failures_per_minute_and_address: 60,
+            unsigned_per_minute_and_address: 600,
             requests_per_second: 50,
             request_burst: 200,
         }
@@ -49,6 +52,7 @@ pub struct Limits<C: Clock = DefaultClock> {
     logins_of_name: Arc<Limit<C>>,
     logins_from_address: Arc<Limit<C>>,
     failures: Arc<Limit<C>>,
+    unsigned: Arc<Limit<C>>,
     requests: Arc<Limit<C>>,
 }
 
@@ -65,6 +69,7 @@ impl<C: Clock + Clone> Limits<C> {
             logins_of_name: per_minute(rates.logins_per_minute),
             logins_from_address: per_minute(rates.logins_per_minute_and_address),
             failures: per_minute(rates.failures_per_minute_and_address),
+            unsigned: per_minute(rates.unsigned_per_minute_and_address),
             requests: Arc::new(Limit::new(
                 rates.requests_per_second,
                 rates.request_burst,
@@ -80,9 +85,14 @@ impl<C: Clock + Clone> Limits<C> {
         self.logins_of_name.check(name)
     }
 
-    /// Counts a token or signature that was wrong. Who shows a right one is not held up by it, whoever else is at that address.
+    /// Counts a token that was wrong. Who shows a right one is not held up by it, whoever else is at that address.
     pub fn failure(&self, address: IpAddr) -> Result<(), TooOften> {
         self.failures.check(source(address))
+    }
+
+    /// Counts a webhook whose signature was wrong. Who signs is not held up by it, whoever else is at that address.
+    pub fn unsigned(&self, address: IpAddr) -> Result<(), TooOften> {
+        self.unsigned.check(source(address))
     }
 
     /// Counts a request of an operator.
@@ -184,6 +194,7 @@ mod tests {
         let (limits, clock) = limits(Rates { requests_per_second: 2, request_burst: 5, ..Rates::default() });
         let (ann, bob) = ("ann", "bob");
         assert_eq!((0..100).filter(|_| limits.failure(address("192.0.2.1")).is_ok()).count(), 60);
+        assert_eq!((0..1_000).filter(|_| limits.unsigned(address("192.0.2.1")).is_ok()).count(), 600);
         assert_eq!((0..100).filter(|_| limits.request(ann).is_ok()).count(), 5);
         assert_eq!(limits.request(bob), Ok(()));
         clock.advance(Duration::from_secs(1));
@@ -196,6 +207,7 @@ mod tests {
             logins_per_minute: 0,
             logins_per_minute_and_address: 0,
             failures_per_minute_and_address: 0,
+            unsigned_per_minute_and_address: 0,
             requests_per_second: 0,
             request_burst: 0,
         };

@@ -2,12 +2,13 @@
 use crate::domain::{Provider, Receipt, Taken};
 use crate::engine::StoreError;
 use crate::engine::inbox::{Inbox, InboxError};
+use crate::http::auth::ClientAddress;
 use crate::http::body::{self, Whole, is_content_type};
 use crate::http::error::AnyRefusal;
 use crate::http::{Problem, Service};
 use crate::signal;
 use crate::signal::Head;
-use crate::signal::signature::{Proof, Secrets};
+use crate::signal::signature::{Proof, Secrets, Unproved};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -65,7 +66,11 @@ fn senders() -> Schema {
         (status = 413, description = "The body is larger than 1 MiB, or 25 MiB for a delivery of GitHub or GitLab",
             body = crate::http::error::ErrorBody),
         AnyRefusal))]
-pub async fn webhook(State(service): State<Service>, request: Request) -> Result<(StatusCode, Json<Receipt>), Problem> {
+pub async fn webhook(
+    State(service): State<Service>,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let Some(webhook) = &service.webhook else {
         let message = "CI healing is disabled here: nothing is taken in";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message));
@@ -73,7 +78,11 @@ pub async fn webhook(State(service): State<Service>, request: Request) -> Result
     let headers = request.headers().clone();
     let head = head(&headers);
     let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
-    check(&webhook.secrets, &headers, &head, &whole).await?;
+    if let Err(unproved) = check(&webhook.secrets, &headers, &head, &whole).await? {
+        // Only what is wrong is counted: a sender who signs is never held up, whoever else is at that address.
+        service.guard.count_unsigned(address)?;
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unsigned", unproved.to_string()));
+    }
     let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
     if let Receipt::Taken(Taken { provider: Some(provider), deduplicated, .. }) = &receipt {
         service.metrics.webhook(*provider, *deduplicated);
@@ -94,7 +103,12 @@ fn head(headers: &HeaderMap) -> Head {
     }
 }
 
-async fn check(secrets: &Secrets, headers: &HeaderMap, head: &Head, whole: &Whole) -> Result<(), Problem> {
+async fn check(
+    secrets: &Secrets,
+    headers: &HeaderMap,
+    head: &Head,
+    whole: &Whole,
+) -> Result<Result<(), Unproved>, Problem> {
     let (secrets, headers, is_gitlab, body) = (secrets.clone(), headers.clone(), head.is_gitlab(), whole.bytes.clone());
     let is_large = body.len() >= LARGE;
     let check = move || {
@@ -106,12 +120,11 @@ async fn check(secrets: &Secrets, headers: &HeaderMap, head: &Head, whole: &Whol
         };
         secrets.check(&proof, &body)
     };
-    let checked = if is_large {
-        tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))?
+    if is_large {
+        tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))
     } else {
-        check()
-    };
-    checked.map_err(|it| Problem::new(StatusCode::UNAUTHORIZED, "unsigned", it.to_string()))
+        Ok(check())
+    }
 }
 
 fn problem(error: InboxError) -> Problem {

@@ -206,6 +206,17 @@ fn an_order_over_http_becomes_a_run_of_our_own() {
     assert_eq!((&run["status"], &run["order"]["requestedBy"]), (&"fixed".into(), &"ann".into()), "{run:#}");
 }
 
+#[test]
+fn who_asks_too_often_is_told_when_to_come_back() {
+    let served = Served::new(World::new(), "[access]\nfailures_per_minute_and_address = 1\n", &[]);
+    assert_eq!(served.post(Some("wrong"), &good()).0, 401);
+    let (status, head, answer) = served.post(Some("wrong"), &good());
+    assert_eq!((status, answer["detail"].is_string()), (429, true), "{answer}");
+    assert!(head.contains("retry-after: "), "{head}");
+    let (status, _, answer) = served.post(Some("token-of-ann"), &json!({ "instruction": "x".repeat(2 << 20) }));
+    assert_eq!((status, answer["detail"].is_string()), (413, true), "{answer}");
+}
+
 /// Answers one request with `status` and returns what was asked.
 fn forge(status: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

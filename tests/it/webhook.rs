@@ -278,6 +278,34 @@ async fn nothing_hostile_or_secret_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_signs_wrongly_again_and_again_is_held_up_and_nobody_else() {
+    let world = World::new();
+    let settings = world.dir.path().join("settings");
+    std::fs::create_dir_all(settings.join("paramedic")).unwrap();
+    std::fs::write(settings.join("paramedic/config.toml"), "[access]\nunsigned_per_minute_and_address = 3\n").unwrap();
+    let both = [("CI_HEALING_WEBHOOK_SECRET", SECRET), ("XDG_CONFIG_HOME", settings.to_str().unwrap())];
+    let served = Served::start(&world, &both);
+    let sender = Sender::to(&served);
+    let wrong = [("x-hub-signature-256", "sha256=00")];
+    for expected in [401, 401, 401, 429] {
+        let (status, answer) = sender.post(&wrong, report(1).to_string()).await;
+        assert_eq!(status, expected, "{answer}");
+    }
+    let request = sender.client.post(&sender.url).body("{}");
+    let refused = request.send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let seconds: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    for n in 0..10 {
+        assert_eq!(sender.signed(&[], &report(n % 5).to_string()).await.0, 202);
+    }
+    let metrics = sender.client.get(format!("{}/metrics", served.url)).send().await.unwrap().text().await.unwrap();
+    for line in ["provider=\"generic\",deduplicated=\"false\"} 5", "provider=\"generic\",deduplicated=\"true\"} 5"] {
+        assert!(metrics.contains(&format!("ci_healing_webhooks_total{{{line}\n")), "{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_make_exactly_the_right_runs() {
     const N: u32 = 600;
     let world = World::new();

@@ -73,6 +73,23 @@ async fn two_keys_are_two_people() {
 }
 
 #[tokio::test]
+async fn a_patch_of_a_mebibyte_fits_however_json_writes_it() {
+    let world = World::new();
+    let store = database(&world).await;
+    let run = fixed(&store, at(10), Verdict::Ok).await;
+    let served = Served::start(&world, &[]);
+    let client = served.client();
+    let fix = format!("/runs/{}/actions/human-fix", run.id);
+    let patch = |n: usize| json!({ "patch": "+\t\"\\\"\n".repeat(n) });
+    let refused = client.post(&fix, OPERATOR, &patch((2 << 20) / 10)).await;
+    assert_eq!(refusal(&refused), (413, "too_large", None));
+    let refused = client.post(&fix, OPERATOR, &patch((1 << 20) / 6 + 1)).await;
+    assert_eq!(refusal(&refused), (400, "invalid", None), "more than a mebibyte");
+    let (status, taken) = client.post(&fix, OPERATOR, &patch((1 << 20) / 6)).await;
+    assert_eq!(status, 200, "{taken}");
+}
+
+#[tokio::test]
 async fn a_fix_by_hand_is_handed_in() {
     let world = World::with_repo(BUGGY);
     let (_, run) = world.heal("true", &["--test", "python3 -m unittest", "--max-attempts", "1"]);

@@ -170,7 +170,8 @@ async fn only_operators_in_force_read_and_each_only_what_they_may() {
     for token in [VIEWER, OPERATOR] {
         assert_eq!(refusal(&client.get("/audit", token).await), (403, "forbidden", None));
     }
-    assert_eq!(client.get("/me", ADMIN).await.1, json!({ "name": "ada", "role": "admin" }));
+    let me = json!({ "name": "ada", "role": "admin", "version": env!("CARGO_PKG_VERSION") });
+    assert_eq!(client.get("/me", ADMIN).await.1, me);
     let basic = client.request(Method::GET, "/me", "").basic_auth("ada", Some(ADMIN)).send().await.unwrap();
     assert_eq!(basic.status(), 401);
 }
