@@ -7,7 +7,7 @@ use crate::http::error::AnyRefusal;
 use crate::http::{Problem, Service};
 use crate::signal;
 use crate::signal::Head;
-use crate::signal::signature::{Proof, Secrets};
+use crate::signal::signature::{Proof, SIGNATURE, Secrets};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -100,7 +100,7 @@ async fn check(secrets: &Secrets, headers: &HeaderMap, head: &Head, whole: &Whol
     let check = move || {
         let value = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
         let proof = Proof {
-            hub: value("x-hub-signature-256"),
+            hub: value(SIGNATURE),
             ci: value("x-ci-signature"),
             gitlab: value("x-gitlab-token").filter(|_| is_gitlab),
         };
