@@ -1,4 +1,5 @@
 //! Settings of the webhook: whether it is open, and the secrets its senders sign with.
+use crate::config::secret::Secret as Kept;
 use crate::config::{ConfigError, Environment};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,7 +15,7 @@ const MAX_SECRET_BYTES: u64 = 4_096;
 pub struct RawWebhook {
     /// Whether reports are taken in. Default true.
     pub enabled: Option<bool>,
-    /// File that holds the secret and nothing else. Default: `CI_HEALING_WEBHOOK_SECRET`.
+    /// File that holds the secret and nothing else. Default: `CI_HEALING_WEBHOOK_SECRET`, or the file named by `CI_HEALING_WEBHOOK_SECRET_FILE`.
     pub secret_file: Option<PathBuf>,
     /// File of the secret before, while senders are being changed.
     pub previous_secret_file: Option<PathBuf>,
@@ -37,8 +38,9 @@ impl RawWebhook {
             Some(text) => super::checked::truth("CI_HEALING_ENABLED", text)?,
             None => self.enabled.unwrap_or(true),
         };
-        let secret = |variable: &str, file: Option<&PathBuf>| match (environment.text(variable), file) {
-            (Some(secret), _) => Ok(Some(Secret(secret.to_owned()))),
+        let secret = |variable: &str, file: Option<&PathBuf>| match (Kept::of_environment(environment, variable)?, file)
+        {
+            (Some(secret), _) => Ok(Some(Secret(secret.reveal().to_owned()))),
             (None, Some(file)) => read(file).map(Some),
             (None, None) => Ok(None),
         };
@@ -98,6 +100,17 @@ fn read(file: &PathBuf) -> Result<Secret, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_that_the_unit_hands_over_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hush\n").unwrap();
+        let named = ("CI_HEALING_WEBHOOK_SECRET_FILE".into(), file.path().into());
+        let settings = RawWebhook::default().check(&Environment::from_pairs([named])).unwrap();
+        assert_eq!(settings.secrets(), ["hush"]);
+        let missing = ("CI_HEALING_WEBHOOK_SECRET_FILE".into(), "/nowhere/secret".into());
+        assert!(RawWebhook::default().check(&Environment::from_pairs([missing])).is_err(), "never open by mistake");
+    }
 
     fn checked(raw: RawWebhook, pairs: &[(&str, &str)]) -> Result<WebhookSettings, ConfigError> {
         raw.check(&Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()))))
