@@ -121,6 +121,7 @@ fn paragraph(pen: &mut Pen<'_>, area: Rect, text: &str, role: Role) {
 }
 
 /// One row of the timeline.
+#[derive(Debug)]
 pub struct TimelineRow {
     event: usize,
     is_first: bool,
