@@ -2,6 +2,7 @@
 use crate::support::World;
 use paramedic::config::notify::RawTarget;
 use paramedic::config::raw::{RawAgent, RawConfig};
+use paramedic::config::repositories::RawRepository;
 use regex::Regex;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,13 @@ fn the_example_of_the_settings_is_valid_in_every_key() {
 #[test]
 fn the_example_of_the_settings_has_every_key() {
     let example = fs::read_to_string(packaging().join("config.toml")).unwrap();
-    let raw = format!("{:?} {:?} {:?}", RawConfig::default(), RawAgent::default(), RawTarget::default());
+    let raw = format!(
+        "{:?} {:?} {:?} {:?}",
+        RawConfig::default(),
+        RawAgent::default(),
+        RawTarget::default(),
+        RawRepository::default()
+    );
     let key = Regex::new(r"(\w+): ").unwrap();
     let is_there = |name: &str| {
         // A secret is shown as the file it is in.
