@@ -60,7 +60,8 @@ pub(super) fn error(status: StatusCode, body: &[u8]) -> BacklogError {
         )),
         StatusCode::SERVICE_UNAVAILABLE if code == "disabled" => BacklogError::Refused(message),
         StatusCode::UNAUTHORIZED => {
-            let is_told = message.contains("operator token");
+            // Where the server itself says what to do, that is enough.
+            let is_told = message.contains(';');
             let from = if is_told { "" } else { " (`paramedic operator token NAME` there prints one)" };
             BacklogError::NotAuthenticated(format!("{message}; set PARAMEDIC_TOKEN to a token of this server{from}"))
         }
@@ -146,6 +147,10 @@ mod tests {
     fn a_report_and_an_order_are_told_what_to_do() {
         let unsigned = of(401, r#"{"error":{"code":"unsigned","message":"m"}}"#).to_string();
         assert!(unsigned.contains("CI_HEALING_WEBHOOK_SECRET") && !unsigned.contains("TOKEN"), "{unsigned}");
+        let bare = of(401, r#"{"error":{"code":"c","message":"m"}}"#).to_string();
+        assert!(bare.contains("operator token NAME"), "{bare}");
+        let told = of(401, r#"{"error":{"code":"c","message":"m is no longer an operator; ask"}}"#).to_string();
+        assert!(told.contains("PARAMEDIC_TOKEN") && !told.contains("prints one"), "{told}");
         let off = of(503, r#"{"error":{"code":"disabled","message":"m"}}"#);
         assert_eq!(off, BacklogError::Refused("m".to_owned()));
         assert_eq!(of(409, r#"{"detail":"m"}"#), BacklogError::Precondition("m".to_owned()));
