@@ -213,7 +213,7 @@ impl Heal {
     /// Returns an option that was given and that only an order on this machine takes.
     pub(super) fn given(&self) -> Option<&'static str> {
         let options = [
-            ("--repo", self.repo != PathBuf::from(".")),
+            ("--repo", self.repo.as_os_str() != "."),
             ("--test", self.test.is_some()),
             ("--agent", !self.agents.is_empty()),
             ("--agent-command", self.agent_command.is_some()),

@@ -261,7 +261,7 @@ fn words(error: &reqwest::Error) -> String {
         text.push_str("; a private authority's certificate goes into `ca_file`");
     }
     if text.contains("InvalidContentType") {
-        text = "it does not speak TLS there; is it http://?".to_owned();
+        return "it does not speak TLS there; is it http://?".to_owned();
     }
     text
 }
