@@ -79,7 +79,7 @@ pub(super) enum Command {
     },
     /// Heal the tests of a local repository, in the foreground
     Heal(Heal),
-    /// Carry out a change that is ordered in words, on a local repository in the foreground
+    /// Carry out a change that is ordered in words: on a local repository in the foreground, or with --api on the server's
     Dispatch(Dispatch),
     /// List the runs, newest change first
     #[command(visible_alias = "list")]
@@ -147,7 +147,8 @@ pub(super) enum Command {
         #[command(flatten)]
         fix: Fix,
     },
-    /// Take a reported failure into the backlog: the normalised payload, a Jenkins notification, or a delivery of GitHub or GitLab
+    /// Take a reported failure into the backlog: the normalised payload, a Jenkins notification, or a delivery of GitHub or GitLab.
+    /// With --api it goes to the server's webhook, signed with `CI_HEALING_WEBHOOK_SECRET`
     Ingest(Ingest),
     /// Serve the backlog over HTTP, with workers in the same process
     Serve(Serve),
@@ -206,6 +207,22 @@ pub(super) struct Heal {
     /// Time limit of each test run and each turn of an agent [default: 10m]
     #[arg(long, value_name = "DUR")]
     pub(super) timeout: Option<String>,
+}
+
+impl Heal {
+    /// Returns an option that was given and that only an order on this machine takes.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--repo", self.repo.as_os_str() != "."),
+            ("--test", self.test.is_some()),
+            ("--agent", !self.agents.is_empty()),
+            ("--agent-command", self.agent_command.is_some()),
+            ("--max-attempts", self.max_attempts.is_some()),
+            ("--offline", self.offline),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
 }
 
 #[derive(Debug, Args)]

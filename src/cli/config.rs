@@ -3,9 +3,11 @@ use crate::cli::Context;
 use crate::cli::arguments::ConfigCommand;
 use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
-use crate::config::Environment;
 use crate::config::checked::{Flags, places, shown};
-use crate::config::notify::ChannelSettings;
+use crate::config::notify::{ChannelSettings, NotifySettings};
+use crate::config::repositories::{Origin, RepositorySettings};
+use crate::config::{Config, Environment};
+use crate::evidence::text::clean_line;
 
 pub(super) fn path(environment: &Environment, flags: &Flags, is_json: bool) -> u8 {
     let places: Vec<(String, bool)> =
@@ -53,10 +55,27 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Ended {
             row("keymap", config.keymap.as_deref().map_or("built in".to_owned(), shown));
             row("sandbox", config.sandbox.to_string());
             row("agents_by_default", config.agents_by_default.join(", "));
+            row("database", config.database.to_string());
+            row("read_only", config.read_only.to_string());
+            if let Some(api) = &config.api {
+                let token = if api.token.is_some() { "with a token" } else { "without a token" };
+                let plain = if api.allow_plain_http { ", plain http allowed" } else { "" };
+                row("api", format!("{} ({token}{plain})", clean_line(&api.address)));
+                row("ca_file", api.ca_file.as_deref().map_or("the machine's own".to_owned(), shown));
+            }
+            service(config, &mut row);
             row("webhook.enabled", config.webhook.enabled.to_string());
             row("webhook.secret", if config.webhook.secret.is_some() { "***" } else { "none" }.to_owned());
+            row(
+                "webhook.previous_secret",
+                if config.webhook.previous_secret.is_some() { "***" } else { "none" }.to_owned(),
+            );
             row("log", format!("{} as {}", config.log.level.as_deref().unwrap_or("info"), config.log.format));
             row("metrics", config.log.metrics.to_string());
+            row(
+                "notify",
+                if config.notify.targets.is_empty() { "nobody".to_owned() } else { notified(&config.notify) },
+            );
             for target in &config.notify.targets {
                 let kind = match target.channel {
                     ChannelSettings::Slack { .. } => "slack",
@@ -74,4 +93,63 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Ended {
             Ok(OK)
         }
     }
+}
+
+/// Says who tells; the targets follow, one line each.
+fn notified(notify: &NotifySettings) -> String {
+    let from = if notify.from_workers { "serve and worker" } else { "serve" };
+    format!("{} targets, told by {from}", notify.targets.len())
+}
+
+/// Lists what only a service and its workers mind.
+fn service(config: &Config, row: &mut impl FnMut(&str, String)) {
+    let server = &config.server;
+    row("server.listen", server.listen.clone());
+    row(
+        "server.tls",
+        server.tls.as_ref().map_or("none".to_owned(), |(chain, key)| format!("{} {}", shown(chain), shown(key))),
+    );
+    row("server.public_reads", server.public_reads.to_string());
+    row("server.bounds", format!("{} connections, {} streams", server.max_connections, server.max_streams));
+    row("server.workers", server.workers.to_string());
+    row("server.trusted_proxies", or_none(&server.trusted_proxies));
+    let access = &config.access;
+    let secret = if access.token_secret.is_some() { "***" } else { "a key of this server's own" };
+    row("access.token_secret", secret.to_owned());
+    row("access.token_lifetime", format!("{}s", access.token_lifetime.as_secs()));
+    let (logins, per_address) = (access.logins_per_minute, access.logins_per_minute_and_address);
+    row("access.logins", format!("{logins} a minute and name, {per_address} a minute and address"));
+    row("access.failures", format!("{} a minute and address", access.failures_per_minute_and_address));
+    row("access.requests", format!("{} a second, {} at once", access.requests_per_second, access.request_burst));
+    let workers = &config.workers;
+    row("workers.concurrency", format!("{}, of one repository {}", workers.concurrency, workers.per_repository));
+    row("workers.times", format!("retry {}s, grace {}s", workers.retry_delay.as_secs(), workers.grace.as_secs()));
+    let agents = if workers.agents.is_empty() { "as agents_by_default".to_owned() } else { workers.agents.join(", ") };
+    row("workers.agents", agents);
+    row("workers.mirror_cap", format!("{} MiB", workers.mirror_cap >> 20));
+    for (name, repository) in config.repositories.all() {
+        row(&format!("repositories.{name}"), repository_line(repository));
+    }
+    row(
+        "dispatch.repository",
+        config.dispatch.repository.clone().unwrap_or_else(|| "none: no orders are taken".to_owned()),
+    );
+    let github = if config.github.enabled { "on" } else { "off" };
+    row("github", format!("{github}, {}", config.github.api_url));
+}
+
+fn or_none(texts: &[String]) -> String {
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+}
+
+fn repository_line(repository: &RepositorySettings) -> String {
+    let origin = match &repository.origin {
+        Some(Origin::Path(path)) => shown(path),
+        Some(Origin::CloneUrl(url)) => clean_line(url),
+        None => "nowhere: give `path` or `clone_url`".to_owned(),
+    };
+    let test = repository.test.as_ref().map(|it| format!("test: {it}"));
+    let agents = (!repository.agents.is_empty()).then(|| format!("agents: {}", repository.agents.join(" ")));
+    let only = (!repository.only.is_empty()).then(|| format!("only: {}", repository.only.join(" ")));
+    [Some(origin), test, agents, only].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }

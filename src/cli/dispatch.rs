@@ -1,9 +1,15 @@
-//! `paramedic dispatch`: a change ordered in words, carried out on a local repository in the foreground.
+//! `paramedic dispatch`: a change ordered in words, carried out on a local repository in the foreground, or handed to a server.
+use crate::backlog::Backlog as _;
+use crate::backlog::remote::Remote;
 use crate::cli::Context;
 use crate::cli::arguments::Dispatch;
-use crate::cli::error::{CliError, Ended};
+use crate::cli::error::{CliError, Ended, OK};
+use crate::cli::follow::code_of;
 use crate::cli::heal;
+use crate::cli::out;
 use crate::domain::{Instruction, Order};
+use crate::evidence::text::clean_line;
+use serde_json::json;
 
 pub(super) async fn run(context: &Context, dispatch: &Dispatch) -> Ended {
     if dispatch.instruction.trim().is_empty() {
@@ -14,10 +20,41 @@ pub(super) async fn run(context: &Context, dispatch: &Dispatch) -> Ended {
         text: dispatch.instruction.clone(),
         context: dispatch.context.clone(),
     };
+    if let Some(remote) = context.remote()? {
+        return hand_in(context, dispatch, &remote, &instruction).await;
+    }
     let order = Order {
         instruction: Some(instruction),
         requested_by: Some(context.config.operator.clone()),
         ..heal::order(context, &dispatch.heal)?
     };
     Box::pin(heal::carry_out(context, &dispatch.heal, order)).await
+}
+
+/// Hands the order to a server: its settings say for which repository, and how it is carried out.
+async fn hand_in(context: &Context, dispatch: &Dispatch, remote: &Remote, instruction: &Instruction) -> Ended {
+    if let Some(option) = dispatch.heal.given() {
+        return Err(CliError::usage(format!(
+            "{option} is for an order on this machine; a server carries orders out as its settings say ([dispatch], [repositories])"
+        )));
+    }
+    let taken = remote.order(instruction).await?;
+    let (message, page) = (clean_line(&taken.message), clean_line(&taken.workflow_url));
+    out::note(&message);
+    let Some(id) = taken.run_id else {
+        if context.is_json {
+            out::json(&json!({ "message": message, "workflowUrl": page, "runId": null }));
+        } else {
+            out::line(&page);
+        }
+        return Ok(OK);
+    };
+    let detail = remote.run(id).await?;
+    if context.is_json {
+        out::json(&detail);
+    } else {
+        out::line(&page);
+        out::note(&format!("a worker takes it from here; `paramedic watch {}` follows it", id.short()));
+    }
+    Ok(code_of(&detail.run))
 }

@@ -5,6 +5,8 @@ use crate::cli::Context;
 use crate::cli::error::{Ended, FAILED, OK};
 use crate::cli::out;
 use crate::config::checked::shown;
+use crate::config::repositories::Origin;
+use crate::domain::Role;
 use crate::wiring::{App, version_of};
 use serde::Serialize;
 
@@ -37,7 +39,7 @@ pub(super) async fn run(context: &Context) -> Ended {
         Ok(None) => match context.open().await {
             Ok(app) => Some(app),
             Err(error) => {
-                check("data", Health::Broken, error.text);
+                check("database", Health::Broken, error.text);
                 None
             }
         },
@@ -48,6 +50,7 @@ pub(super) async fn run(context: &Context) -> Ended {
     };
     if let Some(app) = &app {
         check("data", Health::Ok, shown(&context.config.data_dir));
+        check("database", Health::Ok, context.config.database.to_string());
         match app.engine.store.verify().await {
             Ok(audit) if audit.problems.is_empty() => {
                 check("audit", Health::Ok, format!("chain of {} events intact", audit.events));
@@ -61,6 +64,7 @@ pub(super) async fn run(context: &Context) -> Ended {
             Some(text) => check("sandbox", Health::Note, text),
         }
         programs(context, app, &mut check).await;
+        service(context, app, &mut check).await;
     }
     let is_broken = checks.iter().any(|it| it.health == Health::Broken);
     if context.is_json {
@@ -111,6 +115,67 @@ async fn server(remote: &Remote, check: &mut impl FnMut(&str, Health, String)) {
     match remote.summary().await {
         Ok(summary) => check("backlog", Health::Ok, format!("{} runs", summary.total)),
         Err(error) => check("backlog", Health::Broken, error.to_string()),
+    }
+}
+
+/// Says what a service on this machine would have, and what it would lack.
+async fn service(context: &Context, app: &App, check: &mut impl FnMut(&str, Health, String)) {
+    let config = &context.config;
+    match app.engine.store.operators().await {
+        Ok(all) => {
+            let n = all.iter().filter(|it| it.revoked_at.is_none()).count();
+            let n_deciding =
+                all.iter().filter(|it| it.revoked_at.is_none() && it.role.includes(Role::Operator)).count();
+            match (n, n_deciding) {
+                (0, _) => {
+                    let text =
+                        "none: nobody can decide on a server; `paramedic operator add NAME --role admin` adds one";
+                    check("operators", Health::Note, text.to_owned());
+                }
+                (_, 0) => {
+                    let text = format!("{n}, all of them viewers: nobody can decide on a server");
+                    check("operators", Health::Note, text);
+                }
+                (_, 1) => check("operators", Health::Ok, format!("{n}, one can decide; two keys need two")),
+                _ => check("operators", Health::Ok, format!("{n}, {n_deciding} can decide")),
+            }
+        }
+        Err(error) => check("operators", Health::Broken, error.to_string()),
+    }
+    let webhook = &config.webhook;
+    match (webhook.enabled, webhook.secret.is_some()) {
+        (false, _) => check("webhook", Health::Note, "off: no reports are taken".to_owned()),
+        (true, true) => check("webhook", Health::Ok, "reports must be signed".to_owned()),
+        (true, false) => {
+            let text = "no secret: a server believes every report; set CI_HEALING_WEBHOOK_SECRET(_FILE)";
+            check("webhook", Health::Note, text.to_owned());
+        }
+    }
+    let mut n_found = 0;
+    for (name, repository) in config.repositories.all() {
+        match &repository.origin {
+            Some(Origin::Path(path)) if !path.is_dir() => {
+                let text = format!("{name}: there is no folder {}; runs of it are escalated", shown(path));
+                check("repository", Health::Broken, text);
+            }
+            Some(_) => n_found += 1,
+            None => {}
+        }
+    }
+    if n_found == 0 {
+        let text =
+            "none is set: reported failures cannot be healed; give [repositories.\"owner/name\"] a path or a clone_url";
+        check("repositories", Health::Note, text.to_owned());
+    } else {
+        check("repositories", Health::Ok, format!("{n_found} set"));
+    }
+    let orders = config.dispatch.repository.as_deref();
+    check("orders", Health::Ok, orders.map_or("none are taken".to_owned(), |it| format!("taken for {it}")));
+    let targets: Vec<&str> = config.notify.targets.iter().map(|it| it.name.as_str()).collect();
+    if targets.is_empty() {
+        check("notify", Health::Note, "nobody is told; see [notify] in the settings".to_owned());
+    } else {
+        check("notify", Health::Ok, targets.join(", "));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `paramedic ingest`: one report from a file into the backlog, as the webhook would take it.
+//! `paramedic ingest`: one report from a file into the backlog, as the webhook would take it; of a server, by its webhook.
 use crate::cli::Context;
 use crate::cli::arguments::Ingest;
 use crate::cli::error::{CliError, Ended, FAILED, OK, REFUSED, USAGE};
@@ -6,6 +6,7 @@ use crate::cli::out;
 use crate::domain::Receipt;
 use crate::evidence::text::clean_line;
 use crate::signal::Head;
+use crate::signal::signature::{SIGNATURE, Secrets};
 use crate::wiring::InboxError;
 use std::fs::File;
 use std::io::Read;
@@ -33,9 +34,14 @@ pub(super) async fn run(context: &Context, ingest: &Ingest) -> Ended {
     Ok(OK)
 }
 
-/// Hands the report to the backlog of this process. A backlog elsewhere takes the same at its webhook: `head.headers()`, the body, and its signature
-/// by `Secrets::sign`.
+/// Hands the report to the backlog: of this process, or by the webhook of a server, signed with the secret of the settings.
 async fn receive(context: &Context, head: Head, body: Vec<u8>) -> Result<Receipt, CliError> {
+    if let Some(remote) = context.remote()? {
+        let signature = Secrets::new(context.config.webhook.secrets()).sign(&body);
+        let signature = signature.iter().map(|it| (SIGNATURE, it.as_str()));
+        let headers: Vec<(&str, &str)> = head.headers().into_iter().chain(signature).collect();
+        return Ok(remote.report(&headers, body).await?);
+    }
     if !context.config.webhook.enabled {
         let text = "CI healing is disabled (CI_HEALING_ENABLED, or `enabled` below [webhook])".to_owned();
         return Err(CliError { code: REFUSED, text });

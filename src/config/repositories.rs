@@ -110,6 +110,11 @@ impl RepositoriesSettings {
         Some(settings)
     }
 
+    /// Returns all sections by name, the one for all others last.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &RepositorySettings)> {
+        self.by_name.iter().map(|(name, it)| (name.as_str(), it)).chain(self.default.iter().map(|it| (DEFAULT, it)))
+    }
+
     /// Returns the names of all environment variables that hold a token.
     pub fn token_names(&self) -> Vec<&str> {
         self.by_name.values().chain(&self.default).filter_map(|it| it.token_env.as_deref()).collect()

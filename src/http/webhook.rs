@@ -8,7 +8,11 @@ use crate::http::error::AnyRefusal;
 use crate::http::{Problem, Service};
 use crate::signal;
 use crate::signal::Head;
+<<<<<<< HEAD
 use crate::signal::signature::{Proof, Secrets, Unproved};
+=======
+use crate::signal::signature::{Proof, SIGNATURE, Secrets};
+>>>>>>> reviewui
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -114,7 +118,7 @@ async fn check(
     let check = move || {
         let value = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
         let proof = Proof {
-            hub: value("x-hub-signature-256"),
+            hub: value(SIGNATURE),
             ci: value("x-ci-signature"),
             gitlab: value("x-gitlab-token").filter(|_| is_gitlab),
         };

@@ -7,6 +7,9 @@ use sha2::Sha256;
 use std::fmt;
 use subtle::ConstantTimeEq;
 
+/// The header that a sender signs in.
+pub const SIGNATURE: &str = "x-hub-signature-256";
+
 /// The secrets in force: the one senders have, and the one before while they are being changed. Empty: nothing is checked.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets(Vec<String>);

@@ -41,12 +41,17 @@ impl Address {
     }
 
     /// Returns the address of a route beside the backlog, such as `healthz`.
-    pub(super) fn beside(&self, segment: &str) -> Url {
+    pub(super) fn beside(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push(segment);
+            path.pop_if_empty().extend(segments);
         }
         url
+    }
+
+    /// Returns a page that the server names, as a whole address.
+    pub(super) fn page(&self, named: &str) -> String {
+        if named.starts_with('/') { format!("{self}{named}") } else { named.to_owned() }
     }
 
     /// Whether what is sent there can be read on the way: plain http to another machine.
@@ -99,6 +104,14 @@ mod tests {
             assert_eq!(address.to_string(), shown);
             assert_eq!(address.route(&["runs"]).as_str(), route);
         }
+    }
+
+    #[test]
+    fn a_page_is_a_whole_address() {
+        let address = Address::parse("https://ci.example/p/").unwrap();
+        assert_eq!(address.page("/api/v1/x"), "https://ci.example/p/api/v1/x");
+        assert_eq!(address.page("https://forge.example/a"), "https://forge.example/a");
+        assert_eq!(address.beside(&["v1", "jarvis"]).as_str(), "https://ci.example/p/v1/jarvis");
     }
 
     #[test]

@@ -15,9 +15,18 @@ struct Wrong {
     error: Words,
 }
 
+/// The errors of the route for orders: a sentence, or everything that is wrong with the body.
+#[derive(Debug, Deserialize)]
+struct Detail {
+    detail: Value,
+}
+
 #[derive(Debug, Deserialize)]
 struct Words {
+    #[serde(default)]
+    code: String,
     message: String,
+    field: Option<String>,
     state: Option<Status>,
     named: Option<Value>,
     now: Option<Value>,
@@ -34,10 +43,11 @@ pub(super) fn value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BacklogError
 
 /// Returns what went wrong, from the status and what the server says about it.
 pub(super) fn error(status: StatusCode, body: &[u8]) -> BacklogError {
-    let said = serde_json::from_slice::<Wrong>(body).ok().map(|it| it.error);
+    let said = serde_json::from_slice::<Wrong>(body).ok().map(|it| it.error).or_else(|| detail(body));
     let is_ours = said.is_some();
+    let code = said.as_ref().map(|it| it.code.clone()).unwrap_or_default();
     let (mut message, state, moved) = match said {
-        Some(words) => (words.message, words.state, words.named.zip(words.now)),
+        Some(words) => (named(words.field, words.message), words.state, words.named.zip(words.now)),
         None => (format!("the server answers {status} and no word of explanation"), None, None),
     };
     if let Some((at, _)) = message.char_indices().nth(MAX_WORDS) {
@@ -45,8 +55,15 @@ pub(super) fn error(status: StatusCode, body: &[u8]) -> BacklogError {
         message.push('…');
     }
     match status {
+        StatusCode::UNAUTHORIZED if code == "unsigned" => BacklogError::NotAuthenticated(format!(
+            "{message}; set CI_HEALING_WEBHOOK_SECRET to the secret that the server checks"
+        )),
+        StatusCode::SERVICE_UNAVAILABLE if code == "disabled" => BacklogError::Refused(message),
         StatusCode::UNAUTHORIZED => {
-            BacklogError::NotAuthenticated(format!("{message}; set PARAMEDIC_TOKEN to a token of this server"))
+            // Where the server itself says what to do, that is enough.
+            let is_told = message.contains(';');
+            let from = if is_told { "" } else { " (`paramedic operator token NAME` there prints one)" };
+            BacklogError::NotAuthenticated(format!("{message}; set PARAMEDIC_TOKEN to a token of this server{from}"))
         }
         StatusCode::FORBIDDEN => BacklogError::Refused(message),
         StatusCode::NOT_FOUND if is_ours => BacklogError::NotFound(message),
@@ -66,6 +83,30 @@ pub(super) fn error(status: StatusCode, body: &[u8]) -> BacklogError {
         }
         _ => BacklogError::Unreachable(message),
     }
+}
+
+/// Says which field a message is about, unless it does so itself.
+fn named(field: Option<String>, message: String) -> String {
+    match field {
+        Some(field) if !message.contains(&field) => format!("{field}: {message}"),
+        _ => message,
+    }
+}
+
+/// Reads what the route for orders says: a text, or a list of faults with their places.
+fn detail(body: &[u8]) -> Option<Words> {
+    let message = match serde_json::from_slice::<Detail>(body).ok()?.detail {
+        Value::String(text) => text,
+        Value::Array(faults) => {
+            let fault = |it: &Value| {
+                let place: Vec<&str> = it["loc"].as_array()?.iter().skip(1).filter_map(Value::as_str).collect();
+                Some(format!("{}: {}", place.join("."), it["msg"].as_str()?))
+            };
+            faults.iter().filter_map(fault).collect::<Vec<_>>().join("; ")
+        }
+        _ => return None,
+    };
+    Some(Words { code: String::new(), message, field: None, state: None, named: None, now: None })
 }
 
 /// A version comes as a number, a digest as text.
@@ -100,6 +141,22 @@ mod tests {
         let moved = r#"{"error":{"code":"c","message":"m","named":3,"now":"7"}}"#;
         let expected = BacklogError::Moved { message: "m".to_owned(), named: "3".to_owned(), now: "7".to_owned() };
         assert_eq!((of(412, moved), of(409, moved)), (expected.clone(), expected));
+    }
+
+    #[test]
+    fn a_report_and_an_order_are_told_what_to_do() {
+        let unsigned = of(401, r#"{"error":{"code":"unsigned","message":"m"}}"#).to_string();
+        assert!(unsigned.contains("CI_HEALING_WEBHOOK_SECRET") && !unsigned.contains("TOKEN"), "{unsigned}");
+        let bare = of(401, r#"{"error":{"code":"c","message":"m"}}"#).to_string();
+        assert!(bare.contains("operator token NAME"), "{bare}");
+        let told = of(401, r#"{"error":{"code":"c","message":"m is no longer an operator; ask"}}"#).to_string();
+        assert!(told.contains("PARAMEDIC_TOKEN") && !told.contains("prints one"), "{told}");
+        let off = of(503, r#"{"error":{"code":"disabled","message":"m"}}"#);
+        assert_eq!(off, BacklogError::Refused("m".to_owned()));
+        assert_eq!(of(409, r#"{"detail":"m"}"#), BacklogError::Precondition("m".to_owned()));
+        assert_eq!(of(500, r#"{"detail":"m"}"#), BacklogError::Failed("m".to_owned()));
+        let faults = r#"{"detail":[{"loc":["body","instruction"],"msg":"too long"},{"loc":["body","x"],"msg":"n"}]}"#;
+        assert_eq!(of(422, faults), BacklogError::Invalid("instruction: too long; x: n".to_owned()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 use crate::backlog::BacklogError;
 use crate::backlog::remote::address::Address;
 use crate::backlog::remote::answer;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use std::error::Error as _;
@@ -138,14 +138,30 @@ impl Line {
         }
     }
 
-    /// Sends a decision, once. When the answer is lost, whether it arrived is not known, and the error says so.
-    pub(super) async fn decide(&self, url: Url, body: &impl Serialize) -> Result<Answer, BacklogError> {
-        match self.answer(self.decider.post(url).json(body), MAX_WORDS).await {
+    /// Sends a decision, once. When the answer is lost, whether it arrived is not known, and the error says so and what to `look` at.
+    pub(super) async fn decide(&self, url: Url, body: &impl Serialize, look: &str) -> Result<Answer, BacklogError> {
+        self.send(self.decider.post(url).json(body), look).await
+    }
+
+    /// Sends a body as it is with these headers, once; `again` says what to do when the answer is lost.
+    pub(super) async fn post(
+        &self,
+        url: Url,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+        again: &str,
+    ) -> Result<Answer, BacklogError> {
+        let request = self.decider.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)), again).await
+    }
+
+    async fn send(&self, request: RequestBuilder, look: &str) -> Result<Answer, BacklogError> {
+        match self.answer(request, MAX_WORDS).await {
             Ok((status, answer)) if status.is_success() => Ok(answer),
             Ok((status, answer)) => Err(match answer::error(status, &answer.body) {
                 // Something between here and the server, or the server on its way down.
                 BacklogError::Unreachable(text) if status.is_server_error() => {
-                    BacklogError::Unreachable(format!("{text}; whether it was done is not known, look at the run"))
+                    BacklogError::Unreachable(format!("{text}; whether it was done is not known, {look}"))
                 }
                 other => other,
             }),
@@ -153,7 +169,7 @@ impl Line {
                 Err(BacklogError::Unreachable(format!("{}; nothing was sent", self.unreachable(&error))))
             }
             Err(error) => Err(BacklogError::Unreachable(format!(
-                "{}; whether it arrived is not known, look at the run",
+                "{}; whether it arrived is not known, {look}",
                 self.unreachable(&error)
             ))),
         }
@@ -243,6 +259,9 @@ fn words(error: &reqwest::Error) -> String {
     }
     if text.contains("certificate") {
         text.push_str("; a private authority's certificate goes into `ca_file`");
+    }
+    if text.contains("InvalidContentType") {
+        return "it does not speak TLS there; is it http://?".to_owned();
     }
     text
 }

@@ -3,8 +3,10 @@ mod address;
 mod answer;
 mod line;
 mod news;
+mod sending;
 
 pub use line::Access;
+pub use sending::OrderTaken;
 
 use crate::backlog::remote::line::Line;
 use crate::backlog::remote::news::Listener;
@@ -122,7 +124,7 @@ impl Remote {
         struct Info {
             version: String,
         }
-        let answer = self.line.read(self.line.address.beside("openapi.json"), &[]).await?;
+        let answer = self.line.read(self.line.address.beside(&["openapi.json"]), &[]).await?;
         Ok(answer::value::<Document>(&answer.body)?.info.version)
     }
 
@@ -257,7 +259,7 @@ impl Backlog for Remote {
             _ => {}
         }
         let url = self.url(&["runs", &id.to_string(), "actions", kind.as_str()]);
-        let answer = self.line.decide(url, &decision).await?;
+        let answer = self.line.decide(url, &decision, "look at the run").await?;
         let decided = answer::value::<Decided>(&answer.body);
         // It was done, whatever the words about it are.
         let decided =

@@ -11,12 +11,14 @@ pub mod review;
 pub mod run;
 pub mod server;
 
+use crate::backlog::ActionKind;
 use crate::console::effect::Ask;
 use crate::console::effect::Draft;
 use crate::console::effect::Effect;
 use crate::console::keymap::Context;
 use crate::console::keymap::Keymap;
 use crate::console::model::dialog::Dialog;
+use crate::console::model::field::Field;
 use crate::console::model::fix::Fix;
 use crate::console::model::fix::Stage;
 use crate::console::model::focus::Focus;
@@ -28,9 +30,11 @@ use crate::console::model::queue::Queue;
 use crate::console::model::requests::Requests;
 use crate::console::model::review::Review;
 use crate::console::model::run::RunPage;
+use crate::console::model::server::Identity;
 use crate::console::model::server::Lost;
 use crate::console::model::server::Server;
 use crate::domain::Digest;
+use crate::domain::Role;
 use crate::domain::RunId;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -159,6 +163,8 @@ pub struct Model {
     pub sending: Option<Lost>,
     /// A decision of which nobody knows whether it arrived.
     pub lost: Option<Lost>,
+    /// What was written in a dialog that did not get through; the next one of its kind begins with it.
+    pub kept_note: Option<(RunId, ActionKind, Field)>,
 }
 
 impl Model {
@@ -194,6 +200,7 @@ impl Model {
             sent: None,
             sending: None,
             lost: None,
+            kept_note: None,
         }
     }
 
@@ -228,6 +235,17 @@ impl Model {
     /// Shows a sentence at the foot of the screen.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.notice = Some(Notice { tone, text: text.into(), at: self.now });
+    }
+
+    /// Returns why this person never decides here: it would only be refused, so it is not even asked.
+    pub fn forbidden(&self) -> Option<String> {
+        if self.is_read_only {
+            return Some("read-only: decisions are off".to_owned());
+        }
+        let server = self.server.as_ref()?;
+        let Identity::Known(me) = &server.identity else { return None };
+        let may = me.role.includes(Role::Operator);
+        (!may).then(|| format!("{} is a {} on {}: deciding needs an operator's token", me.name, me.role, server.place))
     }
 
     /// Returns why nothing can be decided now: what is not reached is not asked, and nothing waits to be sent later.

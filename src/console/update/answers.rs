@@ -93,6 +93,9 @@ fn readable(model: &mut Model) -> Vec<Effect> {
             OutageKind::Broken => "the backlog can be read again".to_owned(),
         };
         model.say(Tone::Good, text);
+        if let Some(dialog) = &mut model.dialog {
+            dialog.hint = None;
+        }
         if model.server.is_some() {
             // What else was asked meanwhile failed too.
             effects.push(model.ask(Ask::Me));
@@ -114,6 +117,7 @@ fn tell_what_became(model: &mut Model, detail: &RunDetail) -> Vec<Effect> {
     let (kind, run) = (lost.kind, &detail.run);
     let state = format!("run {} is {} now, version {}", run.id.short(), run.status, run.version);
     if lost.has_arrived(detail, &model.operator) {
+        model.kept_note = None;
         model.say(Tone::Good, format!("your {kind} did arrive: {state}"));
         return lost.draft.and_then(|draft| fix::sent(model, draft)).into_iter().collect();
     }
@@ -151,7 +155,7 @@ fn acted(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
     if let Some(id) = model.focus.as_ref().map(|it| it.id) {
         effects.push(model.ask(Ask::Run(id)));
     }
-    model.sending = None;
+    (model.sending, model.kept_note) = (None, None);
     if let Some(draft) = model.sent.take() {
         effects.extend(fix::sent(model, draft));
     }

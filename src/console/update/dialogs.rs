@@ -42,8 +42,8 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
     if model.requests.is_waiting(Slot::Act) {
         return Err("a decision is still on its way; wait for its answer".to_owned());
     }
-    if model.is_read_only {
-        return Err("read-only: decisions are off".to_owned());
+    if let Some(why) = model.forbidden() {
+        return Err(why);
     }
     if let Some(why) = model.undecidable() {
         return Err(why);
@@ -128,13 +128,15 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
 
 /// Returns a dialog that asks nothing yet.
 pub fn blank(model: &Model, kind: ActionKind, title: String, seen: Seen) -> Dialog {
+    let kept = model.kept_note.as_ref().filter(|(run, of, _)| (*run, *of) == (seen.run, kind));
+    let note = kept.map(|(.., note)| note.clone()).unwrap_or_default();
     Dialog {
         kind,
         seen,
         title,
         facts: Vec::new(),
         warnings: Vec::new(),
-        note: Field::default(),
+        note,
         needs_note: false,
         challenge: None,
         spot: Spot::Question,
@@ -296,7 +298,8 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
     let draft = dialog.fix.as_ref().map(|(draft, _)| *draft);
     let detail = model.focus.as_ref().filter(|it| it.id == run).and_then(|it| it.detail.as_ref());
     let after = detail.and_then(|it| it.events.last()).map_or(0, |it| it.seq);
-    (model.sent, model.lost) = (draft, None);
+    let kept = (run, request.kind, dialog.note.clone());
+    (model.sent, model.lost, model.kept_note) = (draft, None, Some(kept));
     model.sending = Some(Lost { run, kind: request.kind, after, draft });
     vec![model.ask(Ask::Act(run, request))]
 }

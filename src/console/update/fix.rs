@@ -43,8 +43,8 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 fn begin(model: &mut Model) -> Result<(), String> {
-    if model.is_read_only {
-        return Err("read-only: decisions are off".to_owned());
+    if let Some(why) = model.forbidden() {
+        return Err(why);
     }
     let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
     let detail = detail.ok_or("the run is still being read; press again when it is shown")?;

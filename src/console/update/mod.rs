@@ -138,8 +138,10 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 
 fn run_command(model: &mut Model, command: Command) -> Vec<Effect> {
     model.notice = None;
-    if model.is_read_only && command.is_decision() {
-        model.say(Tone::Bad, "read-only: decisions are off");
+    if command.is_decision()
+        && let Some(why) = model.forbidden()
+    {
+        model.say(Tone::Bad, why);
         return Vec::new();
     }
     if model.dialog.is_some() {

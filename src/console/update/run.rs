@@ -9,6 +9,7 @@ use crate::console::update::log;
 use crate::console::update::motion;
 use crate::console::update::queue;
 use crate::console::update::review;
+use crate::console::view::run::timeline_rows;
 
 /// Runs a command of the run screen.
 pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -41,8 +42,9 @@ fn step(model: &mut Model, command: Command) {
 }
 
 fn scroll_timeline(model: &mut Model, command: Command) {
-    let len = model.focus.as_ref().and_then(|it| it.detail.as_ref()).map_or(0, |it| it.events.len());
     let area = layout::run(layout::chrome(model.columns, model.rows).body).timeline;
+    let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
+    let len = detail.map_or(0, |it| timeline_rows(&it.events, area).len());
     model.run.timeline_back = scroll_back(model.run.timeline_back, command, len, layout::rows(area, 0));
 }
 

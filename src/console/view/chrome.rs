@@ -25,6 +25,9 @@ use ratatui::layout::Rect;
 /// Lines that a text at the foot may take.
 const FOOT_LINES: usize = 3;
 
+/// Shown where data will be.
+pub const READING: &str = "reading the backlog…";
+
 /// Says the one fact that matters when there is no room for more.
 pub fn too_small(model: &Model, pen: &mut Pen<'_>) {
     let text = format!("⚑ {} need you · window too small (60x16)", model.queue.needy());
@@ -63,6 +66,10 @@ fn badge(model: &Model) -> Option<String> {
 fn counts(model: &Model) -> Vec<Piece> {
     let summary = &model.queue.summary;
     let role = |n: u64, role: Role| if n == 0 { Role::Dim } else { role };
+    if model.read_at.is_none() {
+        // Zeros would say that all is well.
+        return Vec::new();
+    }
     vec![
         piece(format!("⚑ {} fixed", summary.fixed), role(summary.fixed, Role::StatusNeedsYou)),
         piece(format!("✗ {} escalated", summary.escalated), role(summary.escalated, Role::StatusEscalated)),
@@ -130,8 +137,8 @@ pub fn hints(model: &Model, pen: &mut Pen<'_>, look: Rect, decide: Rect) {
     let (deciding, looking): (Vec<&Binding>, Vec<&Binding>) =
         bindings.into_iter().partition(|it| it.command.is_decision() && context != Context::Dialog);
     hint_line(pen, look, &looking, Role::HintKey);
-    if model.is_read_only {
-        pen.put(decide.x + 1, decide.y, decide.width, "read-only: decisions are off", Role::Dim);
+    if let Some(why) = model.forbidden() {
+        pen.put(decide.x + 1, decide.y, decide.width.saturating_sub(1), &why, Role::Dim);
     } else {
         hint_line(pen, decide, &deciding, Role::HintDecide);
     }
@@ -196,7 +203,7 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
     }
     let freshness = match model.read_at {
         Some(_) => format!("live · {} of {} runs", model.queue.runs.len(), model.queue.total),
-        None => "reading the backlog…".to_owned(),
+        None => READING.to_owned(),
     };
     let waiting = if model.requests.is_waiting(Slot::Act) { " · a decision is on its way…" } else { "" };
     let who = model.server.as_ref().map_or_else(|| model.operator.clone(), Server::label);

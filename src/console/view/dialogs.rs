@@ -77,7 +77,7 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
     }
     lines.push(Line::Blank);
     match &dialog.stage {
-        Stage::Asking => asking(model, dialog, &mut lines),
+        Stage::Asking => asking(model, dialog, &mut lines, width + usize::from(LABEL)),
         Stage::Sending => {
             lines.push(Line::Fact("", "sending…".to_owned(), Role::StatusHealing));
             lines.push(Line::Fact("", "esc closes this; the answer is told at the foot".to_owned(), Role::Dim));
@@ -113,7 +113,7 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
     lines
 }
 
-fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>) {
+fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>, width: usize) {
     if let Some(challenge) = &dialog.challenge {
         lines.push(Line::Fact("", challenge.why.clone(), Role::Warning));
         lines.push(Line::Field("type it:", Spot::Challenge, &challenge.field));
@@ -122,7 +122,7 @@ fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>) {
     lines.push(Line::Field(label, Spot::Note, &dialog.note));
     lines.push(Line::Blank);
     if let Some(hint) = &dialog.hint {
-        lines.push(Line::Fact("", format!("⚠ {hint}"), Role::Warning));
+        paragraph(lines, &format!("⚠ {hint}"), width, Role::Warning);
     }
     let verb = match dialog.kind {
         ActionKind::Approve => "approve",

@@ -6,6 +6,7 @@ use crate::console::model::focus::Focus;
 use crate::console::model::queue::Attention;
 use crate::console::model::queue::age;
 use crate::console::theme::Role;
+use crate::console::view::chrome::READING;
 use crate::console::view::paint::Pen;
 use crate::console::view::paint::columns as cell_width;
 use crate::console::view::paint::line_at;
@@ -66,8 +67,13 @@ fn list(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let columns = Columns::fit(inside.width, &visible);
     header(pen, inside, columns);
     if visible.is_empty() {
+        let is_away = model.outage.is_some();
         let text = match (queue.is_loaded, queue.runs.is_empty()) {
-            (false, _) => "reading the backlog…",
+            (false, _) if is_away => "Nothing was read yet; why is told below. It is tried again by itself.",
+            (false, _) => READING,
+            (true, true) if model.server.is_some() => {
+                "No runs yet. CI reports failures to this server's webhook; `paramedic ingest FILE` hands one in."
+            }
             (true, true) => "No runs yet. `paramedic heal` in a repository with red tests makes the first one.",
             (true, false) => "No run matches the filter; esc clears it.",
         };

@@ -19,6 +19,11 @@ use crate::domain::Run;
 use crate::domain::RunDetail;
 use ratatui::layout::Rect;
 
+/// Columns of an event before its words.
+const EVENT_HEAD: u16 = 12;
+/// Lines that the words of one event may take.
+const EVENT_LINES: usize = 3;
+
 /// Draws the run screen.
 pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let areas = layout::run(body);
@@ -58,7 +63,9 @@ fn attempts(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus, detail:
         pen.put(line.x + 5, y, patch_x.saturating_sub(line.x + 6), &result, role);
         let digest = attempt.patch_digest.as_ref().map_or("-", |it| it.short());
         pen.put(patch_x, y, 7, digest, Role::Text);
-        pen.put(patch_x + 8, y, 6, &words::duration(attempt.duration_ms), Role::Dim);
+        let is_timed = attempt.duration_ms > 0;
+        let time = if is_timed { words::duration(attempt.duration_ms) } else { "-".to_owned() };
+        pen.put(patch_x + 8, y, 6, &time, Role::Dim);
         y += 1;
     }
     if detail.attempts.is_empty() {
@@ -113,20 +120,57 @@ fn paragraph(pen: &mut Pen<'_>, area: Rect, text: &str, role: Role) {
     }
 }
 
+/// One row of the timeline.
+#[derive(Debug)]
+pub struct TimelineRow {
+    event: usize,
+    is_first: bool,
+    is_last: bool,
+    text: String,
+}
+
+/// Returns the rows of the timeline: as many an event as a person may need to act on its words.
+pub fn timeline_rows(events: &[Event], area: Rect) -> Vec<TimelineRow> {
+    let width = usize::from(layout::text_columns(area).saturating_sub(EVENT_HEAD));
+    let mut rows = Vec::new();
+    for (event, it) in events.iter().enumerate() {
+        let mut lines = wrap_words(&it.message, width);
+        if lines.len() > EVENT_LINES {
+            // What is too long for the last line is cut where it is drawn.
+            let rest = lines.split_off(EVENT_LINES - 1).join(" ");
+            lines.push(rest);
+        }
+        let n_lines = lines.len().max(1);
+        let lines = lines.into_iter().chain([String::new()]).take(n_lines).enumerate();
+        rows.extend(lines.map(|(idx, text)| TimelineRow {
+            event,
+            is_first: idx == 0,
+            is_last: idx + 1 == n_lines,
+            text,
+        }));
+    }
+    rows
+}
+
 fn timeline(model: &Model, pen: &mut Pen<'_>, area: Rect, detail: &RunDetail) {
     let n = detail.events.len();
     let foot = format!("{n} {}", if n == 1 { "event" } else { "events" });
     let inside = pen.frame(area, &[piece("Timeline", Role::Title)], &foot, model.run.pane == Pane::Timeline);
-    let rows = usize::from(inside.height);
-    let last = n.saturating_sub(model.run.timeline_back.min(n.saturating_sub(rows)));
-    let first = last.saturating_sub(rows);
-    for (idx, event) in detail.events[first..last].iter().enumerate() {
-        let y = line_at(inside, idx).y;
-        let at = pen.put(inside.x + 1, y, 9, &words::clock(event.created_at), Role::Dim) + 1;
-        let at = pen.put(at, y, 2, sign(event), event_role(event)) + 1;
-        let width = inside.right().saturating_sub(at + 1);
-        let at = pen.put(at, y, width, &event.message, event_role(event));
-        if !event.actor.is_empty() && event.actor != "system" && at + columns(&event.actor) + 4 < inside.right() {
+    let rows = timeline_rows(&detail.events, area);
+    let height = usize::from(inside.height);
+    let last = rows.len() - model.run.timeline_back.min(rows.len().saturating_sub(height));
+    let first = last.saturating_sub(height);
+    for (idx, row) in rows[first..last].iter().enumerate() {
+        let (y, event) = (line_at(inside, idx).y, &detail.events[row.event]);
+        let role = event_role(event);
+        if row.is_first {
+            let at = pen.put(inside.x + 1, y, 9, &words::clock(event.created_at), Role::Dim) + 1;
+            pen.put(at, y, 2, sign(event), role);
+        }
+        let at = inside.x + EVENT_HEAD;
+        let at = pen.put(at, y, inside.right().saturating_sub(at + 1), &row.text, role);
+        let has_room = at + columns(&event.actor) + 4 < inside.right();
+        if row.is_last && has_room && !event.actor.is_empty() && event.actor != "system" {
             pen.put(at + 1, y, columns(&event.actor) + 2, &format!("({})", event.actor), Role::Dim);
         }
     }
@@ -156,7 +200,8 @@ fn output(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus) {
     match &focus.live {
         Some(live) => {
             title.push(piece(format!("  ● live · {}", live.phase), Role::StatusHealing));
-            foot = format!("printed {} ago", age(live.updated_at, model.now));
+            let word = if live.tail.is_empty() { "began" } else { "printed" };
+            foot = format!("{word} {} ago", age(live.updated_at, model.now));
         }
         None => {
             if let Some(attempt) = model.run.selected(focus) {
@@ -167,13 +212,11 @@ fn output(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus) {
     let inside = pen.frame(area, &title, &foot, model.run.pane == Pane::Output);
     let lines: Vec<&str> = output_text(model).lines().collect();
     if lines.is_empty() {
-        pen.put(
-            inside.x + 1,
-            inside.y,
-            inside.width.saturating_sub(2),
-            "nothing printed yet; l opens the log",
-            Role::Dim,
-        );
+        let text = match focus.live {
+            Some(_) => "nothing printed yet; what an agent says comes when it is done",
+            None => "nothing printed yet; l opens the log",
+        };
+        pen.put(inside.x + 1, inside.y, inside.width.saturating_sub(2), text, Role::Dim);
         return;
     }
     let rows = usize::from(inside.height);

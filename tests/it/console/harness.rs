@@ -69,6 +69,15 @@ impl Console {
     }
 
     pub(super) fn with(opening: &Opening, runs: Vec<RunDetail>) -> Self {
+        Self::opened(opening, runs, None)
+    }
+
+    /// Opens on a backlog that cannot be read.
+    pub(super) fn waiting(opening: &Opening, outage: Refusal) -> Self {
+        Self::opened(opening, fixture::backlog(), Some(outage))
+    }
+
+    fn opened(opening: &Opening, runs: Vec<RunDetail>, outage: Option<Refusal>) -> Self {
         let mut console = Self {
             model: Model::new(opening, Keymap::load(None).unwrap()),
             runs,
@@ -81,7 +90,7 @@ impl Console {
             drafts: BTreeMap::new(),
             editor: None,
             refusal: None,
-            outage: None,
+            outage,
             me: Some(Me { name: "jdoe".to_owned(), role: Role::Operator }),
             held: Vec::new(),
             is_slow: false,

@@ -253,6 +253,22 @@ fn help_is_about_the_screen_below_and_can_be_searched() {
 }
 
 #[test]
+fn the_timeline_says_long_words_in_full_and_scrolls_over_all_of_them() {
+    let mut console = Console::new();
+    console.press("enter");
+    let screen = console.screen();
+    assert!(screen.contains("green after,") && screen.contains("green again (codex)"), "{screen}");
+    let first = console.runs[0].events[0].created_at.strftime("%H:%M:%S").to_string();
+    assert!(!screen.contains(&first), "{screen}");
+    console.press("tab g");
+    assert!(console.screen().contains(&first), "{}", console.screen());
+    console.press("j k");
+    assert!(console.screen().contains(&first), "no key is without effect:\n{}", console.screen());
+    console.press("G");
+    assert!(console.screen().contains("green again (codex)"), "{}", console.screen());
+}
+
+#[test]
 fn a_backlog_that_does_not_answer_is_said_and_asked_again() {
     let mut console = Console::new();
     console.is_slow = true;

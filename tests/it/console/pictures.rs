@@ -3,6 +3,7 @@ use super::fixture;
 use super::harness::Console;
 use super::harness::opening;
 use paramedic::console::document::Highlighter;
+use paramedic::console::model::Opening;
 use paramedic::console::picture::Paper;
 use paramedic::console::picture::svg;
 use paramedic::console::recorder::parse;
@@ -20,15 +21,24 @@ const PICTURES: &[(&str, &str)] = &[
     ("log", "enter l"),
     ("fix", "enter F enter"),
     ("help", "enter d ?"),
+    (ON_SERVER, "enter d q q"),
 ];
+
+/// The picture of a console on a server that has just gone away.
+const ON_SERVER: &str = "server";
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn recording(keys: &str) -> String {
-    let mut console = Console::with(&opening(), fixture::backlog());
+fn recording(name: &str, keys: &str) -> String {
+    let is_on_server = name == ON_SERVER;
+    let server = is_on_server.then(|| "ci.example.com:7171".to_owned());
+    let mut console = Console::with(&Opening { server, ..opening() }, fixture::backlog());
     console.press(keys).wait(12_000);
+    if is_on_server {
+        console.go_offline().wait(9_000);
+    }
     console.recorder.dump().unwrap()
 }
 
@@ -46,7 +56,7 @@ fn screenshots_are_current() {
         let path = root(&format!("tests/it/recordings/{name}.jsonl"));
         if is_updating() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, recording(keys)).unwrap();
+            fs::write(&path, recording(name, keys)).unwrap();
         }
         let (opening, actions) = parse(&fs::read_to_string(&path).unwrap()).unwrap();
         for (columns, rows) in [(80, 24), (120, 36)] {
@@ -75,7 +85,7 @@ fn a_replayed_session_ends_on_the_same_frame() {
 
 #[test]
 fn a_broken_recording_names_its_line() {
-    let text = recording("j");
+    let text = recording("queue", "j");
     let broken = text.replacen("{\"do\":\"down\"}", "{\"do\":\"explode\"}", 1);
     assert_ne!(text, broken);
     let line = text.lines().position(|it| it.contains("\"down\"")).unwrap() + 1;

@@ -27,7 +27,7 @@ fn gone() -> Refusal {
 
 impl Console {
     /// The server goes away, and the console gets to know.
-    fn go_offline(&mut self) -> &mut Self {
+    pub(super) fn go_offline(&mut self) -> &mut Self {
         self.outage = Some(gone());
         self.apply(Action::NoNews("the stream has ended".to_owned()));
         self
@@ -99,6 +99,66 @@ fn news_alone_may_be_missing() {
     console.apply(Action::NoNews("a proxy holds the stream back".to_owned()));
     assert!(console.model.outage.is_none());
     assert!(!console.screen().contains("OFFLINE"));
+}
+
+#[test]
+fn who_only_looks_is_told_before_anything_is_asked_or_sent() {
+    let mut console = online(80, 24);
+    console.me = Some(Me { name: "vic".to_owned(), role: Role::Viewer });
+    console.press("r");
+    let said = "vic is a viewer on ci.example.com:7171: deciding needs an operator's token";
+    assert!(console.screen().contains(said), "in the place of the keys that decide:\n{}", console.screen());
+    for key in ["A", "D", "X", "R", "F"] {
+        console.press(key);
+        assert!(console.model.dialog.is_none() && console.model.fix.is_none(), "{key}");
+        assert!(console.screen().contains(&format!("✗ {said}")), "{}", console.screen());
+    }
+    insta::assert_snapshot!("server_viewer_80x24", console.screen());
+    console.me = Some(Me { name: "vic".to_owned(), role: Role::Operator });
+    console.press("r A");
+    assert!(console.model.dialog.is_some(), "who may decide by now can:\n{}", console.screen());
+    assert!(console.sent.is_empty());
+}
+
+#[test]
+fn before_anything_was_read_no_number_is_claimed() {
+    for (columns, rows) in [(80, 24), (160, 48)] {
+        let server = Some("ci.example.com:7171".to_owned());
+        let opening = Opening { operator: String::new(), server, columns, rows, ..opening() };
+        let mut console = Console::waiting(&opening, gone());
+        insta::assert_snapshot!(format!("server_never_read_{columns}x{rows}"), console.screen());
+        console.come_back();
+        assert!(console.screen().contains("acme/api"), "{}", console.screen());
+    }
+}
+
+#[test]
+fn an_open_dialog_says_in_full_why_y_did_not_count_and_forgets_it_when_the_server_is_back() {
+    let mut console = online(80, 24);
+    console.press("enter d A").wait(600);
+    console.go_offline().press("y");
+    let screen = console.screen();
+    assert!(screen.contains("nothing was sent") && screen.contains("answers again"), "nothing is cut off:\n{screen}");
+    insta::assert_snapshot!("server_offline_dialog_80x24", screen);
+    console.come_back();
+    let screen = console.screen();
+    assert!(!screen.contains("nothing was sent") && console.model.dialog.is_some(), "{screen}");
+}
+
+#[test]
+fn what_was_written_is_still_there_when_the_answer_is_lost() {
+    let mut console = online(80, 24);
+    let lost = "cannot reach http://ci.example.com:7171: connection closed; whether it arrived is not known";
+    console.refusal = Some(refusal(RefusalKind::Unreachable, lost));
+    console.press("enter d A").wait(600).press("tab").write("seen with bea").press("enter");
+    console.outage = Some(gone());
+    console.press("y esc").come_back();
+    console.refusal = None;
+    console.press("A").wait(600);
+    assert!(console.screen().contains("seen with bea"), "{}", console.screen());
+    console.press("y esc");
+    assert_eq!(console.sent.len(), 2);
+    assert!(console.model.kept_note.is_none(), "it got through");
 }
 
 /// Approves, and the answer is lost; then the server is away.
@@ -221,7 +281,7 @@ fn a_console_may_start_before_its_server() {
     session.wait_for("OFFLINE since").wait_for("nothing was read yet");
     let _server = Serve::start(&world, &address, "0");
     session.wait_for("NEEDS YOU").wait_for("back online").press("\r").wait_for("Attempts").wait_for("proved");
-    session.press("A").confirm("y = approve", "this needs operator");
+    session.press("A").wait_for("ann is a viewer on").wait_for("deciding needs an operator's token");
     session.press("\x03\x03").assert_given_back();
     assert_eq!(world.run(&["show", "latest", "--json"]).json()["status"], "fixed");
 }

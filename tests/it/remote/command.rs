@@ -127,6 +127,94 @@ fn what_needs_the_machine_itself_says_so() {
     }
 }
 
+/// A server that checks signatures and takes orders for its one repository; nobody works there.
+fn open_to_reports() -> (World, Serve, Elsewhere) {
+    let world = World::with_repo(BUGGY);
+    let secret = world.dir.path().join("secret");
+    fs::write(&secret, "hush\n").unwrap();
+    let (secret, repo) = (secret.display(), world.repo());
+    let repo = repo.display();
+    world.settings(&format!(
+        "[webhook]\nsecret_file = \"{secret}\"\n[repositories.\"acme/shop\"]\npath = \"{repo}\"\n[dispatch]\nrepository = \"acme/shop\"\n"
+    ));
+    let token = operator(&world, "ann", "operator");
+    let server = Serve::start(&world, "127.0.0.1:0", "0");
+    let ann = Elsewhere::new(&server.url, &token);
+    (world, server, ann)
+}
+
+#[test]
+fn a_report_goes_to_the_webhook_signed() {
+    let (world, server, ann) = open_to_reports();
+    let report =
+        r#"{"provider":"generic","repository":"acme/shop","branch":"main","commitSha":"abc123","errorLog":"FAIL: t"}"#;
+    let signed = |args: &[&str], secret: &str, body: &str| {
+        let file = ann.world.dir.path().join("report.json");
+        fs::write(&file, body).unwrap();
+        let args = [&["ingest", file.to_str().unwrap()], args].concat();
+        ran(ann.command(&args).env("CI_HEALING_WEBHOOK_SECRET", secret))
+    };
+    let first = signed(&["--json"], "hush", report);
+    assert_eq!(first.code, 0, "{first:#?}");
+    assert_eq!((&first.json()["status"], &first.json()["deduplicated"]), (&"queued".into(), &false.into()));
+    let second = signed(&[], "hush", report);
+    assert!(second.code == 0 && second.stdout.contains("(seen before)"), "{second:#?}");
+    assert_eq!(world.run(&["runs", "--json"]).json()["total"], 1);
+    let ping = signed(&["--event", "ping"], "hush", r#"{"zen":"Keep it simple"}"#);
+    assert!(ping.code == 0 && ping.stdout.starts_with("ignored: "), "{ping:#?}");
+    for secret in ["", "wrong"] {
+        let ran = signed(&[], secret, report);
+        assert_eq!(ran.code, 4, "{ran:#?}");
+        assert!(
+            ran.stderr.contains("set CI_HEALING_WEBHOOK_SECRET") && !ran.stderr.contains("PARAMEDIC_TOKEN"),
+            "{ran:#?}"
+        );
+    }
+    let bad = signed(&[], "hush", &report.replace("abc123", "--all"));
+    assert_eq!(bad.code, 2, "{bad:#?}");
+    assert!(bad.stderr.contains("commitSha"), "{bad:#?}");
+    assert_eq!(signed(&["--read-only"], "hush", report).code, 5);
+    server.kill();
+    let gone = signed(&[], "hush", report);
+    assert!(gone.code == 1 && gone.stderr.contains("nothing was sent"), "{gone:#?}");
+}
+
+#[test]
+fn an_order_goes_to_the_server() {
+    let (world, server, ann) = open_to_reports();
+    let ordered = ann.run(&["dispatch", "create", "a function that doubles", "--context", "calc.py", "--json"]);
+    assert_eq!(ordered.code, 8, "{ordered:#?}");
+    let run = ordered.json();
+    assert_eq!((&run["source"], &run["order"]["requestedBy"]), (&"dispatch".into(), &"ann".into()), "{run:#}");
+    assert_eq!(run, world.run(&["show", "latest", "--json"]).json());
+    let plain = ann.run(&["dispatch", "fix", "the sum"]);
+    let id = ann.run(&["show", "latest", "--json"]).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(plain.stdout, format!("{}/api/v1/ci-healing/runs/{id}\n", server.url), "{plain:#?}");
+    assert!(plain.stderr.contains("paramedic watch"), "{plain:#?}");
+    for (args, code, words) in [
+        (&["dispatch", "fix", "x", "--test", "true"][..], 2, "--test is for an order on this machine"),
+        (&["dispatch", "fix", " "], 2, "the instruction is empty"),
+        (&["dispatch", "fix", &"x".repeat(20_001)], 2, "instruction: String should have at most"),
+        (&["dispatch", "fix", "x", "--read-only"], 5, "--read-only"),
+    ] {
+        let ran = ann.run(args);
+        assert_eq!(ran.code, code, "{ran:#?}");
+        assert!(ran.stderr.contains(words), "{ran:#?}");
+    }
+    let vic = Elsewhere::new(&server.url, &operator(&world, "vic", "viewer")).run(&["dispatch", "fix", "x"]);
+    assert!(vic.code == 5 && vic.stderr.contains("vic is viewer here"), "{vic:#?}");
+    let nobody = Elsewhere::new(&server.url, "pmd_nobody").run(&["dispatch", "fix", "x"]);
+    assert!(nobody.code == 4 && nobody.stderr.contains("PARAMEDIC_TOKEN"), "{nobody:#?}");
+    assert_eq!(world.run(&["runs", "--json"]).json()["total"], 2, "what was refused made no run");
+}
+
+#[test]
+fn where_no_orders_are_taken_the_server_says_what_is_missing() {
+    let (_world, _server, ann) = healed();
+    let ran = ann.run(&["dispatch", "fix", "x"]);
+    assert!(ran.code == 3 && ran.stderr.contains("[dispatch]"), "{ran:#?}");
+}
+
 #[test]
 fn doctor_looks_at_the_server() {
     let (_world, server, ann) = healed();
@@ -142,11 +230,52 @@ fn doctor_looks_at_the_server() {
     let nobody = Elsewhere::new(&server.url, "pmd_nobody").run(&["doctor", "--json"]);
     assert_eq!(nobody.code, 1);
     assert!(check(&nobody.json(), "operator").contains("PARAMEDIC_TOKEN"));
+    let tls = ann.run(&["--api", &server.url.replace("http:", "https:"), "runs"]);
+    assert!(tls.code == 1 && tls.stderr.contains("is it http://?"), "{tls:#?}");
     server.kill();
     let gone = ann.run(&["doctor", "--json"]);
     assert_eq!(gone.code, 1);
     assert!(check(&gone.json(), "server").contains("cannot reach"), "{gone:#?}");
     assert_eq!(ann.run(&["runs"]).code, 1);
+}
+
+#[test]
+fn doctor_and_the_settings_tell_what_a_service_has_and_lacks() {
+    let (world, _server, _ann) = open_to_reports();
+    let healths = |more: &[&str]| {
+        let ran = world.run(&[&["doctor", "--json"], more].concat()).json();
+        let checks = ran["checks"].as_array().unwrap().clone();
+        move |name: &str| {
+            let found =
+                checks.iter().find(|it| it["name"] == name).map(|it| format!("{} {}", it["health"], it["text"]));
+            found.unwrap_or_default().replace('"', "")
+        }
+    };
+    let of = healths(&[]);
+    assert_eq!(of("operators"), "ok 1, one can decide; two keys need two");
+    assert_eq!(of("webhook"), "ok reports must be signed");
+    assert_eq!(of("repositories"), "ok 1 set");
+    assert_eq!(of("orders"), "ok taken for acme/shop");
+    assert!(of("notify").starts_with("note nobody is told"));
+    let of = healths(&["--database", "postgres://nobody:s3cret@127.0.0.1:1/x"]);
+    assert!(of("database").starts_with("broken ") && !of("database").contains("s3cret"), "{}", of("database"));
+    let shown = world.run(&["config", "show"]).stdout;
+    for name in [
+        "database",
+        "server.listen",
+        "access.requests",
+        "workers.concurrency",
+        "repositories.acme/shop",
+        "dispatch.repository",
+        "github",
+        "webhook.secret",
+    ] {
+        assert!(shown.lines().any(|it| it.starts_with(name)), "{name}: {shown}");
+    }
+    world.settings("[repositories.\"acme/gone\"]\npath = \"/nowhere/gone\"\n");
+    let of = healths(&[]);
+    assert!(of("repository").starts_with("broken acme/gone"), "{}", of("repository"));
+    assert!(of("webhook").starts_with("note no secret"));
 }
 
 #[test]

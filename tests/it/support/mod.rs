@@ -68,6 +68,13 @@ impl World {
         }
     }
 
+    /// Writes the settings of the person who works here.
+    pub(crate) fn settings(&self, text: &str) {
+        let folder = self.dir.path().join("home/.config/paramedic");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.toml"), text).unwrap();
+    }
+
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = Command::new("git")
             .args(args)
