@@ -30,10 +30,10 @@ pub enum StoreError {
     Conflict,
     #[error("no such run")]
     NotFound,
-    /// The database cannot be used at all: locked for too long, full, damaged, newer than this program.
+    /// The database cannot be used at all: damaged, newer than this program.
     #[error("the database failed: {0}")]
     Broken(String),
-    /// The database does not answer: restarted, unreachable, all connections busy. Nothing is known to be written; later may go well.
+    /// The database does not answer: restarted, unreachable, all connections busy, locked for too long, no room on its disk. Nothing is known to be written; later may go well.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
 }

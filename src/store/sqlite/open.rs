@@ -3,6 +3,7 @@ use crate::store::StoreError;
 use crate::store::codec;
 use crate::store::codec::broken;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::news::News;
 use sqlx::Connection as _;
 use sqlx::SqliteConnection;
@@ -109,7 +110,7 @@ async fn pass(gate: &File) -> io::Result<()> {
 
 /// Brings the file into WAL mode and its schema up to date. Both need the file to themselves, hence the gate.
 async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(broken)?;
+    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(fault)?;
     let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
     let found = schema_version(&mut *conn).await?;
     if found > known {
@@ -118,10 +119,10 @@ async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
         )));
     }
     if found < known {
-        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(broken)?;
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
         // Not `run`: its bound on lifetimes would make the future of opening unfit for `tokio::spawn`.
         MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(broken)?;
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await.map_err(fault)?;
     }
     Ok(())
 }
@@ -140,9 +141,9 @@ pub(super) async fn check_schema(conn: &mut SqliteConnection) -> Result<(), Stor
 
 async fn schema_version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
     let table = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'");
-    if table.fetch_optional(&mut *conn).await.map_err(broken)?.is_none() {
+    if table.fetch_optional(&mut *conn).await.map_err(fault)?.is_none() {
         return Ok(0);
     }
     let version = sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations");
-    Ok(version.fetch_one(conn).await.map_err(broken)?.unwrap_or(0))
+    Ok(version.fetch_one(conn).await.map_err(fault)?.unwrap_or(0))
 }
