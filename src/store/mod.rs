@@ -52,6 +52,8 @@ pub struct Claim<'a> {
     pub worker: &'a str,
     /// This run or none.
     pub only: Option<RunId>,
+    /// Without `only`: no run whose order names another machine. None: any.
+    pub machine: Option<&'a str>,
     /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
     pub per_repository: u32,
     pub now: Timestamp,
@@ -61,7 +63,7 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Returns a question without a limit per repository.
     pub fn of(worker: &'a str, only: Option<RunId>, now: Timestamp, until: Timestamp) -> Self {
-        Self { worker, only, per_repository: 0, now, until }
+        Self { worker, only, machine: None, per_repository: 0, now, until }
     }
 }
 

@@ -56,6 +56,13 @@ macro_rules! waiting {
     };
 }
 
+/// What of it is not tied to another machine than `?3`.
+macro_rules! within_reach {
+    () => {
+        " AND (?3 IS NULL OR coalesce(json_extract(doc, '$.order.machine'), ?3) = ?3)"
+    };
+}
+
 /// Returns the run that is to be taken next: of the repository whose turn it is, the one that was created first. Jumps from repository to
 /// repository in the index, so that it costs the same however many runs wait.
 pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Result<Option<Run>, StoreError> {
@@ -73,6 +80,7 @@ pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Resu
                  SELECT repository, (
                      SELECT rowid FROM runs WHERE runs.repository = repositories.repository AND ",
             waiting!(),
+            within_reach!(),
             " ORDER BY created_at, rowid LIMIT 1
                  ) AS first FROM repositories WHERE repository IS NOT NULL
              ), held AS (
@@ -85,7 +93,8 @@ pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Resu
              ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0), created_at LIMIT 1"
         ))
         .bind(codec::time(claim.now))
-        .bind(claim.per_repository),
+        .bind(claim.per_repository)
+        .bind(claim.machine),
     };
     let doc = doc.fetch_optional(conn).await.map_err(fault)?;
     doc.map(|doc| codec::parse_doc("a queued run", &doc)).transpose()
