@@ -6,18 +6,16 @@ const PASSING: [i32; 3] = [5, 6, 13];
 
 /// Returns what an error of the database means for whoever asked.
 pub(super) fn fault(error: sqlx::Error) -> StoreError {
-    if passes(&error) { StoreError::Unavailable(error.to_string()) } else { StoreError::Broken(error.to_string()) }
-}
-
-fn passes(error: &sqlx::Error) -> bool {
-    match error {
+    let why = error.to_string();
+    let passes = match error {
         sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => {
             let code = error.code().and_then(|it| it.parse::<i32>().ok());
             code.is_some_and(|it| PASSING.contains(&(it & 0xff)))
         }
         _ => false,
-    }
+    };
+    if passes { StoreError::Unavailable(why) } else { StoreError::Broken(why) }
 }
 
 #[cfg(test)]

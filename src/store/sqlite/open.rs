@@ -42,6 +42,8 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     let options = options(path);
     // Connections are kept: the last one to close would move the log into the file, with everybody else waiting.
     let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE * 2);
+    // A full disk ends a transaction without the driver's knowing: such a connection could never begin another, and is made anew.
+    let pool = pool.before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
     let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
     let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
