@@ -130,6 +130,11 @@ fn a_run_of_a_local_path_is_left_to_its_machine() {
     let show = |id: RunId| run(&world, &["show", &id.to_string(), "--json"]).json();
     assert_eq!((&show(far)["status"], &show(any)["status"]), (&"queued".into(), &"escalated".into()));
 
+    // Nor is it spoiled by somebody here who wants it tried again.
+    assert_eq!(run(&world, &["abort", &far.to_string()]).code, 0);
+    assert_eq!(run(&world, &["retry", &far.to_string()]).code, 8);
+    assert_eq!(show(far)["status"], "queued");
+
     // What `heal` leaves behind is taken over by a worker of the same machine.
     let mut heal = world.command(&[
         "heal",
