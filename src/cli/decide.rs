@@ -7,6 +7,7 @@ use crate::cli::follow::{code_of, finish};
 use crate::cli::heal::in_foreground;
 use crate::cli::out;
 use crate::domain::RunId;
+use crate::engine::worker::this_machine;
 use crate::evidence::text::clean;
 use crate::wiring::Workspace as _;
 use std::fs;
@@ -69,7 +70,13 @@ async fn heal_again(context: &Context, kind: ActionKind, decide: Decide, fix: Op
         return hand_over(context, backlog.as_ref(), kind, decide, fix).await;
     }
     let app = context.open().await?;
-    if app.engine.has_workers() {
+    let run = app.backlog.run(app.backlog.resolve(&decide.run).await?).await?.run;
+    let decide = Decide { run: run.id.to_string(), ..decide };
+    let is_of_elsewhere = run.order.machine.is_some_and(|it| it != this_machine());
+    if is_of_elsewhere {
+        out::note("the run's repository is on another machine; it is worked on there");
+    }
+    if is_of_elsewhere || app.engine.has_workers() {
         return hand_over(context, app.backlog.as_ref(), kind, decide, fix).await;
     }
     let (id, acted) = act(context, app.backlog.as_ref(), kind, decide, fix).await?;

@@ -25,6 +25,8 @@ pub struct Instruction {
 pub struct Order {
     /// The local repository. Empty: each worker finds its own copy by the run's repository name and its settings.
     pub repo_path: String,
+    /// The machine that path is of: workers of other machines leave the run alone. None: any may take it.
+    pub machine: Option<String>,
     /// The command whose red is healed, run by `sh -c` in the root of the tree; none = discover it.
     pub test_command: Option<String>,
     /// Why that command: `--test`, or the file that gave it away.

@@ -1,5 +1,6 @@
 //! Takes a failure in: a local repository becomes a queued run.
 use crate::domain::{EventType, NewEvent, Order, Run, Transition};
+use crate::engine::worker::this_machine;
 use crate::engine::{Engine, EngineError};
 use std::path::Path;
 
@@ -19,6 +20,7 @@ impl Engine {
         let now = self.clock.now();
         let mut order = local.order.clone();
         order.repo_path = facts.root.to_string_lossy().into_owned();
+        order.machine = Some(this_machine());
         let run = Run::queued(&facts.name, &facts.branch, &facts.head, order, local.max_attempts, now);
         let (run, ordered) = self.as_order(run);
         let short = run.commit_sha.get(..8).unwrap_or_default();

@@ -30,10 +30,10 @@ pub enum StoreError {
     Conflict,
     #[error("no such run")]
     NotFound,
-    /// The database cannot be used at all: locked for too long, full, damaged, newer than this program.
+    /// The database cannot be used at all: damaged, newer than this program.
     #[error("the database failed: {0}")]
     Broken(String),
-    /// The database does not answer: restarted, unreachable, all connections busy. Nothing is known to be written; later may go well.
+    /// The database does not answer: restarted, unreachable, all connections busy, locked for too long, no room on its disk. Nothing is known to be written; later may go well.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
 }
@@ -52,6 +52,8 @@ pub struct Claim<'a> {
     pub worker: &'a str,
     /// This run or none.
     pub only: Option<RunId>,
+    /// Without `only`: no run whose order names another machine. None: any.
+    pub machine: Option<&'a str>,
     /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
     pub per_repository: u32,
     pub now: Timestamp,
@@ -61,7 +63,7 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Returns a question without a limit per repository.
     pub fn of(worker: &'a str, only: Option<RunId>, now: Timestamp, until: Timestamp) -> Self {
-        Self { worker, only, per_repository: 0, now, until }
+        Self { worker, only, machine: None, per_repository: 0, now, until }
     }
 }
 

@@ -15,6 +15,7 @@ mod dispatch;
 mod heal;
 mod http;
 mod notify;
+mod outage;
 mod packaging;
 mod process;
 mod remote;

@@ -29,6 +29,7 @@ macro_rules! held_to_the_contract {
             the_oldest_is_claimed_first,
             a_run_waits_for_its_time,
             a_claim_may_name_its_run,
+            what_is_tied_to_a_machine_is_left_to_it,
             a_creator_may_hold_from_the_start,
             no_run_is_claimed_twice,
             a_stalled_worker_is_fenced_off,

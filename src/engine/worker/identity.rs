@@ -43,6 +43,12 @@ fn machine() -> Option<String> {
     Some(Digest::of(whole).as_str().chars().take(16).collect())
 }
 
+/// Returns what tells this machine, or container, from any other, also after it was started anew. A path means something there alone.
+pub fn this_machine() -> String {
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    Digest::of(format!("{} {}", id.trim(), host())).as_str().chars().take(16).collect()
+}
+
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().replace([':', '/'], "-")

@@ -8,12 +8,12 @@ mod shutdown;
 mod step;
 
 pub use backoff::Backoff;
-pub use identity::is_dead;
+pub use identity::{is_dead, this_machine};
 pub use pool::Workers;
 pub use presence::Presence;
 pub use shutdown::Shutdown;
 
-use crate::domain::{Run, RunId};
+use crate::domain::{Run, RunId, RunQuery, Status};
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
 use crate::store::{Claim, Lease};
@@ -22,19 +22,22 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a worker that waits for one certain run looks for it.
 const IDLE: Duration = Duration::from_secs(1);
+/// How many runs are read at once where all are looked through.
+const PAGE: u64 = 100;
 
 /// One worker: its name tells host, process, start time and machine, so that another process can see that it is dead.
 #[derive(Debug, Clone)]
 pub struct Worker {
     engine: Engine,
     name: String,
+    machine: String,
     /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
     per_repository: u32,
 }
 
 impl Worker {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, name: identity::new_name(), per_repository: 0 }
+        Self { engine, name: identity::new_name(), machine: this_machine(), per_repository: 0 }
     }
 
     /// Leaves the mark that this process takes any run.
@@ -61,12 +64,28 @@ impl Worker {
         }
     }
 
-    /// Takes the run whose turn it is, or `only` that one.
+    /// Takes the run whose turn it is, but none whose repository is on another machine; or `only` that one, wherever it is from.
     async fn claim(&self, only: Option<RunId>) -> Result<Option<(Run, Lease)>, EngineError> {
         let now = self.engine.clock.now();
         let until = now + self.engine.settings.lease;
-        let claim = Claim { per_repository: self.per_repository, ..Claim::of(&self.name, only, now, until) };
+        let (machine, per_repository) = (Some(self.machine.as_str()), self.per_repository);
+        let claim = Claim { machine, per_repository, ..Claim::of(&self.name, only, now, until) };
         Ok(self.engine.store.claim(&claim).await?)
+    }
+
+    /// Whether a run is queued that this worker may take, now or later.
+    async fn is_anything_left(&self) -> Result<bool, EngineError> {
+        let mut query = RunQuery { status: Some(Status::Queued), limit: PAGE, ..RunQuery::default() };
+        loop {
+            let (runs, total) = self.engine.store.runs(&query).await?;
+            if runs.iter().any(|it| it.order.machine.as_ref().is_none_or(|it| *it == self.machine)) {
+                return Ok(true);
+            }
+            query.offset += PAGE;
+            if query.offset >= total {
+                return Ok(false);
+            }
+        }
     }
 
     /// Takes one step with a run this worker holds: reproduce, or one attempt.

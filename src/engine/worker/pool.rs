@@ -121,7 +121,7 @@ impl Workers {
             return Ok(true);
         }
         rounds.looked = Some(instant());
-        if until == Until::Empty && busy.is_empty() && self.engine.store.depth().await?.queued == 0 {
+        if until == Until::Empty && busy.is_empty() && !worker.is_anything_left().await? {
             return Ok(false);
         }
         let is_busy = !busy.is_empty();

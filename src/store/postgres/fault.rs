@@ -58,10 +58,11 @@ fn passes(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // Connection exceptions, the server stopping or starting, too many connections, and waits that were cut short.
+            // Connection exceptions, the server stopping or starting, no more room, memory or connections, and waits that were cut short.
             code.starts_with("08")
                 || code.starts_with("57P")
-                || matches!(&*code, "53300" | "57014" | "55P03" | "25P03")
+                || code.starts_with("53")
+                || matches!(&*code, "57014" | "55P03" | "25P03")
                 || is_lost_race(&**error)
         }
         _ => false,

@@ -27,6 +27,13 @@ macro_rules! waiting {
     };
 }
 
+/// What of it is not tied to another machine than `$3`.
+macro_rules! within_reach {
+    () => {
+        " AND ($3::text IS NULL OR coalesce(machine, $3) = $3)"
+    };
+}
+
 /// Gives `worker` a lease with a fresh token.
 pub(super) async fn lease(
     conn: &mut PgConnection,
@@ -73,6 +80,7 @@ pub(super) async fn turns(db: impl PgExecutor<'_>, claim: &Claim<'_>) -> Result<
          CROSS JOIN LATERAL (
              SELECT created_at FROM runs WHERE runs.repository = repositories.repository AND ",
         waiting!(),
+        within_reach!(),
         " ORDER BY created_at, ordinal LIMIT 1
          ) AS first
          LEFT JOIN held ON held.repository = repositories.repository
@@ -82,6 +90,7 @@ pub(super) async fn turns(db: impl PgExecutor<'_>, claim: &Claim<'_>) -> Result<
     ))
     .bind(codec::time(claim.now))
     .bind(i64::from(claim.per_repository))
+    .bind(claim.machine.map(text))
     .fetch_all(db)
     .await?;
     Ok(repositories)
@@ -144,9 +153,10 @@ async fn next(conn: &mut PgConnection, claim: &Claim<'_>) -> Result<Option<Run>,
         let doc = sqlx::query_scalar(concat!(
             "SELECT doc FROM runs WHERE repository = $2 AND ",
             waiting!(),
+            within_reach!(),
             " ORDER BY created_at, ordinal LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
         ));
-        let doc = doc.bind(&now).bind(repository).fetch_optional(&mut *conn).await?;
+        let doc = doc.bind(&now).bind(repository).bind(claim.machine.map(text)).fetch_optional(&mut *conn).await?;
         if doc.is_some() {
             return queued(doc);
         }

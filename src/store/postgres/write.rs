@@ -92,11 +92,11 @@ pub(super) async fn put_runs(conn: &mut PgConnection, rows: &[&RunRow<'_>]) -> R
     let column = |value: fn(&Run) -> String| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
     let maybe = |value: fn(&Run) -> Option<String>| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
     let done = sqlx::query(
-        "INSERT INTO runs (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc)
-         SELECT id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[])
+        "INSERT INTO runs (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine)
+         SELECT id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[])
              WITH ORDINALITY AS new
-                 (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, place)
+                 (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine, place)
          ORDER BY place
          ON CONFLICT DO NOTHING",
     )
@@ -109,6 +109,7 @@ pub(super) async fn put_runs(conn: &mut PgConnection, rows: &[&RunRow<'_>]) -> R
     .bind(maybe(|it| it.resolved_by.map(|it| it.to_string())))
     .bind(rows.iter().map(|it| codec::int(it.run.version)).collect::<Vec<_>>())
     .bind(rows.iter().map(|it| it.doc.as_str()).collect::<Vec<_>>())
+    .bind(maybe(|it| it.order.machine.as_deref().map(|it| text(it).into_owned())))
     .execute(conn)
     .await?;
     if done.rows_affected() == rows.len() as u64 { Ok(()) } else { Err(StoreError::Conflict.into()) }

@@ -14,12 +14,12 @@ use crate::store::archive::Sink;
 use crate::store::chain::End;
 use crate::store::chain::Link;
 use crate::store::codec;
-use crate::store::codec::broken;
 use crate::store::codec::event_columns;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::arrive;
 use crate::store::sqlite::audit;
 use crate::store::sqlite::cursor;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::operators;
 use crate::store::sqlite::queue;
 use crate::store::sqlite::read;
@@ -52,7 +52,7 @@ struct Moment {
 impl Reading for Moment {
     async fn leases(&mut self) -> Result<Vec<Held>, StoreError> {
         let rows = sqlx::query("SELECT run_id, worker, until_at FROM leases").fetch_all(&mut *self.tx);
-        let rows = rows.await.map_err(broken)?;
+        let rows = rows.await.map_err(fault)?;
         let held = rows.iter().map(|row| {
             Ok(Held {
                 run_id: codec::parse_id(&text(row, "run_id")?)?,
@@ -70,7 +70,7 @@ impl Reading for Moment {
     async fn read(&mut self, sink: &mut dyn Sink) -> Result<(), StoreError> {
         for (statement, record) in KINDS {
             let mut rows = sqlx::query(statement).fetch(&mut *self.tx);
-            while let Some(row) = rows.try_next().await.map_err(broken)? {
+            while let Some(row) = rows.try_next().await.map_err(fault)? {
                 let (record, bytes) = record(&row)?;
                 sink.take(record, bytes).await?;
             }
@@ -101,7 +101,7 @@ const KINDS: [(&str, Parse); 9] = [
     ("SELECT run_id, name, dropped_bytes, created_at, bytes FROM outputs ORDER BY id", |row| {
         let output = StoredOutput {
             name: text(row, "name")?,
-            bytes: row.try_get("bytes").map_err(broken)?,
+            bytes: row.try_get("bytes").map_err(fault)?,
             dropped_bytes: number(row, "dropped_bytes")?,
             created_at: codec::parse_time(&text(row, "created_at")?)?,
         };
@@ -127,11 +127,11 @@ const KINDS: [(&str, Parse); 9] = [
 ];
 
 fn text(row: &SqliteRow, column: &'static str) -> Result<String, StoreError> {
-    row.try_get(column).map_err(broken)
+    row.try_get(column).map_err(fault)
 }
 
 fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
-    row.try_get(column).map_err(broken).and_then(codec::count)
+    row.try_get(column).map_err(fault).and_then(codec::count)
 }
 
 /// A write of everything at once.
@@ -146,7 +146,7 @@ impl Filling for Whole {
             "SELECT EXISTS (SELECT 1 FROM runs) OR EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM chain)
                  OR EXISTS (SELECT 1 FROM operators) OR EXISTS (SELECT 1 FROM cursors) OR EXISTS (SELECT 1 FROM served)",
         );
-        Ok(!is_used.fetch_one(&mut *self.tx).await.map_err(broken)?)
+        Ok(!is_used.fetch_one(&mut *self.tx).await.map_err(fault)?)
     }
 
     async fn write(&mut self, page: &[Record]) -> Result<(), StoreError> {
@@ -175,6 +175,6 @@ impl Filling for Whole {
     }
 
     async fn finish(self: Box<Self>) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(broken)
+        self.tx.commit().await.map_err(fault)
     }
 }

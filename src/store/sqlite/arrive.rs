@@ -5,7 +5,7 @@ use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
 use crate::store::codec;
-use crate::store::codec::broken;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
 use sqlx::SqliteConnection;
@@ -42,13 +42,13 @@ async fn take_in(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Arriv
 
 async fn delivered(conn: &mut SqliteConnection, delivery: &str) -> Result<Option<RunId>, StoreError> {
     let id = sqlx::query_scalar::<_, String>("SELECT run_id FROM deliveries WHERE id = ?1").bind(delivery);
-    let id = id.fetch_optional(conn).await.map_err(broken)?;
+    let id = id.fetch_optional(conn).await.map_err(fault)?;
     id.map(|it| codec::parse_id(&it)).transpose()
 }
 
 async fn known(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Option<RunId>, StoreError> {
     let id = sqlx::query_scalar::<_, String>("SELECT run_id FROM arrivals WHERE key = ?1").bind(arrival.key.as_str());
-    let id = id.fetch_optional(conn).await.map_err(broken)?;
+    let id = id.fetch_optional(conn).await.map_err(fault)?;
     id.map(|it| codec::parse_id(&it)).transpose()
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn put_key(conn: &mut SqliteConnection, key: &Digest, run_id: R
         .bind(codec::id(run_id))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(())
 }
 
@@ -75,6 +75,6 @@ pub(super) async fn put_delivery(conn: &mut SqliteConnection, name: &str, run_id
         .bind(codec::id(run_id))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(())
 }

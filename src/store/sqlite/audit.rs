@@ -6,8 +6,8 @@ use crate::store::Audit;
 use crate::store::StoreError;
 use crate::store::audit::Auditor;
 use crate::store::codec;
-use crate::store::codec::broken;
 use crate::store::codec::event_columns;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
@@ -28,7 +28,7 @@ pub(super) async fn verify(conn: &mut SqliteConnection) -> Result<Audit, StoreEr
 
 async fn events(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<(), StoreError> {
     let mut rows = sqlx::query(concat!("SELECT ", event_columns!(), " FROM events ORDER BY seq")).fetch(conn);
-    while let Some(row) = rows.try_next().await.map_err(broken)? {
+    while let Some(row) = rows.try_next().await.map_err(fault)? {
         match read::event(&row) {
             Ok(event) => auditor.event(&event),
             Err(error) => {
@@ -44,7 +44,7 @@ async fn events(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<()
 async fn runs(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<(), StoreError> {
     let mut rows =
         sqlx::query("SELECT id, created_at, updated_at, not_before, doc FROM runs ORDER BY rowid").fetch(conn);
-    while let Some(row) = rows.try_next().await.map_err(broken)? {
+    while let Some(row) = rows.try_next().await.map_err(fault)? {
         let id = text(&row, "id");
         let run = match codec::parse_doc::<Run>("its document", &text(&row, "doc")) {
             Ok(run) => run,
@@ -68,7 +68,7 @@ async fn runs(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<(), 
 
 async fn attempts(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<(), StoreError> {
     let mut rows = sqlx::query("SELECT run_id, attempt_no, doc FROM attempts ORDER BY run_id, attempt_no").fetch(conn);
-    while let Some(row) = rows.try_next().await.map_err(broken)? {
+    while let Some(row) = rows.try_next().await.map_err(fault)? {
         let id = text(&row, "run_id");
         let no = row.try_get::<i64, _>("attempt_no").unwrap_or(0);
         let attempt = codec::parse_doc::<Attempt>("its document", &text(&row, "doc"));

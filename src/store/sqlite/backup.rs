@@ -1,6 +1,6 @@
 //! A copy of the whole database at one instant, made while others read and write.
 use crate::store::StoreError;
-use crate::store::sqlite::codec;
+use crate::store::sqlite::fault::fault;
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -43,9 +43,9 @@ async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         .create_if_missing(false)
         .busy_timeout(PATIENCE)
         .disable_statement_logging();
-    let mut conn = options.connect().await.map_err(codec::broken)?;
-    let done = sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut conn).await.map_err(codec::broken);
-    let closed = conn.close().await.map_err(codec::broken);
+    let mut conn = options.connect().await.map_err(fault)?;
+    let done = sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut conn).await.map_err(fault);
+    let closed = conn.close().await.map_err(fault);
     done?;
     closed
 }

@@ -1,7 +1,7 @@
 //! Named places in the chain of events, held by one process at a time.
 use crate::store::StoreError;
 use crate::store::codec;
-use crate::store::codec::broken;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -27,7 +27,7 @@ pub(super) async fn hold(
     .bind(codec::time(now))
     .fetch_optional(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     seq.map(codec::count).transpose()
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn advance(
         .bind(codec::int(seq))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -54,6 +54,6 @@ pub(super) async fn put(conn: &mut SqliteConnection, name: &str, seq: u64) -> Re
         .bind(codec::int(seq))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(())
 }

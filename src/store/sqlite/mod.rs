@@ -6,6 +6,7 @@ mod arrive;
 mod audit;
 mod backup;
 mod cursor;
+mod fault;
 mod news;
 mod open;
 mod operators;
@@ -34,7 +35,7 @@ use crate::store::Operators;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
-use crate::store::codec;
+use crate::store::sqlite::fault::fault;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::Sqlite;
@@ -62,19 +63,19 @@ impl SqliteStore {
 
     /// Begins a write. Taking the lock at once means that what is read inside cannot be outdated when it is written.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(codec::broken)
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
     }
 
     /// Makes a write durable and wakes who waits for news.
     async fn finish(&self, tx: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-        tx.commit().await.map_err(codec::broken)?;
+        tx.commit().await.map_err(fault)?;
         self.news.wake();
         Ok(())
     }
 
     /// Begins a read of several tables as they were at one moment.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.readers.begin().await.map_err(codec::broken)
+        self.readers.begin().await.map_err(fault)
     }
 }
 
@@ -137,7 +138,7 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        let mut conn = self.readers.acquire().await.map_err(codec::broken)?;
+        let mut conn = self.readers.acquire().await.map_err(fault)?;
         open::check_schema(&mut conn).await
     }
 
@@ -182,14 +183,14 @@ impl Store for SqliteStore {
         drop(tx);
         let mut tx = self.write().await?;
         let claimed = queue::claim(&mut tx, claim).await?;
-        tx.commit().await.map_err(codec::broken)?;
+        tx.commit().await.map_err(fault)?;
         Ok(claimed)
     }
 
     async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let is_held = queue::extend(&mut tx, lease, until).await?;
-        tx.commit().await.map_err(codec::broken)?;
+        tx.commit().await.map_err(fault)?;
         Ok(is_held)
     }
 
@@ -220,7 +221,7 @@ impl Store for SqliteStore {
             queue::require_held(&mut tx, id, lease).await?;
         }
         write::put_output(&mut tx, id, output).await?;
-        tx.commit().await.map_err(codec::broken)
+        tx.commit().await.map_err(fault)
     }
 
     async fn output(&self, id: RunId, name: &str) -> Result<Option<StoredOutput>, StoreError> {
@@ -242,14 +243,14 @@ impl Store for SqliteStore {
     ) -> Result<Option<u64>, StoreError> {
         let mut tx = self.write().await?;
         let place = cursor::hold(&mut tx, name, holder, now, until).await?;
-        tx.commit().await.map_err(codec::broken)?;
+        tx.commit().await.map_err(fault)?;
         Ok(place)
     }
 
     async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let is_held = cursor::advance(&mut tx, name, holder, seq).await?;
-        tx.commit().await.map_err(codec::broken)?;
+        tx.commit().await.map_err(fault)?;
         Ok(is_held)
     }
 

@@ -3,6 +3,7 @@ use crate::store::StoreError;
 use crate::store::codec;
 use crate::store::codec::broken;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::news::News;
 use sqlx::Connection as _;
 use sqlx::SqliteConnection;
@@ -41,6 +42,8 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     let options = options(path);
     // Connections are kept: the last one to close would move the log into the file, with everybody else waiting.
     let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE * 2);
+    // A full disk ends a transaction without the driver's knowing: such a connection could never begin another, and is made anew.
+    let pool = pool.before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
     let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
     let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
@@ -109,7 +112,7 @@ async fn pass(gate: &File) -> io::Result<()> {
 
 /// Brings the file into WAL mode and its schema up to date. Both need the file to themselves, hence the gate.
 async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(broken)?;
+    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *conn).await.map_err(fault)?;
     let known = MIGRATIONS.iter().map(|it| it.version).max().unwrap_or(0);
     let found = schema_version(&mut *conn).await?;
     if found > known {
@@ -118,10 +121,10 @@ async fn prepare(conn: &mut SqliteConnection) -> Result<(), StoreError> {
         )));
     }
     if found < known {
-        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(broken)?;
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
         // Not `run`: its bound on lifetimes would make the future of opening unfit for `tokio::spawn`.
         MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(broken)?;
-        tx.commit().await.map_err(broken)?;
+        tx.commit().await.map_err(fault)?;
     }
     Ok(())
 }
@@ -140,9 +143,9 @@ pub(super) async fn check_schema(conn: &mut SqliteConnection) -> Result<(), Stor
 
 async fn schema_version(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
     let table = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'");
-    if table.fetch_optional(&mut *conn).await.map_err(broken)?.is_none() {
+    if table.fetch_optional(&mut *conn).await.map_err(fault)?.is_none() {
         return Ok(0);
     }
     let version = sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations");
-    Ok(version.fetch_one(conn).await.map_err(broken)?.unwrap_or(0))
+    Ok(version.fetch_one(conn).await.map_err(fault)?.unwrap_or(0))
 }

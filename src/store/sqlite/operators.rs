@@ -3,7 +3,7 @@ use crate::domain::Digest;
 use crate::domain::Operator;
 use crate::store::StoreError;
 use crate::store::codec;
-use crate::store::codec::broken;
+use crate::store::sqlite::fault::fault;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::SqliteConnection;
@@ -30,30 +30,29 @@ pub(super) async fn put(conn: &mut SqliteConnection, operator: &Operator) -> Res
     match done {
         Ok(_) => Ok(()),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(StoreError::Conflict),
-        Err(error) => Err(broken(error)),
+        Err(error) => Err(fault(error)),
     }
 }
 
 pub(super) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Operator>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM operators ORDER BY name, created_at").fetch_all(conn).await.map_err(broken)?;
+    let rows = sqlx::query("SELECT * FROM operators ORDER BY name, created_at").fetch_all(conn).await.map_err(fault)?;
     rows.iter().map(operator).collect()
 }
 
 pub(super) async fn named(conn: &mut SqliteConnection, name: &str) -> Result<Option<Operator>, StoreError> {
     let row =
         sqlx::query("SELECT * FROM operators WHERE name = ?1 ORDER BY revoked_at IS NOT NULL, revoked_at DESC LIMIT 1");
-    row.bind(name).fetch_optional(conn).await.map_err(broken)?.as_ref().map(operator).transpose()
+    row.bind(name).fetch_optional(conn).await.map_err(fault)?.as_ref().map(operator).transpose()
 }
 
 pub(super) async fn by_token(conn: &mut SqliteConnection, token: &Digest) -> Result<Option<Operator>, StoreError> {
     let row = sqlx::query("SELECT * FROM operators WHERE token_digest = ?1").bind(token.as_str());
-    row.fetch_optional(conn).await.map_err(broken)?.as_ref().map(operator).transpose()
+    row.fetch_optional(conn).await.map_err(fault)?.as_ref().map(operator).transpose()
 }
 
 pub(super) fn operator(row: &SqliteRow) -> Result<Operator, StoreError> {
-    let text = |column| row.try_get::<String, _>(column).map_err(broken);
-    let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(broken);
+    let text = |column| row.try_get::<String, _>(column).map_err(fault);
+    let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(fault);
     let time = |text: String| -> Result<Timestamp, StoreError> { codec::parse_time(&text) };
     Ok(Operator {
         id: codec::parse_id(&text("id")?)?.0,

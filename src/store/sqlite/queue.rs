@@ -10,6 +10,7 @@ use crate::store::codec;
 use crate::store::codec::broken;
 use crate::store::lost;
 use crate::store::lost::Lost;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ pub(super) async fn lease(
         .bind(codec::time(until))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(Lease { run_id, worker: worker.to_owned(), token })
 }
 
@@ -43,7 +44,7 @@ pub(super) async fn require_held(conn: &mut SqliteConnection, run_id: RunId, lea
         .bind(&lease.token)
         .fetch_optional(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     held.map(|_| ()).ok_or(StoreError::Conflict)
 }
 
@@ -52,6 +53,13 @@ macro_rules! waiting {
     () => {
         "status = 'queued' AND (not_before IS NULL OR not_before <= ?1)
          AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)"
+    };
+}
+
+/// What of it is not tied to another machine than `?3`.
+macro_rules! within_reach {
+    () => {
+        " AND (?3 IS NULL OR coalesce(json_extract(doc, '$.order.machine'), ?3) = ?3)"
     };
 }
 
@@ -72,6 +80,7 @@ pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Resu
                  SELECT repository, (
                      SELECT rowid FROM runs WHERE runs.repository = repositories.repository AND ",
             waiting!(),
+            within_reach!(),
             " ORDER BY created_at, rowid LIMIT 1
                  ) AS first FROM repositories WHERE repository IS NOT NULL
              ), held AS (
@@ -84,9 +93,10 @@ pub(super) async fn next(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Resu
              ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0), created_at LIMIT 1"
         ))
         .bind(codec::time(claim.now))
-        .bind(claim.per_repository),
+        .bind(claim.per_repository)
+        .bind(claim.machine),
     };
-    let doc = doc.fetch_optional(conn).await.map_err(broken)?;
+    let doc = doc.fetch_optional(conn).await.map_err(fault)?;
     doc.map(|doc| codec::parse_doc("a queued run", &doc)).transpose()
 }
 
@@ -103,7 +113,7 @@ pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Res
     .bind(&run.repository)
     .execute(&mut *conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     let lease = lease(conn, run.id, claim.worker, claim.until).await?;
     Ok(Some((taken.run, lease)))
 }
@@ -115,7 +125,7 @@ pub(super) async fn put_served(conn: &mut SqliteConnection, repository: &str, tu
         .bind(codec::int(turn))
         .execute(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     Ok(())
 }
 
@@ -129,13 +139,13 @@ pub(super) async fn extend(conn: &mut SqliteConnection, lease: &Lease, until: Ti
             .bind(codec::time(until))
             .execute(conn)
             .await
-            .map_err(broken)?;
+            .map_err(fault)?;
     Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn leases(conn: &mut SqliteConnection) -> Result<Vec<(RunId, String)>, StoreError> {
     let rows = sqlx::query_as::<_, (String, String)>("SELECT run_id, worker FROM leases ORDER BY until_at, run_id");
-    let rows = rows.fetch_all(conn).await.map_err(broken)?;
+    let rows = rows.fetch_all(conn).await.map_err(fault)?;
     rows.into_iter().map(|(id, worker)| Ok((codec::parse_id(&id)?, worker))).collect()
 }
 
@@ -153,7 +163,7 @@ pub(super) async fn lost(
     )
     .fetch_all(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     lost::among(rows, now, dead)
 }
 
@@ -163,7 +173,7 @@ pub(super) async fn take_back(conn: &mut SqliteConnection, lost: &Lost, now: Tim
         .bind(codec::id(lost.run_id))
         .fetch_optional(&mut *conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     if current != lost.lease {
         return Ok(false);
     }

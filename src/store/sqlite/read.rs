@@ -12,8 +12,8 @@ use crate::domain::Summary;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
 use crate::store::codec;
-use crate::store::codec::broken;
 use crate::store::codec::event_columns;
+use crate::store::sqlite::fault::fault;
 use sqlx::Row as _;
 use sqlx::Sqlite;
 use sqlx::SqliteConnection;
@@ -25,7 +25,7 @@ pub(super) async fn run(conn: &mut SqliteConnection, id: RunId) -> Result<Run, S
         .bind(codec::id(id))
         .fetch_optional(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     codec::parse_doc(format_args!("run {id}"), &doc.ok_or(StoreError::NotFound)?)
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn find(conn: &mut SqliteConnection, prefix: &str, limit: u32) 
         .bind(limit)
         .bind(digits)
     };
-    let ids = ids.fetch_all(conn).await.map_err(broken)?;
+    let ids = ids.fetch_all(conn).await.map_err(fault)?;
     ids.iter().map(|id| codec::parse_id(id)).collect()
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn runs(conn: &mut SqliteConnection, query: &RunQuery) -> Resul
     .bind(query.repository.as_deref())
     .fetch_one(&mut *conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     let docs = sqlx::query_scalar::<_, String>(
         "SELECT doc FROM runs INDEXED BY runs_by_change
          WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR repository = ?2)
@@ -71,7 +71,7 @@ pub(super) async fn runs(conn: &mut SqliteConnection, query: &RunQuery) -> Resul
     .bind(codec::int(query.offset))
     .fetch_all(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     let runs = docs.iter().map(|doc| codec::parse_doc("a run", doc)).collect::<Result<_, _>>()?;
     Ok((runs, codec::count(total)?))
 }
@@ -81,7 +81,7 @@ pub(super) async fn attempts(conn: &mut SqliteConnection, id: RunId) -> Result<V
         .bind(codec::id(id))
         .fetch_all(conn)
         .await
-        .map_err(broken)?;
+        .map_err(fault)?;
     docs.iter().map(|doc| codec::parse_doc(format_args!("an attempt of run {id}"), doc)).collect()
 }
 
@@ -104,23 +104,23 @@ pub(super) async fn events(
             .bind(codec::int(after))
             .bind(limit),
     };
-    rows.fetch_all(conn).await.map_err(broken)?.iter().map(event).collect()
+    rows.fetch_all(conn).await.map_err(fault)?.iter().map(event).collect()
 }
 
 /// Reads a row of the columns of an event.
 pub(super) fn event(row: &SqliteRow) -> Result<Event, StoreError> {
-    codec::event(|it| row.try_get(it).map_err(broken), |it| row.try_get(it).map_err(broken))
+    codec::event(|it| row.try_get(it).map_err(fault), |it| row.try_get(it).map_err(fault))
 }
 
 pub(super) async fn last_seq(conn: impl SqliteExecutor<'_>) -> Result<u64, StoreError> {
     let seq = sqlx::query_scalar::<_, Option<i64>>("SELECT max(seq) FROM events").fetch_one(conn).await;
-    codec::count(seq.map_err(broken)?.unwrap_or(0))
+    codec::count(seq.map_err(fault)?.unwrap_or(0))
 }
 
 /// Returns number and digest of the newest event as its writer noted them beside the chain.
 pub(super) async fn noted_end(conn: &mut SqliteConnection) -> Result<Option<(u64, Digest)>, StoreError> {
     let row = sqlx::query_as::<_, (i64, String)>("SELECT last_seq, head FROM chain WHERE id = 1");
-    let row = row.fetch_optional(conn).await.map_err(broken)?;
+    let row = row.fetch_optional(conn).await.map_err(fault)?;
     row.map(|(seq, head)| Ok((codec::count(seq)?, Digest::from_stored(head)))).transpose()
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn summary(conn: &mut SqliteConnection) -> Result<Summary, Stor
     )
     .fetch_all(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     let rows = rows.into_iter().map(|(status, is_by_agent, n)| {
         Ok((status.parse::<Status>().map_err(StoreError::Broken)?, is_by_agent, codec::count(n)?))
     });
@@ -149,7 +149,7 @@ pub(super) async fn repositories(
     .bind(limit)
     .fetch_all(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     let rows = rows.into_iter().map(|(repository, status, is_by_agent, n)| {
         Ok((repository, status.parse::<Status>().map_err(StoreError::Broken)?, is_by_agent, codec::count(n)?))
     });
@@ -162,8 +162,8 @@ pub(super) async fn depth(conn: &mut SqliteConnection) -> Result<Depth, StoreErr
     )
     .fetch_one(&mut *conn)
     .await
-    .map_err(broken)?;
-    let leased = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM leases").fetch_one(conn).await.map_err(broken)?;
+    .map_err(fault)?;
+    let leased = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM leases").fetch_one(conn).await.map_err(fault)?;
     Ok(Depth {
         queued: codec::count(queued)?,
         leased: codec::count(leased)?,
@@ -183,7 +183,7 @@ pub(super) async fn output(
     .bind(name)
     .fetch_optional(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     row.map(|(bytes, dropped, created_at)| {
         Ok(StoredOutput {
             name: name.to_owned(),
@@ -202,6 +202,6 @@ pub(super) async fn outputs(conn: &mut SqliteConnection, id: RunId) -> Result<Ve
     .bind(codec::id(id))
     .fetch_all(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     rows.into_iter().map(|(name, n)| Ok((name, codec::count(n)?))).collect()
 }

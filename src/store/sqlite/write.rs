@@ -11,7 +11,7 @@ use crate::store::chain::About;
 use crate::store::chain::End;
 use crate::store::chain::Link;
 use crate::store::codec;
-use crate::store::codec::broken;
+use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -38,7 +38,7 @@ pub(super) async fn put_run(conn: &mut SqliteConnection, run: &Run) -> Result<()
     .bind(codec::doc("a run", run)?)
     .execute(&mut *conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn apply(conn: &mut SqliteConnection, transition: &Transition) 
     .bind(codec::int(run.version))
     .execute(&mut *conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     if done.rows_affected() != 1 {
         read::run(conn, run.id).await?;
         return Err(StoreError::Conflict);
@@ -87,7 +87,7 @@ pub(super) async fn put_attempt(conn: &mut SqliteConnection, id: RunId, attempt:
     .bind(codec::doc("an attempt", attempt)?)
     .execute(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     Ok(())
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn note_end(conn: &mut SqliteConnection, end: &End) -> Result<(
     .bind(end.head.as_str())
     .execute(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     Ok(())
 }
 
@@ -149,13 +149,13 @@ pub(super) async fn put_event(conn: &mut SqliteConnection, link: &Link) -> Resul
     .bind(event.digest.as_str())
     .execute(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     Ok(())
 }
 
 /// Ends the lease of a run, whoever holds it.
 pub(super) async fn end_lease(conn: &mut SqliteConnection, id: RunId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM leases WHERE run_id = ?1").bind(codec::id(id)).execute(conn).await.map_err(broken)?;
+    sqlx::query("DELETE FROM leases WHERE run_id = ?1").bind(codec::id(id)).execute(conn).await.map_err(fault)?;
     Ok(())
 }
 
@@ -177,6 +177,6 @@ pub(super) async fn put_output(
     .bind(bytes)
     .execute(conn)
     .await
-    .map_err(broken)?;
+    .map_err(fault)?;
     Ok(())
 }

@@ -12,7 +12,11 @@ pub(crate) struct Serve {
 impl Serve {
     /// Starts a server on a world's data folder and waits until it listens.
     pub(crate) fn start(world: &World, listen: &str, workers: &str) -> Self {
-        let mut command = world.command(&["serve", "--listen", listen, "--workers", workers]);
+        Self::of(world.command(&["serve", "--listen", listen, "--workers", workers]))
+    }
+
+    /// Starts what `command` is and waits until it listens.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let url = lines.find_map(|it| it.unwrap().strip_prefix("listening on ").map(str::to_owned)).unwrap();

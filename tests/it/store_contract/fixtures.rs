@@ -74,6 +74,7 @@ pub(crate) fn full_run(now: Timestamp) -> Run {
         updated_at: now + SignedDuration::from_nanos(1),
         order: Order {
             repo_path: "/srv/a b".to_owned(),
+            machine: Some(ODD.to_owned()),
             test_command: Some("make test".to_owned()),
             test_reason: Some("Makefile".to_owned()),
             agents: vec!["playbook".to_owned(), "command".to_owned()],

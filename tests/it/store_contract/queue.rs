@@ -5,11 +5,13 @@ use crate::store_contract::fixtures::at;
 use crate::store_contract::fixtures::change;
 use crate::store_contract::fixtures::creation;
 use crate::store_contract::fixtures::decision;
+use crate::store_contract::fixtures::full_run;
 use crate::store_contract::fixtures::new_run;
 use crate::store_contract::fixtures::queued;
 use crate::store_contract::fixtures::taken;
 use paramedic::domain::Author;
 use paramedic::domain::EventType;
+use paramedic::domain::Order;
 use paramedic::domain::Run;
 use paramedic::domain::Status;
 use paramedic::store::Claim;
@@ -58,6 +60,27 @@ pub(crate) async fn a_claim_may_name_its_run(backend: &impl Backend) {
     assert_eq!(run.id, younger.id);
     assert_eq!(store.claim(&Claim::of("v", Some(younger.id), at(3), at(60))).await.unwrap(), None);
     assert_eq!(store.run(older.id).await.unwrap(), older);
+}
+
+pub(crate) async fn what_is_tied_to_a_machine_is_left_to_it(backend: &impl Backend) {
+    let store = backend.open().await;
+    let tied = |machine: &str, second| {
+        let order = Order { machine: Some(machine.to_owned()), ..full_run(at(0)).order };
+        Run { order, ..new_run(at(second)) }
+    };
+    let (there, here) = (tied("there", 0), tied("here", 1));
+    for run in [&there, &here] {
+        store.create(&creation(run), None).await.unwrap();
+    }
+    let free = queued(&*store, at(2)).await;
+    let claim = Claim { machine: Some("here"), ..Claim::of("w", None, at(5), at(60)) };
+    for id in [here.id, free.id] {
+        assert_eq!(store.claim(&claim).await.unwrap().unwrap().0.id, id);
+    }
+    assert_eq!(store.claim(&claim).await.unwrap(), None);
+    // Whoever asks for it by its name means it.
+    let named = Claim { only: Some(there.id), ..claim };
+    assert_eq!(store.claim(&named).await.unwrap().unwrap().0.id, there.id);
 }
 
 pub(crate) async fn a_creator_may_hold_from_the_start(backend: &impl Backend) {
