@@ -1,9 +1,5 @@
 //! Settings of the webhook: whether it is open, and the secrets its senders sign with.
-<<<<<<< HEAD
 use crate::config::secret::Secret;
-=======
-use crate::config::secret::Secret as Kept;
->>>>>>> reviewui
 use crate::config::{ConfigError, Environment};
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct RawWebhook {
     /// Whether reports are taken in. Default true.
     pub enabled: Option<bool>,
-<<<<<<< HEAD
     /// File that holds the secret and nothing else. The environment wins: `CI_HEALING_WEBHOOK_SECRET(_FILE)`.
     pub secret_file: Option<String>,
-=======
-    /// File that holds the secret and nothing else. Default: `CI_HEALING_WEBHOOK_SECRET`, or the file named by `CI_HEALING_WEBHOOK_SECRET_FILE`.
-    pub secret_file: Option<PathBuf>,
->>>>>>> reviewui
     /// File of the secret before, while senders are being changed.
     pub previous_secret_file: Option<String>,
 }
@@ -41,7 +32,6 @@ impl RawWebhook {
             Some(text) => super::checked::truth("CI_HEALING_ENABLED", text)?,
             None => self.enabled.unwrap_or(true),
         };
-<<<<<<< HEAD
         let secret =
             |variable: &str, key: &str, file: Option<&str>| match Secret::of_environment(environment, variable)? {
                 Some(secret) => Ok(Some(secret)),
@@ -50,16 +40,6 @@ impl RawWebhook {
         let (file, previous) = (self.secret_file.as_deref(), self.previous_secret_file.as_deref());
         let previous = secret("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", "webhook.previous_secret_file", previous)?;
         let current = secret("CI_HEALING_WEBHOOK_SECRET", "webhook.secret_file", file)?;
-=======
-        let secret = |variable: &str, file: Option<&PathBuf>| match (Kept::of_environment(environment, variable)?, file)
-        {
-            (Some(secret), _) => Ok(Some(Secret(secret.reveal().to_owned()))),
-            (None, Some(file)) => read(file).map(Some),
-            (None, None) => Ok(None),
-        };
-        let previous = secret("CI_HEALING_WEBHOOK_SECRET_PREVIOUS", self.previous_secret_file.as_ref())?;
-        let current = secret("CI_HEALING_WEBHOOK_SECRET", self.secret_file.as_ref())?;
->>>>>>> reviewui
         if current.is_none() && previous.is_some() {
             return Err(ConfigError("webhook: there is a previous secret but no current one".to_owned()));
         }

@@ -8,11 +8,7 @@ use crate::http::error::AnyRefusal;
 use crate::http::{Problem, Service};
 use crate::signal;
 use crate::signal::Head;
-<<<<<<< HEAD
-use crate::signal::signature::{Proof, Secrets, Unproved};
-=======
-use crate::signal::signature::{Proof, SIGNATURE, Secrets};
->>>>>>> reviewui
+use crate::signal::signature::{Proof, SIGNATURE, Secrets, Unproved};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};

@@ -68,10 +68,6 @@ fn the_example_of_the_settings_is_valid_in_every_key() {
 #[test]
 fn the_example_of_the_settings_has_every_key() {
     let example = fs::read_to_string(packaging().join("config.toml")).unwrap();
-<<<<<<< HEAD
-    let raw = format!("{:?} {:?} {:?}", RawConfig::default(), RawAgent::default(), RawTarget::default());
-    let raw = format!("{raw} {:?}", RawRepository::default());
-=======
     let raw = format!(
         "{:?} {:?} {:?} {:?}",
         RawConfig::default(),
@@ -79,7 +75,6 @@ fn the_example_of_the_settings_has_every_key() {
         RawTarget::default(),
         RawRepository::default()
     );
->>>>>>> reviewui
     let key = Regex::new(r"(\w+): ").unwrap();
     let is_there = |name: &str| {
         // A secret is shown as the file it is in.
