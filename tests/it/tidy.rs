@@ -80,7 +80,6 @@ const FENCED: &[(&str, &[&str])] = &[
     ("sqlx::", &["store"]),
     ("axum::", &["http"]),
     ("hyper::", &["http"]),
-    ("tower_http::", &["http"]),
     ("utoipa::", &["http", "domain"]),
     ("tokio_rustls::", &["http"]),
     ("prometheus_client::", &["telemetry"]),
