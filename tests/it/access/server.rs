@@ -239,7 +239,8 @@ async fn a_name_and_a_password_give_a_token_for_a_while() {
     assert_eq!((status, &answer["token_type"], &answer["expires_in"]), (200, &json!("bearer"), &json!(1_800)));
     let token = answer["access_token"].as_str().unwrap();
     let (status, _, me) = served.send(served.get("/api/v1/ci-healing/me", token)).await;
-    assert_eq!((status, me), (200, json!({ "name": "ann lee", "role": "viewer" })));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!((status, me), (200, json!({ "name": "ann lee", "role": "viewer", "version": version })));
 
     let wrong = json!({ "detail": "Incorrect username or password" });
     for (name, password) in [("ann lee", "wrong"), ("nobody", PASSWORD), ("admin", "admin123")] {
