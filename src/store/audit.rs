@@ -7,6 +7,7 @@ use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::Status;
 use crate::store::Audit;
+use crate::store::codec;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -153,6 +154,19 @@ impl Auditor {
         }
         if !allowed.contains(&run.status) {
             self.problem(format!("run {}: is {}, which does not follow from its events", run.id, run.status));
+        }
+    }
+
+    /// Takes in a row of the table of attempts, as it was found.
+    pub(super) fn attempt_row(&mut self, id: &str, no: i64, doc: &str) {
+        match (codec::parse_id(id), codec::parse_doc::<Attempt>("its document", doc)) {
+            (Ok(run), Ok(attempt)) if i64::from(attempt.attempt_no) == no => self.attempt(run, &attempt),
+            (Ok(_), Ok(attempt)) => {
+                self.problem(format!("run {id}: attempt {no} holds the document of attempt {}", attempt.attempt_no));
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.problem(format!("run {id}: attempt {no}: {}", codec::why(error)));
+            }
         }
     }
 

@@ -1,5 +1,4 @@
 //! The audit's readings: streams events, runs and attempts of one snapshot, also where somebody made rows unreadable.
-use crate::domain::Attempt;
 use crate::domain::Digest;
 use crate::domain::Run;
 use crate::store::Audit;
@@ -71,16 +70,7 @@ async fn attempts(conn: &mut SqliteConnection, auditor: &mut Auditor) -> Result<
     while let Some(row) = rows.try_next().await.map_err(fault)? {
         let id = text(&row, "run_id");
         let no = row.try_get::<i64, _>("attempt_no").unwrap_or(0);
-        let attempt = codec::parse_doc::<Attempt>("its document", &text(&row, "doc"));
-        match (codec::parse_id(&id), attempt) {
-            (Ok(run), Ok(attempt)) if i64::from(attempt.attempt_no) == no => auditor.attempt(run, &attempt),
-            (Ok(_), Ok(attempt)) => {
-                auditor.problem(format!("run {id}: attempt {no} holds the document of attempt {}", attempt.attempt_no));
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                auditor.problem(format!("run {id}: attempt {no}: {}", codec::why(error)));
-            }
-        }
+        auditor.attempt_row(&id, no, &text(&row, "doc"));
     }
     Ok(())
 }
