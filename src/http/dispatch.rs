@@ -2,8 +2,9 @@
 use crate::domain::{Instruction, Intent, Role, RunId};
 use crate::http::auth::require;
 use crate::http::body;
+use crate::http::detail::{Detail, Fault, Invalid, in_detail};
 use crate::http::error::ErrorBody;
-use crate::http::token::{Detail, in_detail};
+
 use crate::http::{Problem, Service};
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
@@ -45,28 +46,6 @@ pub struct OrderTaken {
     /// Our own run, where no forge took the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
-}
-
-/// Everything that is wrong with the body.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Invalid {
-    pub detail: Vec<Fault>,
-}
-
-/// One thing that is wrong with the body.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Fault {
-    /// Stable name of the kind of fault
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Where it is: `body`, then the field
-    pub loc: Vec<String>,
-    pub msg: String,
-    /// What stood there, shortened
-    pub input: Value,
-    /// What was expected
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ctx: Option<Value>,
 }
 
 /// Every way in which an order is not taken.
@@ -172,33 +151,33 @@ pub async fn dispatch(
 /// Reads an order, or tells everything that is wrong with it.
 fn read(bytes: &[u8], is_json: bool) -> Result<Instruction, Vec<Fault>> {
     if bytes.is_empty() {
-        return Err(vec![fault("missing", &[], "Field required", Value::Null, None)]);
+        return Err(vec![Fault::new("missing", &[], "Field required", Value::Null, None)]);
     }
     let parsed = if is_json { serde_json::from_slice(bytes) } else { Ok(text(bytes)) };
     let fields = match parsed {
         Ok(Value::Object(fields)) => fields,
         Ok(other) => {
             let words = "Input should be a valid dictionary or object to extract fields from";
-            return Err(vec![fault("model_attributes_type", &[], words, other, None)]);
+            return Err(vec![Fault::new("model_attributes_type", &[], words, other, None)]);
         }
         Err(error) => {
             let ctx = Some(json!({ "error": error.to_string() }));
             let place = error.column().to_string();
-            return Err(vec![fault("json_invalid", &[&place], "JSON decode error", json!({}), ctx)]);
+            return Err(vec![Fault::new("json_invalid", &[&place], "JSON decode error", json!({}), ctx)]);
         }
     };
     let mut faults = Vec::new();
     let intent = required(&fields, "intent", &mut faults).and_then(|it| {
         let refuse = || {
             let words = format!("String should match pattern '{PATTERN}'");
-            fault("string_pattern_mismatch", &["intent"], &words, json!(it), Some(json!({ "pattern": PATTERN })))
+            Fault::new("string_pattern_mismatch", &["intent"], &words, json!(it), Some(json!({ "pattern": PATTERN })))
         };
         it.parse::<Intent>().map_err(|_| faults.push(refuse())).ok()
     });
     let instruction = required(&fields, "instruction", &mut faults);
     if instruction == Some("") {
         let ctx = Some(json!({ "min_length": 1 }));
-        faults.push(fault(
+        faults.push(Fault::new(
             "string_too_short",
             &["instruction"],
             "String should have at least 1 character",
@@ -214,7 +193,7 @@ fn read(bytes: &[u8], is_json: bool) -> Result<Instruction, Vec<Fault>> {
         fields.iter().filter(|(name, _)| !["intent", "instruction", "context"].contains(&name.as_str()))
     {
         let name: String = name.chars().filter(|it| !it.is_control()).take(80).collect();
-        faults.push(fault("extra_forbidden", &[&name], "Extra inputs are not permitted", value.clone(), None));
+        faults.push(Fault::new("extra_forbidden", &[&name], "Extra inputs are not permitted", value.clone(), None));
     }
     match (intent, instruction) {
         (Some(intent), Some(text)) if faults.is_empty() => {
@@ -228,28 +207,27 @@ fn required<'a>(fields: &'a Map<String, Value>, name: &str, faults: &mut Vec<Fau
     if let Some(value) = fields.get(name) {
         return string(value, name, faults);
     }
-    faults.push(fault("missing", &[name], "Field required", Value::Object(fields.clone()), None));
+    faults.push(Fault::new("missing", &[name], "Field required", Value::Object(fields.clone()), None));
     None
 }
 
 fn string<'a>(value: &'a Value, name: &str, faults: &mut Vec<Fault>) -> Option<&'a str> {
     let Some(text) = value.as_str() else {
-        faults.push(fault("string_type", &[name], "Input should be a valid string", value.clone(), None));
+        faults.push(Fault::new("string_type", &[name], "Input should be a valid string", value.clone(), None));
         return None;
     };
     if text.chars().count() > MAX_TEXT {
         let words = format!("String should have at most {MAX_TEXT} characters");
-        faults.push(fault("string_too_long", &[name], &words, json!(text), Some(json!({ "max_length": MAX_TEXT }))));
+        faults.push(Fault::new(
+            "string_too_long",
+            &[name],
+            &words,
+            json!(text),
+            Some(json!({ "max_length": MAX_TEXT })),
+        ));
         return None;
     }
     Some(text)
-}
-
-fn fault(kind: &str, place: &[&str], msg: &str, input: Value, ctx: Option<Value>) -> Fault {
-    let loc = ["body"].iter().chain(place).map(|it| (*it).to_owned()).collect();
-    let whole = input.to_string();
-    let input = if whole.len() > MAX_ECHO { json!(whole.chars().take(MAX_ECHO).collect::<String>()) } else { input };
-    Fault { kind: kind.to_owned(), loc, msg: msg.to_owned(), input, ctx }
 }
 
 fn text(bytes: &[u8]) -> Value {

@@ -2,11 +2,12 @@
 use crate::access::LoginError;
 use crate::http::auth::ClientAddress;
 use crate::http::body;
+use crate::http::detail::{Detail, Fault, Invalid, in_detail};
 use crate::http::error::ErrorBody;
 use crate::http::{Problem, Service};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,32 +59,6 @@ impl fmt::Debug for TokenAnswer {
     }
 }
 
-/// A refusal as seed 000 gives it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Detail {
-    pub detail: String,
-}
-
-/// Fields that are missing or wrong, as seed 000 names them.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct WrongFields {
-    pub detail: Vec<WrongField>,
-}
-
-/// One field that is missing or wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct WrongField {
-    /// Stable name of what is wrong with it.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Where it is: `["body", "username"]`.
-    pub loc: Vec<String>,
-    pub msg: String,
-    /// What was there.
-    #[schema(value_type = Option<String>)]
-    pub input: Value,
-}
-
 /// Log in
 ///
 /// Gives an operator who has a password (`paramedic operator password`) a token that lasts half an hour unless set otherwise. It is used
@@ -103,7 +78,7 @@ pub struct WrongField {
         (status = 408, description = "The body took too long", body = Detail),
         (status = 413, description = "The body is too large", body = Detail),
         (status = 414, description = "The address is too long", body = ErrorBody),
-        (status = 422, description = "Something is missing in the form", body = WrongFields),
+        (status = 422, description = "Something is missing in the form", body = Invalid),
         (status = 429, description = "Too many logins of this name or from this address", body = Detail,
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
         (status = 431, description = "The head of the request is too large", body = ErrorBody),
@@ -134,7 +109,7 @@ pub async fn login(
 }
 
 /// Reads name and password from a form; the last one of a name counts. What is wrong is named, a password never repeated.
-fn read(form: &[u8]) -> Result<(String, String), Vec<WrongField>> {
+fn read(form: &[u8]) -> Result<(String, String), Vec<Fault>> {
     let fields: Vec<_> = form_urlencoded::parse(form).collect();
     let text = |name: &str| {
         let found = fields.iter().rev().find(|(it, _)| it == name).map(|(_, value)| value.as_ref());
@@ -142,22 +117,14 @@ fn read(form: &[u8]) -> Result<(String, String), Vec<WrongField>> {
     };
     let mut wrong = Vec::new();
     if let Some(grant) = text("grant_type").filter(|it| *it != GRANT) {
-        wrong.push(WrongField {
-            kind: "string_pattern_mismatch".to_owned(),
-            loc: ["body", "grant_type"].map(str::to_owned).to_vec(),
-            msg: "String should match pattern '^password$'".to_owned(),
-            input: json!(grant.chars().filter(|it| !it.is_control()).take(80).collect::<String>()),
-        });
+        let input = json!(grant.chars().filter(|it| !it.is_control()).take(80).collect::<String>());
+        let words = "String should match pattern '^password$'";
+        wrong.push(Fault::new("string_pattern_mismatch", &["grant_type"], words, input, None));
     }
     let mut required = |name: &str| {
         let found = text(name).map(str::to_owned);
         if found.is_none() {
-            wrong.push(WrongField {
-                kind: "missing".to_owned(),
-                loc: ["body", name].map(str::to_owned).to_vec(),
-                msg: "Field required".to_owned(),
-                input: Value::Null,
-            });
+            wrong.push(Fault::new("missing", &[name], "Field required", Value::Null, None));
         }
         found.unwrap_or_default()
     };
@@ -168,7 +135,7 @@ fn read(form: &[u8]) -> Result<(String, String), Vec<WrongField>> {
 /// Why there is no token.
 #[derive(Debug)]
 pub enum Refused {
-    Fields(Vec<WrongField>),
+    Fields(Vec<Fault>),
     Problem(Problem),
 }
 
@@ -181,17 +148,10 @@ impl From<Problem> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Self::Fields(detail) => (StatusCode::UNPROCESSABLE_ENTITY, Json(WrongFields { detail })).into_response(),
+            Self::Fields(detail) => (StatusCode::UNPROCESSABLE_ENTITY, Json(Invalid { detail })).into_response(),
             Self::Problem(problem) => in_detail(problem),
         }
     }
-}
-
-/// Writes a refusal as `{detail}`.
-pub fn in_detail(problem: Problem) -> Response {
-    let mut response = (problem.status, Json(Detail { detail: problem.detail.message })).into_response();
-    response.headers_mut().extend::<Vec<(HeaderName, HeaderValue)>>(problem.headers);
-    response
 }
 
 #[cfg(test)]
@@ -218,7 +178,7 @@ mod tests {
         assert_eq!(named("username=ann&password="), ["missing body.password"]);
         assert_eq!(named("{\"username\": \"ann\"}"), ["missing body.username", "missing body.password"]);
         assert_eq!(named("grant_type=implicit&username=a&password=b"), ["string_pattern_mismatch body.grant_type"]);
-        let wrong = serde_json::to_value(WrongFields { detail: read(b"password=hunter2").unwrap_err() }).unwrap();
+        let wrong = serde_json::to_value(Invalid { detail: read(b"password=hunter2").unwrap_err() }).unwrap();
         let expected = json!({ "detail": [
             { "type": "missing", "loc": ["body", "username"], "msg": "Field required", "input": null }
         ] });
