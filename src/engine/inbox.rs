@@ -1,6 +1,6 @@
 //! The inbox: what senders report becomes runs, many reports with one durable write.
 //!
-//! While one batch is being committed the next one gathers, so that the more arrives at once the larger the batches get. Each report is answered after
+//! While batches are being committed the next one gathers, so that the more arrives at once the larger the batches get. Each report is answered after
 //! the commit it was in. What is waiting is bounded in bytes; beyond that reports are refused, and the sender comes again.
 use crate::domain::Digest;
 use crate::domain::EventType;
@@ -29,12 +29,15 @@ use crate::store::StoredOutput;
 use serde_json::json;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 /// Reports that one transaction takes at most.
 const MAX_BATCH: usize = 256;
+/// Batches under way at once: while one waits for the disk another is written.
+const N_COMMITTERS: usize = 2;
 /// Reports that wait for the database at most.
 const MAX_WAITING: usize = 4_096;
 /// Bytes of logs that are being read or wait for the database, altogether.
@@ -72,7 +75,7 @@ pub enum InboxError {
     Stopped,
 }
 
-/// Takes reports in. Cheap to clone; the task behind it ends with the last clone.
+/// Takes reports in. Cheap to clone; the tasks behind it end with the last clone.
 #[derive(Clone)]
 pub struct Inbox {
     reader: Arc<Reader>,
@@ -97,7 +100,10 @@ impl Inbox {
     pub fn open(engine: Engine, heal_by: HealBy) -> Result<Self, String> {
         engine.agents.for_order(&heal_by.order(None))?;
         let (waiting, arrivals) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(commit_batches(engine.store.clone(), arrivals));
+        let arrivals = Arc::new(Mutex::new(arrivals));
+        for _ in 0..N_COMMITTERS {
+            tokio::spawn(commit_batches(engine.store.clone(), arrivals.clone()));
+        }
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             reader: Arc::new(Reader { engine, heal_by }),
@@ -174,9 +180,9 @@ impl HealBy {
 }
 
 /// Commits what waits, batch by batch, until nobody can send any more.
-async fn commit_batches(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Waiting>) {
+async fn commit_batches(store: Arc<dyn Store>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
+    while waiting.lock().await.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let (arrivals, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|it| (it.arrival, it.answer)).unzip();
         let results = commit(store.as_ref(), &arrivals).await;
         for (answer, result) in answers.into_iter().zip(results) {

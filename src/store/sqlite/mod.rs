@@ -13,6 +13,7 @@ mod operators;
 mod queue;
 mod read;
 mod rows;
+mod wal;
 mod write;
 
 use crate::domain::Attempt;
@@ -40,6 +41,7 @@ use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::write::RunRow;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sqlx::Connection as _;
 use sqlx::Sqlite;
 use sqlx::SqlitePool;
 use sqlx::Transaction;
@@ -54,6 +56,7 @@ pub struct SqliteStore {
     /// One connection: the tasks of this process queue here rather than at the file's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    wal: wal::Wal,
     news: news::News,
 }
 
@@ -103,9 +106,15 @@ impl Store for SqliteStore {
             return Err(StoreError::Conflict);
         }
         let runs = arrivals.iter().map(|it| RunRow::of(&it.creation.run)).collect::<Result<Vec<_>, _>>()?;
-        let mut tx = self.write().await?;
+        let mut conn = self.writer.acquire().await.map_err(fault)?;
+        open::do_not_wait_for_disk(&mut conn).await?;
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
         let arrived = arrive::arrive(&mut tx, arrivals, &runs).await?;
-        self.finish(tx).await?;
+        tx.commit().await.map_err(fault)?;
+        // The next ones may be written while these become durable.
+        drop(conn);
+        self.wal.sync().await?;
+        self.news.wake();
         Ok(arrived)
     }
 

@@ -5,7 +5,9 @@ use crate::store::codec::broken;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::news::News;
+use crate::store::sqlite::wal::Wal;
 use sqlx::Connection as _;
+use sqlx::Executor as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -29,6 +31,9 @@ use os::fs::PermissionsExt as _;
 /// How long a writer waits for its turn before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// Pages of the log that are moved into the file at once (16 MiB): many reports change the same pages, and writers wait meanwhile.
+const CHECKPOINT_PAGES: &str = "4096";
+const WAIT_FOR_DISK: &str = "PRAGMA synchronous = FULL";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -43,13 +48,21 @@ pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     // Connections are kept: the last one to close would move the log into the file, with everybody else waiting.
     let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).acquire_timeout(PATIENCE * 2);
     // A full disk ends a transaction without the driver's knowing: such a connection could never begin another, and is made anew.
-    let pool = pool.before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
+    // Who does not wait for the disk says so anew each time.
+    let pool = pool.before_acquire(|conn, _| {
+        Box::pin(async move { Ok(!conn.is_in_transaction() && conn.execute(WAIT_FOR_DISK).await.is_ok()) })
+    });
     let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
     let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     let mut conn = writer.acquire().await.map_err(|error| failed(error.to_string()))?;
     prepare(&mut conn).await.map_err(|error| failed(codec::why(error)))?;
     drop(conn);
-    Ok(SqliteStore { writer, readers, news: News::default() })
+    Ok(SqliteStore { writer, readers, wal: Wal::at(&beside(path, "wal")), news: News::default() })
+}
+
+/// Lets the commits of this connection return before they are durable, until it is back in its pool. They need [`Wal::sync`].
+pub(super) async fn do_not_wait_for_disk(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    conn.execute("PRAGMA synchronous = NORMAL").await.map(drop).map_err(fault)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -59,6 +72,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(PATIENCE)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .disable_statement_logging()
 }
 
