@@ -57,7 +57,7 @@ impl Session<'_> {
     /// Makes a fresh tree of the failing commit, with `patch` applied.
     pub async fn fresh_tree(&self, patch: Option<&Patch>) -> Result<Tree, EngineError> {
         let workspace = &self.engine.workspace;
-        let tree = workspace.tree(self.repo()?, &self.run.commit_sha).await?;
+        let tree = workspace.tree_of(self.base().await?).await?;
         if let Some(patch) = patch {
             workspace.apply(&tree, patch).await?;
         }

@@ -1,5 +1,6 @@
 //! The port to a repository, by git: private repositories borrow the user's objects, so the user's own is only ever read.
 mod apply;
+mod base;
 mod branch;
 mod change;
 mod command;
@@ -16,6 +17,7 @@ mod repository;
 mod settings;
 mod tree;
 
+pub use base::Base;
 pub use change::Change;
 pub use mirror::{HeldMirror, Mirrors, Remote};
 
@@ -105,8 +107,16 @@ impl Workspace for GitWorkspace {
         facts::read(self, path).await
     }
 
-    async fn tree(&self, repo: &Path, commit: &str) -> Result<Tree, WorkspaceError> {
-        tree::make(self, repo, commit).await
+    async fn base(&self, repo: &Path, commit: &str) -> Result<Base, WorkspaceError> {
+        base::find(self, repo, commit).await
+    }
+
+    async fn tree_of(&self, base: &Base) -> Result<Tree, WorkspaceError> {
+        tree::make(self, base).await
+    }
+
+    async fn files_of(&self, base: &Base, paths: &[&str]) -> Result<Vec<Option<String>>, WorkspaceError> {
+        base.repository.files_at(&self.launcher, &base.commit, paths).await
     }
 
     async fn apply(&self, tree: &Tree, patch: &Patch) -> Result<(), WorkspaceError> {
@@ -119,12 +129,6 @@ impl Workspace for GitWorkspace {
 
     async fn difference_of(&self, repo: &Path, dir: &Path, commit: &str) -> Result<Patch, WorkspaceError> {
         difference::of_checkout(self, repo, dir, commit).await
-    }
-
-    async fn file_at(&self, repo: &Path, commit: &str, path: &str) -> Result<Option<String>, WorkspaceError> {
-        let repo = self.locate(repo).await?;
-        let commit = repo.commit(&self.launcher, commit).await?;
-        repo.file_at(&self.launcher, &commit, path).await
     }
 
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError> {

@@ -100,30 +100,75 @@ impl Repository {
         })
     }
 
-    /// Returns a file of a commit as text, with U+FFFD for what is not UTF-8.
-    pub(super) async fn file_at(
+    /// Returns files of a commit as text, with U+FFFD for what is not UTF-8, in the order of `paths`; `None` for what is no file there.
+    pub(super) async fn files_at(
         &self,
         launcher: &Launcher,
         commit: &str,
-        path: &str,
-    ) -> Result<Option<String>, WorkspaceError> {
-        let is_plain = !path.contains('\n') && path.split('/').all(|it| !matches!(it, "" | "." | ".."));
-        if !is_plain {
-            return Ok(None);
-        }
+        paths: &[&str],
+    ) -> Result<Vec<Option<String>>, WorkspaceError> {
         let git = self.git(launcher).max_output(MAX_FILE_BYTES);
-        let output = git.output(&["cat-file", "--batch"], Some(format!("{commit}:{path}\n").as_bytes())).await?;
-        if output.code != Some(0) && !output.truncated {
-            return Err(WorkspaceError::Git(complaint(&output)));
+        let mut files = vec![None; paths.len()];
+        let mut wanted: Vec<usize> = (0..paths.len()).filter(|it| is_plain(paths[*it])).collect();
+        while !wanted.is_empty() {
+            let asked: String = wanted.iter().map(|it| format!("{commit}:{}\n", paths[*it])).collect();
+            let output = git.output(&["cat-file", "--batch"], Some(asked.as_bytes())).await?;
+            if output.code != Some(0) && !output.truncated {
+                return Err(WorkspaceError::Git(complaint(&output)));
+            }
+            let answers = answers(&output.stdout, commit.len());
+            if answers.is_empty() {
+                let path = text::clean_line(paths[wanted[0]]);
+                return Err(WorkspaceError::Unusable(format!("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+            }
+            // What did not fit into this answer is asked for again.
+            for (idx, file) in wanted.drain(..answers.len().min(wanted.len())).zip(answers) {
+                files[idx] = file.map(|it| String::from_utf8_lossy(it).into_owned());
+            }
         }
-        if output.truncated {
-            let path = text::clean_line(path);
-            return Err(WorkspaceError::Unusable(format!("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
-        }
-        let Some(end) = output.stdout.iter().position(|it| *it == b'\n') else { return Ok(None) };
-        let head = String::from_utf8_lossy(&output.stdout[..end]);
-        let is_file = head.split(' ').nth(1) == Some("blob");
-        let body = output.stdout[end + 1..].strip_suffix(b"\n").unwrap_or_default();
-        Ok(is_file.then(|| String::from_utf8_lossy(body).into_owned()))
+        Ok(files)
+    }
+}
+
+fn is_plain(path: &str) -> bool {
+    !path.contains(['\n', '\0']) && path.split('/').all(|it| !matches!(it, "" | "." | ".."))
+}
+
+/// Reads the answers of `cat-file --batch` that are there whole: the contents of a file, `None` for anything else.
+fn answers(mut output: &[u8], id_length: usize) -> Vec<Option<&[u8]>> {
+    let mut answers = Vec::new();
+    while let Some(end) = output.iter().position(|it| *it == b'\n') {
+        let (head, rest) = (String::from_utf8_lossy(&output[..end]), &output[end + 1..]);
+        let Some((kind, size)) = object(&head, id_length) else {
+            answers.push(None);
+            output = rest;
+            continue;
+        };
+        let (Some(body), Some(b'\n')) = (rest.get(..size), rest.get(size)) else { break };
+        answers.push((kind == "blob").then_some(body));
+        output = &rest[size + 1..];
+    }
+    answers
+}
+
+/// Reads `ID KIND SIZE`. What is missing is told by its name, which is a commit and a path and so no id.
+fn object(head: &str, id_length: usize) -> Option<(&str, usize)> {
+    let mut parts = head.split(' ');
+    let (id, kind, size) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
+    let is_id = id.len() == id_length && id.bytes().all(|it| it.is_ascii_hexdigit());
+    (is_id && parts.next().is_none()).then_some((kind, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart_and_a_cut_one_is_left_out() {
+        let output = b"abcd blob 4\na\nb\n\nabcd:x blob 3 missing\nabcd tree 3\n1\n2\nabcd blob 0\n\nabcd blob 9\ncut";
+        let expected: [Option<&[u8]>; 4] = [Some(b"a\nb\n"), None, None, Some(b"")];
+        assert_eq!(answers(output, 4), expected);
+        assert_eq!(answers(b"abcd blob 3\nabc", 4), []);
+        assert_eq!(answers(b"abcd blob 18446744073709551615\nabc", 4), []);
     }
 }
