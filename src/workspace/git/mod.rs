@@ -11,6 +11,7 @@ mod home;
 mod ignore;
 mod mend;
 mod mirror;
+mod objects;
 mod remote;
 pub(super) mod removal;
 mod repository;

@@ -5,6 +5,7 @@ use crate::workspace::WorkspaceError;
 use crate::workspace::git::command::Git;
 use crate::workspace::git::command::complaint;
 use crate::workspace::git::gitdir::Objects;
+use crate::workspace::git::objects;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
@@ -107,24 +108,16 @@ impl Repository {
         commit: &str,
         paths: &[&str],
     ) -> Result<Vec<Option<String>>, WorkspaceError> {
-        let git = self.git(launcher).max_output(MAX_FILE_BYTES);
         let mut files = vec![None; paths.len()];
-        let mut wanted: Vec<usize> = (0..paths.len()).filter(|it| is_plain(paths[*it])).collect();
-        while !wanted.is_empty() {
-            let asked: String = wanted.iter().map(|it| format!("{commit}:{}\n", paths[*it])).collect();
-            let output = git.output(&["cat-file", "--batch"], Some(asked.as_bytes())).await?;
-            if output.code != Some(0) && !output.truncated {
-                return Err(WorkspaceError::Git(complaint(&output)));
-            }
-            let answers = answers(&output.stdout, commit.len());
-            if answers.is_empty() {
-                let path = text::clean_line(paths[wanted[0]]);
+        let wanted: Vec<usize> = (0..paths.len()).filter(|it| is_plain(paths[*it])).collect();
+        let names: Vec<String> = wanted.iter().map(|it| format!("{commit}:{}", paths[*it])).collect();
+        let blobs = objects::blobs(&self.git(launcher), &names, MAX_FILE_BYTES).await?;
+        for (idx, blob) in wanted.into_iter().zip(blobs) {
+            if blob.as_ref().is_some_and(|it| it.is_cut) {
+                let path = text::clean_line(paths[idx]);
                 return Err(WorkspaceError::Unusable(format!("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
             }
-            // What did not fit into this answer is asked for again.
-            for (idx, file) in wanted.drain(..answers.len().min(wanted.len())).zip(answers) {
-                files[idx] = file.map(|it| String::from_utf8_lossy(it).into_owned());
-            }
+            files[idx] = blob.map(|it| String::from_utf8_lossy(&it.bytes).into_owned());
         }
         Ok(files)
     }
@@ -132,43 +125,4 @@ impl Repository {
 
 fn is_plain(path: &str) -> bool {
     !path.contains(['\n', '\0']) && path.split('/').all(|it| !matches!(it, "" | "." | ".."))
-}
-
-/// Reads the answers of `cat-file --batch` that are there whole: the contents of a file, `None` for anything else.
-fn answers(mut output: &[u8], id_length: usize) -> Vec<Option<&[u8]>> {
-    let mut answers = Vec::new();
-    while let Some(end) = output.iter().position(|it| *it == b'\n') {
-        let (head, rest) = (String::from_utf8_lossy(&output[..end]), &output[end + 1..]);
-        let Some((kind, size)) = object(&head, id_length) else {
-            answers.push(None);
-            output = rest;
-            continue;
-        };
-        let (Some(body), Some(b'\n')) = (rest.get(..size), rest.get(size)) else { break };
-        answers.push((kind == "blob").then_some(body));
-        output = &rest[size + 1..];
-    }
-    answers
-}
-
-/// Reads `ID KIND SIZE`. What is missing is told by its name, which is a commit and a path and so no id.
-fn object(head: &str, id_length: usize) -> Option<(&str, usize)> {
-    let mut parts = head.split(' ');
-    let (id, kind, size) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
-    let is_id = id.len() == id_length && id.bytes().all(|it| it.is_ascii_hexdigit());
-    (is_id && parts.next().is_none()).then_some((kind, size))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_are_told_apart_and_a_cut_one_is_left_out() {
-        let output = b"abcd blob 4\na\nb\n\nabcd:x blob 3 missing\nabcd tree 3\n1\n2\nabcd blob 0\n\nabcd blob 9\ncut";
-        let expected: [Option<&[u8]>; 4] = [Some(b"a\nb\n"), None, None, Some(b"")];
-        assert_eq!(answers(output, 4), expected);
-        assert_eq!(answers(b"abcd blob 3\nabc", 4), []);
-        assert_eq!(answers(b"abcd blob 18446744073709551615\nabc", 4), []);
-    }
 }
