@@ -75,11 +75,6 @@ impl GitWorkspace {
         self.difference(tree).await
     }
 
-    /// Finds out whether the repository at `path` has a commit; the error says what to do.
-    pub async fn has_commit(&self, path: &Path, commit: &str) -> Result<(), WorkspaceError> {
-        self.locate(path).await?.commit(&self.launcher, commit).await.map(|_| ())
-    }
-
     async fn owner(&self) -> Result<&Owner, WorkspaceError> {
         self.owner.get_or_try_init(|| async { Owner::settle(&self.home) }).await
     }
