@@ -129,9 +129,10 @@ pub(super) fn scrubbed(
     env
 }
 
-/// Makes the folders that the scrubbed environment names.
+/// Makes the folders that the scrubbed environment names, except those of one tool alone, which makes them itself.
 pub(super) fn prepare(scratch: &Path) -> std::io::Result<()> {
-    IN_SCRATCH.iter().try_for_each(|(_, below)| fs::create_dir_all(scratch.join(below)))
+    let mut shared = IN_SCRATCH.iter().filter(|(_, below)| !below.contains('/'));
+    shared.try_for_each(|(_, below)| fs::create_dir_all(scratch.join(below)))
 }
 
 /// Values of variables that a job does not get because their names speak of secrets.

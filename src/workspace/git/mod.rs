@@ -81,7 +81,7 @@ impl GitWorkspace {
 
     async fn bench(&self, objects: &Objects, head: Option<&str>) -> Result<Bench, WorkspaceError> {
         let dir = self.owner().await?.bench_dir()?;
-        let git_dir = GitDir::write(&dir.path().join("git"), objects, head)?;
+        let git_dir = GitDir::write(dir.path(), objects, head)?;
         Ok(Bench { dir, git_dir })
     }
 
