@@ -1,12 +1,12 @@
 //! A worker's hold on one run: every write goes through the lease, and stops for good when the lease is lost.
-use crate::domain::{Attempt, Illegal, NewEvent, Run, RunId, Transition};
+use crate::domain::{Attempt, Illegal, NewEvent, Patch, Run, RunId, Transition};
 use crate::engine::policy::policy_at;
 use crate::engine::repositories::Located;
 use crate::engine::worker::Backoff;
 use crate::engine::{Engine, EngineError};
 use crate::guard::policy::Policy;
 use crate::store::{Lease, StoreError, StoredOutput};
-use crate::workspace::{Base, Tree};
+use crate::workspace::{Base, Preparation, Tree};
 use jiff::Timestamp;
 use std::future::Future;
 use tokio::sync::OnceCell;
@@ -22,8 +22,12 @@ pub struct Session<'a> {
     pub cancel: CancellationToken,
     /// Whether fetching dependencies failed before in this step.
     pub cannot_prepare: bool,
+    /// What must be fetched before the tests with a patch, as it was found last.
+    pub preparation: Option<(Option<Patch>, Option<Preparation>)>,
     /// What was prepared last, by its key: a tree in which nothing else was run.
     pub prepared: Option<(String, Tree)>,
+    /// A tree of the failing commit in which nothing was run or written.
+    pub untouched: Option<Tree>,
     /// Where the repository is, once it is found.
     pub located: Option<Located>,
     /// The failing commit there, once it is looked up.
@@ -41,7 +45,9 @@ impl<'a> Session<'a> {
             lease,
             cancel,
             cannot_prepare: false,
+            preparation: None,
             prepared: None,
+            untouched: None,
             located: None,
             base: OnceCell::const_new(),
             policy: OnceCell::const_new(),
