@@ -55,7 +55,7 @@ impl Worker {
             }
             self.engine.take_back_dead().await?;
             if let Some((run, lease)) = self.claim(Some(id)).await? {
-                self.work_on(run, lease, shutdown).await?;
+                Box::pin(self.work_on(run, lease, shutdown)).await?;
             } else {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
