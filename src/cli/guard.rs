@@ -21,8 +21,9 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
         None => change.patch,
     };
     let own = guard.policy.as_deref().map(read).transpose()?;
-    let policy = policy_at(&workspace, &repo, &change.base, own).await.map_err(usage)?.map_err(CliError::failed)?;
-    let base = base_files(&workspace, &repo, &change.base, &patch).await.map_err(usage)?;
+    let base = workspace.base(&repo, &change.base).await.map_err(usage)?;
+    let policy = policy_at(&workspace, &base, own).await.map_err(usage)?.map_err(CliError::failed)?;
+    let files = base_files(&workspace, &base, &patch).await.map_err(usage)?;
     let judgement = judge(
         &patch,
         &Given {
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
             category: None,
             failure_files: &[],
             test_command: None,
-            base: &base,
+            base: &files,
         },
     );
     if context.is_json {

@@ -4,13 +4,12 @@ use crate::domain::attempt::AttemptFailure;
 use crate::domain::output;
 use crate::domain::{Attempt, AttemptStatus, Author, EventType, NewEvent, Patch, Pending, Provider, Verdict};
 use crate::engine::EngineError;
-use crate::engine::policy::{base_files, policy_at};
+use crate::engine::policy::base_files;
 use crate::engine::session::Session;
 use crate::engine::stop::stop_reason;
 use crate::engine::trial::Trial;
 use crate::evidence::{progress, report};
 use crate::guard;
-use crate::guard::policy::Policy;
 use crate::process::Exit;
 use crate::workspace::WorkspaceError;
 use serde_json::json;
@@ -233,14 +232,14 @@ impl Session<'_> {
         }
         let policy = match self.policy().await? {
             Ok(policy) => policy,
-            Err(why) => return Ok(Err((AttemptFailure::PolicyViolation, why))),
+            Err(why) => return Ok(Err((AttemptFailure::PolicyViolation, why.clone()))),
         };
-        let base = base_files(self.engine.workspace.as_ref(), self.repo()?, &self.run.commit_sha, &patch).await?;
+        let base = base_files(self.engine.workspace.as_ref(), self.base().await?, &patch).await?;
         let failure = self.run.failure.as_ref();
         let judgement = guard::judge(
             &patch,
             &guard::Context {
-                policy: &policy,
+                policy,
                 author_is_human: is_human,
                 category: failure.map(|it| it.category),
                 failure_files: failure.map_or(&[], |it| &it.files),
@@ -275,11 +274,6 @@ impl Session<'_> {
         }
         let kind = if is_over_limits { AttemptFailure::OverLimits } else { AttemptFailure::PolicyViolation };
         Ok(Err((kind, format!("the guard refused the patch, it was not run: {text}"))))
-    }
-
-    /// Reads the policy of the failing commit, never of the patch.
-    pub async fn policy(&self) -> Result<Result<Policy, String>, EngineError> {
-        Ok(policy_at(self.engine.workspace.as_ref(), self.repo()?, &self.run.commit_sha, None).await?)
     }
 
     /// Proves a patch: the failing command is green with it, green again, and no test vanished, was skipped, or fell silent.

@@ -28,6 +28,7 @@ impl Session<'_> {
         let Some(found) = self.engine.workspace.find_tests(&tree).await? else {
             return Ok(false);
         };
+        self.untouched = Some(tree);
         let message = format!("tests: `{}` ({})", found.command, found.reason);
         let mut told = self.run.told(
             vec![NewEvent::new(EventType::AttemptThinking, "system", self.engine.safe_text(&message, 500))],

@@ -46,7 +46,7 @@ pub trait Repositories: Debug + Send + Sync {
     /// Returns the checkout on this machine, if settings name one. Fetches nothing.
     fn at_hand(&self, repository: &str) -> Option<PathBuf>;
 
-    /// Returns a repository that has the run's commit, fetching it where that is needed.
+    /// Returns the repository, fetching the run's commit where that is needed. Whether a checkout has it is seen when it is looked up.
     async fn locate(&self, run: &Run) -> Result<Located, NotLocated>;
 
     /// Returns where the default branch stands now.

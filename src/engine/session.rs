@@ -1,12 +1,15 @@
 //! A worker's hold on one run: every write goes through the lease, and stops for good when the lease is lost.
-use crate::domain::{Attempt, Illegal, NewEvent, Run, RunId, Transition};
+use crate::domain::{Attempt, Illegal, NewEvent, Patch, Run, RunId, Transition};
+use crate::engine::policy::policy_at;
 use crate::engine::repositories::Located;
 use crate::engine::worker::Backoff;
 use crate::engine::{Engine, EngineError};
+use crate::guard::policy::Policy;
 use crate::store::{Lease, StoreError, StoredOutput};
-use crate::workspace::Tree;
+use crate::workspace::{Base, Preparation, Tree};
 use jiff::Timestamp;
 use std::future::Future;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 /// The run as this worker last wrote it, with the right to write it.
@@ -19,16 +22,48 @@ pub struct Session<'a> {
     pub cancel: CancellationToken,
     /// Whether fetching dependencies failed before in this step.
     pub cannot_prepare: bool,
+    /// What must be fetched before the tests with a patch, as it was found last.
+    pub preparation: Option<(Option<Patch>, Option<Preparation>)>,
     /// What was prepared last, by its key: a tree in which nothing else was run.
     pub prepared: Option<(String, Tree)>,
+    /// A tree of the failing commit in which nothing was run or written.
+    pub untouched: Option<Tree>,
     /// Where the repository is, once it is found.
     pub located: Option<Located>,
+    /// The failing commit there, once it is looked up.
+    base: OnceCell<Base>,
+    /// The policy of that commit, once it is read.
+    policy: OnceCell<Result<Policy, String>>,
 }
 
 impl<'a> Session<'a> {
     /// Begins to work on a run that was claimed.
     pub const fn new(engine: &'a Engine, run: Run, lease: Lease, cancel: CancellationToken) -> Self {
-        Self { engine, run, lease, cancel, cannot_prepare: false, prepared: None, located: None }
+        Self {
+            engine,
+            run,
+            lease,
+            cancel,
+            cannot_prepare: false,
+            preparation: None,
+            prepared: None,
+            untouched: None,
+            located: None,
+            base: OnceCell::const_new(),
+            policy: OnceCell::const_new(),
+        }
+    }
+
+    /// Returns the failing commit, from which every tree and every judgement starts.
+    pub async fn base(&self) -> Result<&Base, EngineError> {
+        let repo = self.repo()?;
+        Ok(self.base.get_or_try_init(|| self.engine.workspace.base(repo, &self.run.commit_sha)).await?)
+    }
+
+    /// Returns the policy of the failing commit, never of the patch.
+    pub async fn policy(&self) -> Result<&Result<Policy, String>, EngineError> {
+        let base = self.base().await?;
+        Ok(self.policy.get_or_try_init(|| policy_at(self.engine.workspace.as_ref(), base, None)).await?)
     }
 
     /// Asks the store, again and again while it does not answer, for as long as the lease is held.

@@ -55,9 +55,12 @@ impl Sink for Tee<'_> {
 
 impl Session<'_> {
     /// Makes a fresh tree of the failing commit, with `patch` applied.
-    pub async fn fresh_tree(&self, patch: Option<&Patch>) -> Result<Tree, EngineError> {
+    pub async fn fresh_tree(&mut self, patch: Option<&Patch>) -> Result<Tree, EngineError> {
         let workspace = &self.engine.workspace;
-        let tree = workspace.tree(self.repo()?, &self.run.commit_sha).await?;
+        let tree = match self.untouched.take() {
+            Some(tree) => tree,
+            None => workspace.tree_of(self.base().await?).await?,
+        };
         if let Some(patch) = patch {
             workspace.apply(&tree, patch).await?;
         }
@@ -88,8 +91,7 @@ impl Session<'_> {
         if self.run.order.is_offline || self.cannot_prepare {
             return Ok(None);
         }
-        let Some(Preparation { command, reason, key }) = self.engine.workspace.find_preparation(tree, command).await?
-        else {
+        let Some(Preparation { command, reason, key }) = self.preparation(tree, command, patch).await? else {
             return Ok(None);
         };
         if let Some((_, held)) = self.prepared.as_ref().filter(|(it, _)| key.as_ref() == Some(it)) {
@@ -113,6 +115,21 @@ impl Session<'_> {
         let scratch = place.scratch.clone();
         self.prepared = key.zip(shared);
         Ok(Some(scratch))
+    }
+
+    /// Returns what must be fetched; the answer for the same patch is the same.
+    async fn preparation(
+        &mut self,
+        tree: &Tree,
+        command: &str,
+        patch: Option<&Patch>,
+    ) -> Result<Option<Preparation>, EngineError> {
+        if let Some((_, found)) = self.preparation.as_ref().filter(|(it, _)| it.as_ref() == patch) {
+            return Ok(found.clone());
+        }
+        let found = self.engine.workspace.find_preparation(tree, command).await?;
+        self.preparation = Some((patch.cloned(), found.clone()));
+        Ok(found)
     }
 
     async fn run_kept(

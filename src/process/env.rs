@@ -3,6 +3,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -128,9 +129,10 @@ pub(super) fn scrubbed(
     env
 }
 
-/// Makes the folders that the scrubbed environment names.
+/// Makes the folders that the scrubbed environment names, except those of one tool alone, which makes them itself.
 pub(super) fn prepare(scratch: &Path) -> std::io::Result<()> {
-    IN_SCRATCH.iter().try_for_each(|(_, below)| fs::create_dir_all(scratch.join(below)))
+    let mut shared = IN_SCRATCH.iter().filter(|(_, below)| !below.contains('/'));
+    shared.try_for_each(|(_, below)| fs::create_dir_all(scratch.join(below)))
 }
 
 /// Values of variables that a job does not get because their names speak of secrets.
@@ -157,7 +159,7 @@ pub(super) fn find_program(own: &Variables, name: &str) -> Option<PathBuf> {
     let folders = path(own);
     let mut candidates =
         folders.as_bytes().split(|it| *it == b':').map(|it| Path::new(OsStr::from_bytes(it)).join(name));
-    candidates.find(|it| it.is_file())
+    candidates.find(|it| it.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0))
 }
 
 /// Our search path without relative entries, which would lead into the tree.
@@ -224,6 +226,23 @@ mod tests {
         assert_eq!(get(&env, "PYENV_ROOT").map(Path::new), Some(home.path().join(".pyenv").as_path()));
         assert_eq!(get(&env, "CARGO_HOME"), Some(OsStr::new("/cargo")));
         assert_eq!(get(&env, "RUSTUP_HOME"), None);
+    }
+
+    #[test]
+    fn a_program_is_a_file_that_may_be_started() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |folder: &str| home.path().join(folder).join("tool");
+        for folder in ["folder", "text", "program"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        fs::create_dir(path("folder")).unwrap();
+        fs::write(path("text"), "").unwrap();
+        fs::write(path("program"), "").unwrap();
+        fs::set_permissions(path("program"), fs::Permissions::from_mode(0o700)).unwrap();
+        let folders = ["missing", "folder", "text", "program"].map(|it| home.path().join(it).display().to_string());
+        let own = variables(&[("PATH", &folders.join(":"))]);
+        assert_eq!(find_program(&own, "tool"), Some(path("program")));
+        assert_eq!(find_program(&own, "other"), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Our own trusted tools (git): no sandbox, but a clean environment, a time limit and bounded output.
+use crate::process::env;
 use crate::process::launcher::Launcher;
 use nix::sys::signal::Signal;
 use nix::sys::signal::killpg;
@@ -48,7 +49,7 @@ pub struct ToolOutput {
 impl Launcher {
     /// Runs a trusted tool to its end; its whole process group dies when time is over ([`io::ErrorKind::TimedOut`]) or the future is dropped.
     pub async fn tool(&self, tool: &Tool<'_>) -> io::Result<ToolOutput> {
-        let mut child = self.tool_command(tool).spawn().map_err(|error| named(tool.program, &error))?;
+        let mut child = self.start_tool(tool).map_err(|error| named(tool.program, &error))?;
         let mut group = Group::of(&child);
         let result = tokio::time::timeout(tool.timeout, attend(&mut child, &group, tool)).await;
         if matches!(result, Ok(Ok(_))) {
@@ -61,15 +62,18 @@ impl Launcher {
     }
 
     #[expect(clippy::disallowed_methods, reason = "`process` is where programs are started")]
-    fn tool_command(&self, tool: &Tool<'_>) -> Command {
-        let mut command = Command::new(tool.program);
+    fn start_tool(&self, tool: &Tool<'_>) -> io::Result<Child> {
+        let environment = &self.options().environment;
+        // A program without a path is looked up by a fork of this process, whose tables of memory are copied for that.
+        let program = env::find_program(environment, tool.program).ok_or(io::ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
         command.args(tool.args).current_dir(tool.cwd).env_clear();
-        let kept = self.options().environment.iter().filter(|(name, _)| INHERITED.iter().any(|it| name == it));
+        let kept = environment.iter().filter(|(name, _)| INHERITED.iter().any(|it| name == it));
         command.envs(kept.map(|(name, value)| (name, value)));
         command.env("LANG", "C").env("LC_ALL", "C").envs(tool.env.iter().copied());
         command.stdin(if tool.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        command
+        command.spawn()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::process::Launcher;
 use crate::workspace::{GitWorkspace, Mirrors, Remote, Workspace, WorkspaceError};
 use async_trait::async_trait;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What git needs of our own environment to reach a remote.
@@ -68,10 +68,6 @@ impl ConfiguredRepositories {
         };
         Ok(Remote { url, name: repository.to_owned(), username: settings.username.clone(), token })
     }
-
-    async fn check(&self, path: &Path, run: &Run) -> Result<(), NotLocated> {
-        self.workspace.has_commit(path, &run.commit_sha).await.map_err(|it| told(&it))
-    }
 }
 
 fn told(error: &WorkspaceError) -> NotLocated {
@@ -103,10 +99,7 @@ impl Repositories for ConfiguredRepositories {
     async fn locate(&self, run: &Run) -> Result<Located, NotLocated> {
         let (settings, origin) = self.settings(&run.repository)?;
         match origin {
-            Origin::Path(path) => {
-                self.check(&path, run).await?;
-                Ok(Located { path, hold: None })
-            }
+            Origin::Path(path) => Ok(Located { path, hold: None }),
             Origin::CloneUrl(url) => {
                 let remote = self.remote(&run.repository, &settings, url)?;
                 let held = self.mirrors.hold(&remote, &run.commit_sha, &run.branch).await.map_err(|it| told(&it))?;

@@ -3,6 +3,7 @@ mod discover;
 mod git;
 mod reports;
 
+pub use crate::workspace::git::Base;
 pub use crate::workspace::git::Change;
 pub use crate::workspace::git::GitWorkspace;
 pub use crate::workspace::git::HeldMirror;
@@ -107,8 +108,24 @@ pub trait Workspace: Debug + Send + Sync {
     /// Reads what is at `path`, which may be any folder of the checkout.
     async fn facts(&self, path: &Path) -> Result<RepositoryFacts, WorkspaceError>;
 
-    /// Makes a fresh tree of `repo` at `commit` with nothing in it that git does not track.
-    async fn tree(&self, repo: &Path, commit: &str) -> Result<Tree, WorkspaceError>;
+    /// Looks a commit up, once for everything that is made of it.
+    async fn base(&self, repo: &Path, commit: &str) -> Result<Base, WorkspaceError>;
+
+    /// Makes a fresh tree with nothing in it that git does not track.
+    async fn tree_of(&self, base: &Base) -> Result<Tree, WorkspaceError>;
+
+    /// Makes the only tree of `repo` at `commit`.
+    async fn tree(&self, repo: &Path, commit: &str) -> Result<Tree, WorkspaceError> {
+        self.tree_of(&self.base(repo, commit).await?).await
+    }
+
+    /// Returns files of a commit as text, in the order of `paths`; `None` for what is not there.
+    async fn files_of(&self, base: &Base, paths: &[&str]) -> Result<Vec<Option<String>>, WorkspaceError>;
+
+    /// Returns the only wanted file of `commit` as text, `None` if it is not there.
+    async fn file_at(&self, repo: &Path, commit: &str, path: &str) -> Result<Option<String>, WorkspaceError> {
+        Ok(self.files_of(&self.base(repo, commit).await?, &[path]).await?.pop().flatten())
+    }
 
     /// Applies a patch to a tree, whole or not at all.
     async fn apply(&self, tree: &Tree, patch: &Patch) -> Result<(), WorkspaceError>;
@@ -118,9 +135,6 @@ pub trait Workspace: Debug + Send + Sync {
 
     /// Returns the difference of the user's own folder `dir` (a worktree or checkout of the same repository) from `commit`.
     async fn difference_of(&self, repo: &Path, dir: &Path, commit: &str) -> Result<Patch, WorkspaceError>;
-
-    /// Returns a file of `commit` as text, `None` if it is not there.
-    async fn file_at(&self, repo: &Path, commit: &str, path: &str) -> Result<Option<String>, WorkspaceError>;
 
     /// Finds the command that runs the repository's tests.
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError>;

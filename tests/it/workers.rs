@@ -352,3 +352,26 @@ fn what_no_settings_name_is_told_and_not_fetched() {
         assert!(run["escalationNote"].as_str().unwrap().contains(words), "{run:#}");
     }
 }
+
+/// Each agent waits until a second one runs beside it: with two places for its repository, a place that is left empty would be seen.
+#[test]
+fn a_long_queue_of_one_repository_fills_all_its_places_to_the_end() {
+    let world = world(BUGGY, "");
+    let signs = world.dir.path().join("signs");
+    fs::create_dir_all(&signs).unwrap();
+    let agent = format!(
+        "cd {}; mine=$(flock begun sh -c 'echo one >> begun; wc -l < begun'); pair=$(((mine + 1) / 2 * 2))\n\
+         until [ $(wc -l < begun) -ge $pair ]; do sleep 0.02; done; [ $(wc -l < begun) -lt $((pair + 2)) ] || echo $mine >> crowd",
+        signs.display()
+    );
+    let ids: Vec<RunId> = (0..16).map(|_| queue(&world, "acme/busy", order(&world, "false", &agent), 1)).collect();
+    let ran =
+        world.run(&["worker", "--config", "config.toml", "--drain", "--concurrency", "4", "--per-repository", "2"]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    for id in ids {
+        let run = show(&world, id);
+        assert_eq!(run["attempts"][0]["failureKind"], "no_change", "{run:#}");
+    }
+    assert!(!signs.join("crowd").exists(), "more than two at a time");
+    world.assert_clean();
+}

@@ -17,6 +17,7 @@ use crate::domain::{Run, RunId, RunQuery, Status};
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
 use crate::store::{Claim, Lease};
+use jiff::Timestamp;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +55,7 @@ impl Worker {
             }
             self.engine.take_back_dead().await?;
             if let Some((run, lease)) = self.claim(Some(id)).await? {
-                self.work_on(run, lease, shutdown).await?;
+                Box::pin(self.work_on(run, lease, shutdown)).await?;
             } else {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
@@ -88,8 +89,13 @@ impl Worker {
         }
     }
 
-    /// Takes one step with a run this worker holds: reproduce, or one attempt.
-    async fn work_on(&self, run: Run, lease: Lease, shutdown: &CancellationToken) -> Result<(), EngineError> {
+    /// Takes one step with a run this worker holds: reproduce, or one attempt. Returns when the next may follow, if it has to wait for that.
+    async fn work_on(
+        &self,
+        run: Run,
+        lease: Lease,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Timestamp>, EngineError> {
         let id = run.id;
         tracing::info!(repository = run.repository, attempts = run.attempt_count, worker = self.name, "claimed");
         let cancel = shutdown.child_token();
@@ -100,7 +106,7 @@ impl Worker {
         drop(pulse);
         self.engine.live.clear(id);
         tracing::info!("let go");
-        result
+        result.map(|()| session.run.not_before)
     }
 }
 

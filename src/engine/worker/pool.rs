@@ -1,10 +1,11 @@
 //! The workers of a process: one loop that claims, as many runs at once as it may, and an orderly end.
 use crate::clock::instant;
-use crate::domain::RunId;
 use crate::engine::worker::{Backoff, Shutdown, Worker};
 use crate::engine::{Engine, EngineError};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
 /// How long an idle process waits for news before it looks again: a run may have become due without any.
@@ -37,7 +38,26 @@ struct Rounds {
     /// Number of the newest event when the queue was last looked at.
     seen: u64,
     looked: Option<Instant>,
+    /// When runs that were put back here may be taken again, which is no news to anybody.
+    due: BTreeSet<Timestamp>,
     swept: Option<Instant>,
+}
+
+impl Rounds {
+    /// A run that ended leaves room for one of its repository, so that it is looked for at once.
+    fn note_end(&mut self, ended: Result<Option<Timestamp>, JoinError>) {
+        self.looked = None;
+        match ended {
+            Ok(due) => self.due.extend(due),
+            Err(error) => broke_off(&error),
+        }
+    }
+
+    /// Returns how long to wait for news before the queue is looked at anyway.
+    fn patience(&mut self, now: Timestamp) -> Duration {
+        self.due.retain(|it| *it > now);
+        self.due.first().map_or(PATIENCE, |it| it.duration_since(now).unsigned_abs().min(PATIENCE))
+    }
 }
 
 impl Workers {
@@ -60,7 +80,8 @@ impl Workers {
         let worker = Worker { per_repository: self.per_repository, ..Worker::new(self.engine.clone()) };
         let presence = worker.announce()?;
         let mut busy = JoinSet::new();
-        let mut rounds = Rounds { backoff: Backoff::patient(), seen: 0, looked: None, swept: None };
+        let mut rounds =
+            Rounds { backoff: Backoff::patient(), seen: 0, looked: None, due: BTreeSet::new(), swept: None };
         let ended = loop {
             if shutdown.is_asked() {
                 break Ok(());
@@ -86,13 +107,13 @@ impl Workers {
     async fn round(
         &self,
         worker: &Worker,
-        busy: &mut JoinSet<RunId>,
+        busy: &mut JoinSet<Option<Timestamp>>,
         rounds: &mut Rounds,
         shutdown: &Shutdown,
         until: Until,
     ) -> Result<bool, EngineError> {
         while let Some(ended) = busy.try_join_next() {
-            log_end(ended);
+            rounds.note_end(ended);
         }
         if rounds.swept.is_none_or(|it| it.elapsed() >= SWEEP) {
             rounds.swept = Some(instant());
@@ -100,22 +121,25 @@ impl Workers {
         }
         if busy.len() >= self.concurrency {
             tokio::select! {
-                ended = busy.join_next() => ended.map_or((), log_end),
+                ended = busy.join_next() => ended.map_or((), |it| rounds.note_end(it)),
                 () = wait(shutdown, SWEEP) => {}
             }
             return Ok(true);
         }
         if let Some(left) = rounds.looked.and_then(|it| CALM.checked_sub(it.elapsed())) {
-            wait(shutdown, left).await;
+            tokio::select! {
+                () = wait(shutdown, left) => {}
+                Some(ended) = busy.join_next() => rounds.note_end(ended),
+            }
         }
         if let Some((run, lease)) = worker.claim(None).await? {
             rounds.looked = None;
             let (worker, token, id) = (worker.clone(), shutdown.token().clone(), run.id);
             let work = async move {
-                if let Err(error) = worker.work_on(run, lease, &token).await {
+                worker.work_on(run, lease, &token).await.unwrap_or_else(|error| {
                     tracing::error!(%error, "the run was dropped, it is taken back when its lease is over");
-                }
-                id
+                    None
+                })
             };
             busy.spawn(work.instrument(tracing::info_span!("run", run_id = %id)));
             return Ok(true);
@@ -124,17 +148,17 @@ impl Workers {
         if until == Until::Empty && busy.is_empty() && !worker.is_anything_left().await? {
             return Ok(false);
         }
-        let is_busy = !busy.is_empty();
+        let patience = rounds.patience(self.engine.clock.now());
         tokio::select! {
             () = shutdown.asked() => {}
-            Some(ended) = busy.join_next(), if is_busy => log_end(ended),
-            seen = self.engine.store.changed(rounds.seen, PATIENCE) => rounds.seen = seen?,
+            Some(ended) = busy.join_next() => rounds.note_end(ended),
+            seen = self.engine.store.changed(rounds.seen, patience) => rounds.seen = seen?,
         }
         Ok(true)
     }
 
     /// Lets what is in hand come to its end for as long as the settings grant, then gives it back.
-    async fn finish(&self, busy: &mut JoinSet<RunId>, shutdown: &Shutdown) {
+    async fn finish(&self, busy: &mut JoinSet<Option<Timestamp>>, shutdown: &Shutdown) {
         if !busy.is_empty() {
             tracing::info!(
                 runs = busy.len(),
@@ -152,9 +176,11 @@ impl Workers {
     }
 }
 
-async fn all(busy: &mut JoinSet<RunId>) {
+async fn all(busy: &mut JoinSet<Option<Timestamp>>) {
     while let Some(ended) = busy.join_next().await {
-        log_end(ended);
+        if let Err(error) = ended {
+            broke_off(&error);
+        }
     }
 }
 
@@ -165,9 +191,27 @@ async fn wait(shutdown: &Shutdown, pause: Duration) {
     }
 }
 
-fn log_end(ended: Result<RunId, tokio::task::JoinError>) {
-    match ended {
-        Ok(_) => {}
-        Err(error) => tracing::error!(%error, "a worker broke off"),
+fn broke_off(error: &JoinError) {
+    tracing::error!(%error, "a worker broke off");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_is_looked_for_when_it_is_due_and_not_only_when_patience_ends() {
+        let now = Timestamp::UNIX_EPOCH;
+        let due = |millis| Some(now + Duration::from_millis(millis));
+        let mut rounds =
+            Rounds { backoff: Backoff::patient(), seen: 0, looked: Some(instant()), due: BTreeSet::new(), swept: None };
+        assert_eq!(rounds.patience(now), PATIENCE);
+        for ended in [due(60_000), due(700), None, due(300)] {
+            rounds.note_end(Ok(ended));
+        }
+        assert!(rounds.looked.is_none(), "a run that ends makes room");
+        assert_eq!(rounds.patience(now), Duration::from_millis(300));
+        assert_eq!(rounds.patience(now + Duration::from_millis(300)), Duration::from_millis(400));
+        assert_eq!(rounds.patience(now + Duration::from_secs(1)), PATIENCE);
     }
 }

@@ -31,7 +31,7 @@ impl Session<'_> {
             return self.commit(self.run.escalated(reason, &note, self.now())).await;
         }
         if let Err(why) = self.policy().await? {
-            let why = self.engine.safe_text(&why, 1_000);
+            let why = self.engine.safe_text(why, 1_000);
             return self.commit(self.run.escalated(Reason::PolicyViolation, &why, self.now())).await;
         }
         self.attempt().await

@@ -175,14 +175,19 @@ fn is_apparatus(name: &str) -> bool {
 /// Kills until no process is left; a fork cannot outrun it, since what is dead does not fork.
 fn kill_all(wakes: &mpsc::Receiver<Wake>) {
     let limit = clock::instant() + KILL_LIMIT;
-    while clock::instant() < limit {
+    // Most jobs leave nobody behind, and then there is no need to read the whole process table.
+    while !is_none_left(wakes) && clock::instant() < limit {
         reaper::signal_descendants(Signal::SIGKILL, |_| true);
-        loop {
-            match wakes.recv_timeout(KILL_PAUSE) {
-                Ok(Wake::NoneLeft) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                Ok(Wake::Kill | Wake::Ended(_)) => (),
-                Err(mpsc::RecvTimeoutError::Timeout) => break,
-            }
+    }
+}
+
+/// Waits a moment for the word that no process is left.
+fn is_none_left(wakes: &mpsc::Receiver<Wake>) -> bool {
+    loop {
+        match wakes.recv_timeout(KILL_PAUSE) {
+            Ok(Wake::NoneLeft) | Err(mpsc::RecvTimeoutError::Disconnected) => return true,
+            Ok(Wake::Kill | Wake::Ended(_)) => (),
+            Err(mpsc::RecvTimeoutError::Timeout) => return false,
         }
     }
 }

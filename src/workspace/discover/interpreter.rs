@@ -3,7 +3,6 @@ use crate::process::Launcher;
 use crate::process::Tool;
 use std::ffi::OsStr;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,8 +37,6 @@ json.dump(unmet, sys.stdout)
 /// `python3`, or `python` where there is no other. Isolated (`-I`): no environment variables, no packages of the user's home, as for the tests.
 #[derive(Debug)]
 pub(super) struct Interpreter {
-    launcher: Launcher,
-    cwd: PathBuf,
     program: &'static str,
     has_pytest: bool,
 }
@@ -47,16 +44,9 @@ pub(super) struct Interpreter {
 impl Interpreter {
     /// Looks for an interpreter; `cwd` is any folder without code in it.
     pub(super) async fn find(launcher: &Launcher, cwd: &Path) -> Self {
-        let mut it = Self { launcher: launcher.clone(), cwd: cwd.to_owned(), program: "python3", has_pytest: false };
         let script = "from importlib.util import find_spec; print(bool(find_spec('pytest')))";
-        for program in ["python3", "python"] {
-            it.program = program;
-            if let Some(answer) = it.run(script, None).await {
-                it.has_pytest = answer.trim_ascii() == b"True";
-                return it;
-            }
-        }
-        Self { program: "python3", ..it }
+        let (program, answer) = ask(launcher, cwd, script, None).await;
+        Self { program, has_pytest: answer.trim_ascii() == b"True" }
     }
 
     pub(super) const fn program(&self) -> &'static str {
@@ -66,19 +56,24 @@ impl Interpreter {
     pub(super) const fn has_pytest(&self) -> bool {
         self.has_pytest
     }
+}
 
-    /// Returns the names of requirements that are not met. Without an interpreter nothing can be said, so nothing is.
-    pub(super) async fn unmet(&self, requirements: &[String]) -> Vec<String> {
-        let input = serde_json::to_vec(requirements).unwrap_or_default();
-        let answer = self.run(UNMET, Some(&input)).await.unwrap_or_default();
-        serde_json::from_slice(&answer).unwrap_or_default()
-    }
+/// Returns the interpreter, and the names of requirements that it does not meet. Without one nothing can be said, so nothing is.
+pub(super) async fn unmet(launcher: &Launcher, cwd: &Path, requirements: &[String]) -> (&'static str, Vec<String>) {
+    let input = serde_json::to_vec(requirements).unwrap_or_default();
+    let (program, answer) = ask(launcher, cwd, UNMET, Some(&input)).await;
+    (program, serde_json::from_slice(&answer).unwrap_or_default())
+}
 
-    async fn run(&self, script: &str, stdin: Option<&[u8]>) -> Option<Vec<u8>> {
-        let args = ["-I", "-c", script].map(OsStr::new);
+/// Returns the first interpreter that runs the script, and what that printed; without one the usual name, and nothing.
+async fn ask(launcher: &Launcher, cwd: &Path, script: &str, stdin: Option<&[u8]>) -> (&'static str, Vec<u8>) {
+    let args = ["-I", "-c", script].map(OsStr::new);
+    for program in ["python3", "python"] {
         let (timeout, max_output) = (TIMEOUT, MAX_OUTPUT);
-        let tool = Tool { program: self.program, args: &args, cwd: &self.cwd, env: &[], stdin, timeout, max_output };
-        let output = self.launcher.tool(&tool).await.ok()?;
-        (output.code == Some(0)).then_some(output.stdout)
+        let tool = Tool { program, args: &args, cwd, env: &[], stdin, timeout, max_output };
+        if let Some(output) = launcher.tool(&tool).await.ok().filter(|it| it.code == Some(0)) {
+            return (program, output.stdout);
+        }
     }
+    ("python3", Vec::new())
 }

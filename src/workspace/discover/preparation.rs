@@ -10,7 +10,7 @@ use crate::workspace::Tree;
 use crate::workspace::WorkspaceError;
 use crate::workspace::discover::files::Files;
 use crate::workspace::discover::found;
-use crate::workspace::discover::interpreter::Interpreter;
+use crate::workspace::discover::interpreter;
 use crate::workspace::discover::node;
 use crate::workspace::discover::requirements::Requirements;
 use regex::Regex;
@@ -91,18 +91,17 @@ async fn python(launcher: &Launcher, tree: &Tree, files: &Files, test_command: &
     if requirements.lines.is_empty() && !runs_pytest {
         return None;
     }
-    let interpreter = Interpreter::find(launcher, &tree.scratch).await;
     if runs_pytest {
         requirements.lines.push("pytest".to_owned());
     }
-    let unmet = interpreter.unmet(&requirements.lines).await;
+    let (interpreter, unmet) = interpreter::unmet(launcher, &tree.scratch, &requirements.lines).await;
     if unmet.is_empty() {
         return None;
     }
     let venv = "\"$PARAMEDIC_SCRATCH/venv\"";
     let python = "\"$PARAMEDIC_SCRATCH/venv/bin/python\"";
     let lines = "\"$PARAMEDIC_SCRATCH/pyproject-requirements.txt\"";
-    let mut command = format!("{} -m venv --system-site-packages {venv}", interpreter.program());
+    let mut command = format!("{interpreter} -m venv --system-site-packages {venv}");
     let mut install = format!("{python} -m pip install --quiet --disable-pip-version-check --no-input");
     for file in &requirements.files {
         install.push_str(" -r ");

@@ -33,8 +33,8 @@ pub(super) async fn to_tree(workspace: &GitWorkspace, tree: &Tree, patch: &Patch
     for anchoring in [ANCHORED, UNANCHORED] {
         for reading in mend::readings(patch.text(), &exists) {
             match apply(&git, &reading, anchoring).await? {
-                None => return note_paths(&git, tree, &reading).await,
-                Some(said) => complaint = complaint.or(Some(said)),
+                Ok(paths) => return note_paths(tree, &paths),
+                Err(said) => complaint = complaint.or(Some(said)),
             }
         }
     }
@@ -49,25 +49,30 @@ pub(super) fn check_size(patch: &Patch) -> Result<(), WorkspaceError> {
     Err(WorkspaceError::BadPatch(format!("the patch is larger than {} MiB", MAX_PATCH_BYTES >> 20)))
 }
 
-/// Returns what git has against it, if anything.
-async fn apply(git: &Git, reading: &Reading<'_>, anchoring: &[&str]) -> Result<Option<String>, WorkspaceError> {
-    let more: Vec<&str> = ["--whitespace=nowarn"].iter().chain(anchoring).copied().collect();
-    let output = git.output(&args(reading, &more), Some(reading.text.as_bytes())).await?;
-    Ok((output.code != Some(0)).then(|| complaint(&output)))
+/// Returns the paths that were touched, or what git has against it.
+async fn apply(
+    git: &Git,
+    reading: &Reading<'_>,
+    anchoring: &[&str],
+) -> Result<Result<Vec<u8>, String>, WorkspaceError> {
+    let output = git.output(&args(reading, anchoring), Some(reading.text.as_bytes())).await?;
+    if output.code != Some(0) {
+        return Ok(Err(complaint(&output)));
+    }
+    let records = output.stdout.split(|it| *it == 0).filter_map(|it| it.splitn(3, |byte| *byte == b'\t').nth(2));
+    Ok(Ok(records.flat_map(|it| it.iter().copied().chain([0])).collect()))
 }
 
-fn args<'a>(reading: &Reading<'_>, more: &[&'a str]) -> Vec<&'a str> {
+fn args<'a>(reading: &Reading<'_>, anchoring: &[&'a str]) -> Vec<&'a str> {
     let strip = if reading.strip == 0 { "-p0" } else { "-p1" };
     let recount = reading.recount.then_some("--recount");
-    ["apply", strip].into_iter().chain(recount).chain(more.iter().copied()).chain(["-"]).collect()
+    let listing = ["--apply", "--numstat", "-z", "--whitespace=nowarn"];
+    ["apply", strip].into_iter().chain(recount).chain(listing).chain(anchoring.iter().copied()).chain(["-"]).collect()
 }
 
 /// Notes which paths were touched: a file that a person adds counts even where the repository ignores it.
-async fn note_paths(git: &Git, tree: &Tree, reading: &Reading<'_>) -> Result<(), WorkspaceError> {
-    let listing = git.run(&args(reading, &["--numstat", "-z"]), Some(reading.text.as_bytes())).await?;
-    let records = listing.split(|it| *it == 0).filter_map(|it| it.splitn(3, |byte| *byte == b'\t').nth(2));
-    let paths: Vec<u8> = records.flat_map(|it| it.iter().copied().chain([0])).collect();
+fn note_paths(tree: &Tree, paths: &[u8]) -> Result<(), WorkspaceError> {
     let path = tree::applied_file(tree);
-    let write = File::options().create(true).append(true).open(&path).and_then(|mut it| it.write_all(&paths));
+    let write = File::options().create(true).append(true).open(&path).and_then(|mut it| it.write_all(paths));
     write.map_err(|it| failed(&path, it))
 }

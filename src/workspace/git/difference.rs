@@ -11,6 +11,7 @@ use crate::workspace::git::command::complaint;
 use crate::workspace::git::gitdir::Objects;
 use crate::workspace::git::ignore;
 use crate::workspace::git::ignore::IgnoreRules;
+use crate::workspace::git::objects;
 use crate::workspace::git::repository::Repository;
 use crate::workspace::git::settings::Settings;
 use crate::workspace::git::tree;
@@ -102,7 +103,7 @@ impl Folder<'_> {
         self.git.run(&["read-tree", self.commit], None).await.map(|_| ())
     }
 
-    /// Adds files that the commit has not to the private index, without storing their contents anywhere.
+    /// Compares the files of the commit, and adds those it has not to the private index without storing their contents anywhere.
     async fn add_new_files(&self, exclude: &[u8], always: &[u8]) -> Result<(), WorkspaceError> {
         let tracked = self.git.run(&["ls-files", "-s", "-z"], None).await?;
         let tracked: Vec<Entry<'_>> = tracked.split(|it| *it == 0).filter_map(Entry::parse).collect();
@@ -123,8 +124,10 @@ impl Folder<'_> {
             return Err(WorkspaceError::BadPatch(text));
         }
         let records: Vec<u8> = paths.iter().filter_map(|it| self.record(it)).flatten().collect();
-        let output = self.git.output(&["update-index", "-z", "--index-info"], Some(&records)).await?;
-        if output.code != Some(0) {
+        // Refreshed first, which answers 1 when something differs: that comes next.
+        let args = ["update-index", "-q", "--refresh", "-z", "--index-info"];
+        let output = self.git.output(&args, Some(&records)).await?;
+        if !matches!(output.code, Some(0 | 1)) {
             let text = format!("a new file cannot be kept in a patch: {}", complaint(&output));
             return Err(WorkspaceError::BadPatch(text));
         }
@@ -156,12 +159,12 @@ impl Folder<'_> {
             .filter(|(_, it)| it.mode.starts_with(b"100"))
             .collect();
         files.sort_by_key(|(dir, _)| dir.split(|it| *it == b'/').filter(|it| !it.is_empty()).count());
+        let names: Vec<String> = files.iter().map(|(_, it)| String::from_utf8_lossy(it.object).into_owned()).collect();
+        let texts = objects::blobs(&self.git, &names, MAX_IGNORE_BYTES).await?;
         let mut rules = IgnoreRules::new(exclude);
-        for (dir, entry) in files {
-            let args = [OsStr::new("cat-file"), OsStr::new("blob"), OsStr::from_bytes(entry.object)];
-            let output = self.git.clone().max_output(MAX_IGNORE_BYTES).output(&args, None).await?;
-            if output.code == Some(0) && !dir.contains(&b'\n') {
-                rules.add_file(dir, &output.stdout);
+        for ((dir, _), text) in files.iter().zip(texts) {
+            if let Some(text) = text.filter(|_| !dir.contains(&b'\n')) {
+                rules.add_file(dir, &text.bytes);
             }
         }
         let dirs = tracked.iter().flat_map(|it| ignore::leftover_dirs_of(it.path));
@@ -203,8 +206,6 @@ impl Folder<'_> {
     }
 
     async fn patch(&self) -> Result<Patch, WorkspaceError> {
-        // Fails when something differs, which is what comes next.
-        self.git.output(&["update-index", "-q", "--refresh"], None).await?;
         let mut args = vec!["diff-index"];
         args.extend(OPTIONS);
         args.extend([self.commit, "--"]);

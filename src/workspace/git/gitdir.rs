@@ -52,7 +52,8 @@ impl GitDir {
         let head_text = head.map_or("ref: refs/heads/none\n".to_owned(), |commit| format!("{commit}\n"));
         let is_sha256 = head.is_some_and(|it| it.len() == 64);
         let write = || -> io::Result<()> {
-            for dir in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
+            // What git needs to know a repository by; everything else it makes itself.
+            for dir in ["objects/info", "refs", "info"] {
                 fs::create_dir_all(path.join(dir))?;
             }
             fs::write(path.join("HEAD"), head_text)?;

@@ -1,5 +1,6 @@
 //! The port to a repository, by git: private repositories borrow the user's objects, so the user's own is only ever read.
 mod apply;
+mod base;
 mod branch;
 mod change;
 mod command;
@@ -10,12 +11,14 @@ mod home;
 mod ignore;
 mod mend;
 mod mirror;
+mod objects;
 mod remote;
 pub(super) mod removal;
 mod repository;
 mod settings;
 mod tree;
 
+pub use base::Base;
 pub use change::Change;
 pub use mirror::{HeldMirror, Mirrors, Remote};
 
@@ -72,18 +75,13 @@ impl GitWorkspace {
         self.difference(tree).await
     }
 
-    /// Finds out whether the repository at `path` has a commit; the error says what to do.
-    pub async fn has_commit(&self, path: &Path, commit: &str) -> Result<(), WorkspaceError> {
-        self.locate(path).await?.commit(&self.launcher, commit).await.map(|_| ())
-    }
-
     async fn owner(&self) -> Result<&Owner, WorkspaceError> {
         self.owner.get_or_try_init(|| async { Owner::settle(&self.home) }).await
     }
 
     async fn bench(&self, objects: &Objects, head: Option<&str>) -> Result<Bench, WorkspaceError> {
         let dir = self.owner().await?.bench_dir()?;
-        let git_dir = GitDir::write(&dir.path().join("git"), objects, head)?;
+        let git_dir = GitDir::write(dir.path(), objects, head)?;
         Ok(Bench { dir, git_dir })
     }
 
@@ -105,8 +103,16 @@ impl Workspace for GitWorkspace {
         facts::read(self, path).await
     }
 
-    async fn tree(&self, repo: &Path, commit: &str) -> Result<Tree, WorkspaceError> {
-        tree::make(self, repo, commit).await
+    async fn base(&self, repo: &Path, commit: &str) -> Result<Base, WorkspaceError> {
+        base::find(self, repo, commit).await
+    }
+
+    async fn tree_of(&self, base: &Base) -> Result<Tree, WorkspaceError> {
+        tree::make(self, base).await
+    }
+
+    async fn files_of(&self, base: &Base, paths: &[&str]) -> Result<Vec<Option<String>>, WorkspaceError> {
+        base.repository.files_at(&self.launcher, &base.commit, paths).await
     }
 
     async fn apply(&self, tree: &Tree, patch: &Patch) -> Result<(), WorkspaceError> {
@@ -119,12 +125,6 @@ impl Workspace for GitWorkspace {
 
     async fn difference_of(&self, repo: &Path, dir: &Path, commit: &str) -> Result<Patch, WorkspaceError> {
         difference::of_checkout(self, repo, dir, commit).await
-    }
-
-    async fn file_at(&self, repo: &Path, commit: &str, path: &str) -> Result<Option<String>, WorkspaceError> {
-        let repo = self.locate(repo).await?;
-        let commit = repo.commit(&self.launcher, commit).await?;
-        repo.file_at(&self.launcher, &commit, path).await
     }
 
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError> {

@@ -5,6 +5,7 @@ use crate::workspace::WorkspaceError;
 use crate::workspace::git::command::Git;
 use crate::workspace::git::command::complaint;
 use crate::workspace::git::gitdir::Objects;
+use crate::workspace::git::objects;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
@@ -100,30 +101,28 @@ impl Repository {
         })
     }
 
-    /// Returns a file of a commit as text, with U+FFFD for what is not UTF-8.
-    pub(super) async fn file_at(
+    /// Returns files of a commit as text, with U+FFFD for what is not UTF-8, in the order of `paths`; `None` for what is no file there.
+    pub(super) async fn files_at(
         &self,
         launcher: &Launcher,
         commit: &str,
-        path: &str,
-    ) -> Result<Option<String>, WorkspaceError> {
-        let is_plain = !path.contains('\n') && path.split('/').all(|it| !matches!(it, "" | "." | ".."));
-        if !is_plain {
-            return Ok(None);
+        paths: &[&str],
+    ) -> Result<Vec<Option<String>>, WorkspaceError> {
+        let mut files = vec![None; paths.len()];
+        let wanted: Vec<usize> = (0..paths.len()).filter(|it| is_plain(paths[*it])).collect();
+        let names: Vec<String> = wanted.iter().map(|it| format!("{commit}:{}", paths[*it])).collect();
+        let blobs = objects::blobs(&self.git(launcher), &names, MAX_FILE_BYTES).await?;
+        for (idx, blob) in wanted.into_iter().zip(blobs) {
+            if blob.as_ref().is_some_and(|it| it.is_cut) {
+                let path = text::clean_line(paths[idx]);
+                return Err(WorkspaceError::Unusable(format!("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+            }
+            files[idx] = blob.map(|it| String::from_utf8_lossy(&it.bytes).into_owned());
         }
-        let git = self.git(launcher).max_output(MAX_FILE_BYTES);
-        let output = git.output(&["cat-file", "--batch"], Some(format!("{commit}:{path}\n").as_bytes())).await?;
-        if output.code != Some(0) && !output.truncated {
-            return Err(WorkspaceError::Git(complaint(&output)));
-        }
-        if output.truncated {
-            let path = text::clean_line(path);
-            return Err(WorkspaceError::Unusable(format!("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
-        }
-        let Some(end) = output.stdout.iter().position(|it| *it == b'\n') else { return Ok(None) };
-        let head = String::from_utf8_lossy(&output.stdout[..end]);
-        let is_file = head.split(' ').nth(1) == Some("blob");
-        let body = output.stdout[end + 1..].strip_suffix(b"\n").unwrap_or_default();
-        Ok(is_file.then(|| String::from_utf8_lossy(body).into_owned()))
+        Ok(files)
     }
+}
+
+fn is_plain(path: &str) -> bool {
+    !path.contains(['\n', '\0']) && path.split('/').all(|it| !matches!(it, "" | "." | ".."))
 }

@@ -1,11 +1,11 @@
 //! Makes a fresh tree: its own git folder with the user's branches, tags and objects to read, and the files of one commit.
 use crate::workspace::Tree;
 use crate::workspace::WorkspaceError;
+use crate::workspace::git::Base;
 use crate::workspace::git::GitWorkspace;
 use crate::workspace::git::command::Git;
 use crate::workspace::git::gitdir::GitDir;
 use crate::workspace::git::home::failed;
-use crate::workspace::git::repository::Repository;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,24 +13,25 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Makes a tree of the repository at `path` with the files of `rev`.
-pub(super) async fn make(workspace: &GitWorkspace, path: &Path, rev: &str) -> Result<Tree, WorkspaceError> {
-    let repo = workspace.locate(path).await?;
-    let commit = repo.commit(&workspace.launcher, rev).await?;
+/// Makes a tree with the files of `base`.
+pub(super) async fn make(workspace: &GitWorkspace, base: &Base) -> Result<Tree, WorkspaceError> {
     let guard = workspace.owner().await?.tree_dir()?;
     let dir = fs::canonicalize(guard.path()).map_err(|it| failed(guard.path(), it))?;
     let tree = Tree {
-        root: dir.join("work").join(folder_name(&repo.root)),
+        root: dir.join("work").join(folder_name(&base.repository.root)),
         scratch: dir.join("scratch"),
         git_dir: dir.join("git"),
-        commit,
+        commit: base.commit.clone(),
         guard: Some(guard),
     };
     for path in [&tree.root, &tree.scratch] {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|it| failed(path, it))?;
     }
-    let git_dir = GitDir::write(&tree.git_dir, &repo.objects(), Some(&tree.commit))?;
-    copy_refs(workspace, &repo, &git_dir).await?;
+    let git_dir = GitDir::write(&tree.git_dir, &base.repository.objects(), Some(&tree.commit))?;
+    git_dir.write_refs(&base.refs)?;
+    if let Some(shallow) = &base.shallow {
+        git_dir.write_file("shallow", shallow)?;
+    }
     link(&tree)?;
     check_out(workspace, &tree).await?;
     Ok(tree)
@@ -43,17 +44,6 @@ fn folder_name(root: &Path) -> String {
     let is_usable =
         name.len() <= 64 && name.starts_with(|it: char| it.is_ascii_alphanumeric()) && name.chars().all(is_plain);
     if is_usable { name } else { "tree".to_owned() }
-}
-
-/// Branches and tags make `git describe` work; the end of a shallow history must be known as one.
-async fn copy_refs(workspace: &GitWorkspace, repo: &Repository, git_dir: &GitDir) -> Result<(), WorkspaceError> {
-    let args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/", "refs/tags/"];
-    let refs = repo.git(&workspace.launcher).run(&args, None).await?;
-    git_dir.write_refs(&refs)?;
-    match fs::read(repo.common_dir.join("shallow")) {
-        Ok(shallow) => git_dir.write_file("shallow", &shallow),
-        Err(_) => Ok(()),
-    }
 }
 
 /// Makes git find its folder from the tree, for whatever runs there. We ourselves never ask the file.

@@ -96,6 +96,17 @@ async fn files_of_a_commit_are_read_as_they_were() {
     for absent in ["d", "nowhere", "../project/d/f", "/etc/passwd", "", "d/f\nd/f"] {
         assert_eq!(read(absent).await, None, "{absent:?}");
     }
+    // All at once, and what does not fit into one answer of git in several.
+    world.sh("for it in 1 2 3; do head -c 6000000 /dev/zero | tr '\\0' $it > large$it; done; git add large*; git commit -qm large").await;
+    let base = world.workspace.base(&world.repo, "HEAD").await.unwrap();
+    let files =
+        world.workspace.files_of(&base, &["large3", "../a", "large1", "d", "d/f", "large2", "none"]).await.unwrap();
+    let starts: Vec<_> = files.iter().map(|it| it.as_deref().map(|it| (it.len(), &it[..1]))).collect();
+    let large = |start| Some((6_000_000, start));
+    assert_eq!(starts, [large("3"), None, large("1"), None, Some((4, "o")), large("2"), None]);
+    world.sh("head -c 20000000 /dev/zero > huge; git add huge; git commit -qm huge").await;
+    let error = world.workspace.file_at(&world.repo, "HEAD", "huge").await.unwrap_err();
+    assert!(matches!(error, WorkspaceError::Unusable(text) if text.contains("huge is larger than 16 MiB")));
     let error =
         world.workspace.file_at(&world.repo, "0123456789012345678901234567890123456789", "d/f").await.unwrap_err();
     assert!(matches!(error, WorkspaceError::Unusable(text) if text.contains("git fetch")));
