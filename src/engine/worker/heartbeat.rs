@@ -40,6 +40,6 @@ async fn look(engine: &Engine, lease: &Lease, extended: Instant) -> Result<Optio
         return Ok(Some(extended));
     }
     let now = instant();
-    let is_held = engine.store.heartbeat(lease, engine.clock.now() + engine.settings.lease).await?;
+    let is_held = engine.store.heartbeat(lease, engine.clock.now(), engine.settings.lease).await?;
     Ok(is_held.then_some(now))
 }

@@ -66,10 +66,9 @@ impl Worker {
 
     /// Takes the run whose turn it is, but none whose repository is on another machine; or `only` that one, wherever it is from.
     async fn claim(&self, only: Option<RunId>) -> Result<Option<(Run, Lease)>, EngineError> {
-        let now = self.engine.clock.now();
-        let until = now + self.engine.settings.lease;
+        let (now, lease) = (self.engine.clock.now(), self.engine.settings.lease);
         let (machine, per_repository) = (Some(self.machine.as_str()), self.per_repository);
-        let claim = Claim { machine, per_repository, ..Claim::of(&self.name, only, now, until) };
+        let claim = Claim { machine, per_repository, ..Claim::of(&self.name, only, now, lease) };
         Ok(self.engine.store.claim(&claim).await?)
     }
 

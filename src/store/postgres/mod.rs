@@ -99,7 +99,7 @@ impl Store for PostgresStore {
     async fn create(
         &self,
         transition: &Transition,
-        hold: Option<(&str, Timestamp)>,
+        hold: Option<(&str, Duration)>,
     ) -> Result<Option<Lease>, StoreError> {
         let (lease, newest) = transact!(self, tx => write::create(&mut tx, transition, hold))?;
         self.news.tell(newest);
@@ -159,8 +159,12 @@ impl Store for PostgresStore {
         Ok(read::repositories(&self.pool, limit).await?)
     }
 
-    async fn depth(&self) -> Result<Depth, StoreError> {
+    async fn depth(&self, _: Timestamp) -> Result<Depth, StoreError> {
         Ok(read::depth(&self.pool).await?)
+    }
+
+    async fn time(&self, _: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(read::time(&self.pool).await?)
     }
 
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
@@ -177,8 +181,8 @@ impl Store for PostgresStore {
         transact!(self, tx => queue::claim(&mut tx, claim))
     }
 
-    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
-        Ok(queue::extend(&self.pool, lease, until).await?)
+    async fn heartbeat(&self, lease: &Lease, _: Timestamp, length: Duration) -> Result<bool, StoreError> {
+        Ok(queue::extend(&self.pool, lease, length).await?)
     }
 
     async fn leases(&self) -> Result<Vec<(RunId, String)>, StoreError> {
@@ -187,7 +191,7 @@ impl Store for PostgresStore {
 
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError> {
         let mut taken = Vec::new();
-        for lost in queue::lost(&self.pool, now, dead).await? {
+        for lost in queue::lost(&self.pool, dead).await? {
             let (is_requeued, newest) = transact!(self, tx => queue::take_back(&mut tx, &lost, now))?;
             self.news.tell(newest);
             if is_requeued {
@@ -213,10 +217,10 @@ impl Store for PostgresStore {
         &self,
         name: &str,
         holder: &str,
-        now: Timestamp,
-        until: Timestamp,
+        _: Timestamp,
+        length: Duration,
     ) -> Result<Option<u64>, StoreError> {
-        Ok(cursor::hold(&self.pool, name, holder, now, until).await?)
+        Ok(cursor::hold(&self.pool, name, holder, length).await?)
     }
 
     async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError> {

@@ -62,6 +62,20 @@ impl Backend for Database {
         Arc::new(PostgresStore::open(&self.url).await.unwrap())
     }
 
+    async fn pass(&self, time: Duration) {
+        let earlier = |column: &str| {
+            let text = format!(
+                "(nullif({column}, '')::timestamptz - interval '{} seconds') AT TIME ZONE 'UTC'",
+                time.as_secs()
+            );
+            format!(r#"{column} = to_char({text}, 'YYYY-MM-DD"T"HH24:MI:SS.US"000Z"')"#)
+        };
+        // The server's clock cannot be set; what counts from it can.
+        let runs = format!("UPDATE runs SET {}, {}", earlier("not_before"), earlier("arrived_at"));
+        let until = earlier("until_at");
+        self.sql(&format!("{runs}; UPDATE leases SET {until}; UPDATE cursors SET {until}")).await;
+    }
+
     async fn tamper(&self, edit: Edit) {
         let this = |id: RunId| format!("id = '{}'", id.0.simple());
         let of = |id: RunId, no: u32| format!("run_id = '{}' AND attempt_no = {no}", id.0.simple());
@@ -253,7 +267,7 @@ async fn a_restarted_server_is_unavailable_and_then_works() {
     let asked = [
         store.run(run.id).await.map(|_| ()),
         store.create(&creation(&new_run(at(1))), None).await.map(|_| ()),
-        store.heartbeat(&lease, at(500)).await.map(|_| ()),
+        store.heartbeat(&lease, at(2), Duration::from_mins(1)).await.map(|_| ()),
         store.verify().await.map(|_| ()),
         PostgresStore::open(&database.url).await.map(|_| ()),
     ];
@@ -263,7 +277,7 @@ async fn a_restarted_server_is_unavailable_and_then_works() {
 
     server.start_again();
     recovered(&*store).await;
-    assert!(store.heartbeat(&lease, at(500)).await.unwrap());
+    assert!(store.heartbeat(&lease, at(2), Duration::from_mins(1)).await.unwrap());
     queued(&*database.open().await, at(2)).await;
     assert!(waiter.await.unwrap() > 2);
     let audit = store.verify().await.unwrap();

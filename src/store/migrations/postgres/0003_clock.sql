@@ -1,0 +1,8 @@
+-- When a run came in, by the clock of this server: the machines that bring runs may each have another, and so may those that ask how long
+-- the oldest has been waiting.
+ALTER TABLE runs ADD COLUMN arrived_at text COLLATE "C";
+UPDATE runs SET arrived_at = created_at;
+ALTER TABLE runs ALTER COLUMN arrived_at SET NOT NULL;
+
+DROP INDEX runs_waiting;
+CREATE INDEX runs_waiting ON runs (repository, created_at, ordinal) INCLUDE (arrived_at) WHERE status = 'queued';
