@@ -7,13 +7,19 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Starts the heartbeat; it ends when the handle is dropped. `cancel` fires when the lease is lost, also when it cannot be extended in time.
-pub(super) fn start(engine: &Engine, lease: &Lease, cancel: &CancellationToken) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(beat(engine.clone(), lease.clone(), cancel.clone())))
+/// Starts the heartbeat of a lease that may run `since` then; it ends when the handle is dropped. `cancel` fires when the lease is lost, also
+/// when it cannot be extended in time. Time is measured from before the store was asked: its clock can only have begun later.
+pub(super) fn start(
+    engine: &Engine,
+    lease: &Lease,
+    since: Instant,
+    cancel: &CancellationToken,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(beat(engine.clone(), lease.clone(), since, cancel.clone())))
 }
 
-async fn beat(engine: Engine, lease: Lease, cancel: CancellationToken) {
-    let mut extended = instant();
+async fn beat(engine: Engine, lease: Lease, since: Instant, cancel: CancellationToken) {
+    let mut extended = since;
     loop {
         tokio::time::sleep(engine.settings.pulse).await;
         // The work must have ended before another worker may begin it.

@@ -108,11 +108,11 @@ impl Workers {
         if let Some(left) = rounds.looked.and_then(|it| CALM.checked_sub(it.elapsed())) {
             wait(shutdown, left).await;
         }
-        if let Some((run, lease)) = worker.claim(None).await? {
+        if let Some((run, lease, since)) = worker.claim(None).await? {
             rounds.looked = None;
             let (worker, token, id) = (worker.clone(), shutdown.token().clone(), run.id);
             let work = async move {
-                if let Err(error) = worker.work_on(run, lease, &token).await {
+                if let Err(error) = worker.work_on(run, lease, since, &token).await {
                     tracing::error!(%error, "the run was dropped, it is taken back when its lease is over");
                 }
                 id
