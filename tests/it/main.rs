@@ -20,6 +20,7 @@ mod packaging;
 mod process;
 mod remote;
 mod serve_ops;
+mod skew;
 mod store_contract;
 mod support;
 mod telemetry;

@@ -9,6 +9,7 @@ use crate::store_contract::fixtures::taken;
 use crate::store_contract::held_to_the_contract;
 use crate::support::PATIENCE;
 use crate::support::postgres;
+use jiff::Timestamp;
 use paramedic::domain::Digest;
 use paramedic::domain::Run;
 use paramedic::domain::RunId;
@@ -23,6 +24,8 @@ use sqlx::Connection as _;
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A database of its own on the tests' server.
 struct Database {
@@ -215,6 +218,37 @@ async fn a_column_that_contradicts_its_document_is_found() {
         fresh.sql(&format!("UPDATE runs SET {column} = {value}")).await;
         let problems = store.verify().await.unwrap().problems;
         assert_eq!(problems, [format!("run {id}: its {column} in the table is not that of its document")]);
+    }
+}
+
+/// One machine is ten minutes ahead, another as much behind: what is over and what is due is the server's to say.
+#[tokio::test]
+async fn whose_clock_is_wrong_decides_nothing() {
+    let now = Timestamp::now();
+    let (late, early) = (now + Duration::from_mins(10), now - Duration::from_mins(10));
+    for (my_time, other_time) in [(late, early), (early, late)] {
+        let database = Database::fresh().await;
+        let (mine, other) = (database.open().await, database.open().await);
+        let run = queued(&*mine, my_time).await;
+        let (_, lease) = taken(&*mine, &run, "mine", my_time).await;
+        assert!(mine.hold_cursor("place", "mine", my_time, MINUTE).await.unwrap().is_some());
+        database.pass(MINUTE / 2).await;
+        assert!(mine.heartbeat(&lease, my_time, MINUTE).await.unwrap());
+        assert!(mine.hold_cursor("place", "mine", my_time, MINUTE).await.unwrap().is_some());
+        database.pass(MINUTE / 2).await;
+        // Held for half a minute more, whoever looks.
+        for (store, time) in [(&mine, my_time), (&other, other_time)] {
+            assert_eq!(store.take_back(time, &[]).await.unwrap(), []);
+        }
+        assert_eq!(other.hold_cursor("place", "other", other_time, MINUTE).await.unwrap(), None);
+        database.pass(MINUTE).await;
+        assert!(other.hold_cursor("place", "other", other_time, Duration::ZERO).await.unwrap().is_some());
+        assert_eq!(other.take_back(other_time, &[]).await.unwrap(), [run.id]);
+
+        // What waits is due by the server's time, and so is how long it has been waiting.
+        assert!(mine.time(my_time).await.unwrap().duration_since(now).unsigned_abs() < MINUTE);
+        assert!(other.depth(other_time).await.unwrap().oldest_age.unwrap() < Duration::from_mins(5));
+        assert_eq!(taken(&*other, &run, "other", other_time).await.0.id, run.id);
     }
 }
 
