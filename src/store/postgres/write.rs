@@ -17,7 +17,6 @@ use crate::store::chain::About;
 use crate::store::chain::End;
 use crate::store::chain::Link;
 use crate::store::codec;
-use crate::store::postgres::codec::clock;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::queue;
@@ -93,17 +92,15 @@ pub(super) async fn put_runs(conn: &mut PgConnection, rows: &[&RunRow<'_>]) -> R
     }
     let column = |value: fn(&Run) -> String| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
     let maybe = |value: fn(&Run) -> Option<String>| rows.iter().map(|it| value(it.run)).collect::<Vec<_>>();
-    let done = sqlx::query(concat!(
-        "INSERT INTO runs
-             (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine, arrived_at)
-         SELECT id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine, ",
-        clock!(),
-        " FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[])
+    let done = sqlx::query(
+        "INSERT INTO runs (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine)
+         SELECT id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[])
              WITH ORDINALITY AS new
                  (id, created_at, updated_at, not_before, repository, status, resolved_by, version, doc, machine, place)
          ORDER BY place
-         ON CONFLICT DO NOTHING"
-    ))
+         ON CONFLICT DO NOTHING",
+    )
     .bind(column(|it| codec::id(it.id)))
     .bind(column(|it| codec::time(it.created_at)))
     .bind(column(|it| codec::time(it.updated_at)))
