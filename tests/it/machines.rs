@@ -1,4 +1,4 @@
-//! Machines whose clocks differ on one database: neither takes what the other holds, and both wait as long as they should.
+//! Machines on one database: their clocks differ, and answers get lost on the way. Neither takes what the other holds, nothing is done twice.
 use crate::backlog_contract::home::Place;
 use crate::store_contract::fixtures::creation;
 use crate::support::{PATIENCE, postgres};
@@ -8,7 +8,9 @@ use paramedic::agent::{Account, Agent, Task, Turn};
 use paramedic::clock::{Clock, SystemClock};
 use paramedic::domain::{AttemptFailure, Order, Provider, Run, RunId, Status};
 use paramedic::engine::worker::Worker;
-use paramedic::engine::{Agents, Engine};
+use paramedic::engine::{Agents, Engine, Settings};
+use sqlx::{Connection as _, PgConnection};
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -69,8 +71,7 @@ struct Machines {
 }
 
 impl Machines {
-    async fn start(is_endless: bool) -> Self {
-        let url = postgres::database().await;
+    async fn start(url: String, is_endless: bool) -> Self {
         let agent = Failing { asked: Arc::default(), is_endless };
         let mut places = [Place::new(Some(url.clone())).await, Place::new(Some(url)).await];
         for (place, clock) in places.iter_mut().zip([Wrong::Ahead, Wrong::Behind]) {
@@ -88,11 +89,11 @@ impl Machines {
     }
 
     /// Queues a run of the service that has two attempts.
-    async fn queued(&self, engine: &Engine) -> RunId {
+    async fn queued(&self, engine: &Engine, test: &str) -> RunId {
         let world = &self.places[0].world;
         let order = Order {
             repo_path: world.repo().display().to_string(),
-            test_command: Some("false".to_owned()),
+            test_command: Some(test.to_owned()),
             agents: vec!["failing".to_owned()],
             timeout_ms: 60_000,
             ..Order::default()
@@ -123,9 +124,9 @@ async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_lasts_as_long_as_it_is_renewed_and_no_longer() {
-    let machines = Machines::start(true).await;
+    let machines = Machines::start(postgres::database().await, true).await;
     for (n_turns, [mine, other]) in (1..).zip(machines.both_ways()) {
-        let id = machines.queued(mine).await;
+        let id = machines.queued(mine, "false").await;
         let worker = Worker::new(mine.clone());
         let work = tokio::spawn(async move { worker.follow(id, &CancellationToken::new()).await });
         machines.asked(n_turns).await;
@@ -143,9 +144,9 @@ async fn a_lease_lasts_as_long_as_it_is_renewed_and_no_longer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_waits_as_long_as_it_should_wherever_it_is_taken_up() {
-    let machines = Machines::start(false).await;
+    let machines = Machines::start(postgres::database().await, false).await;
     for (n_turns, [first, second]) in [1, 3].into_iter().zip(machines.both_ways()) {
-        let id = machines.queued(first).await;
+        let id = machines.queued(first, "false").await;
         let stop = CancellationToken::new();
         let (worker, stopped) = (Worker::new(first.clone()), stop.clone());
         let work = tokio::spawn(async move { worker.follow(id, &stopped).await });
@@ -161,4 +162,40 @@ async fn a_retry_waits_as_long_as_it_should_wherever_it_is_taken_up() {
         let waited = asked[n_turns] - asked[n_turns - 1];
         assert!(RETRY_DELAY <= waited, "{waited:?}");
     }
+}
+
+/// What a worker wrote is not in doubt because the answer was lost: it goes on, without waiting for its own lease to end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_costs_no_work() {
+    let server = postgres::Server::start();
+    let url = server.database().await;
+    let machines = Machines::start(url.clone(), false).await;
+    let engine = Engine {
+        settings: Settings { lease: PATIENCE, ..machines.places[0].engine.settings.clone() },
+        ..machines.places[0].engine.clone()
+    };
+    let go = machines.places[0].world.dir.path().join("go");
+    let id = machines.queued(&engine, &format!("while [ ! -e {} ]; do sleep 0.05; done; false", go.display())).await;
+    let worker = Worker::new(engine.clone());
+    let work = tokio::spawn(async move { worker.follow(id, &CancellationToken::new()).await });
+    eventually(async || (engine.store.run(id).await.unwrap().status == Status::Running).then_some(())).await;
+
+    // From here on the server commits, and then waits for somebody who never comes before it says so.
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let mut sql =
+        async |statement: &'static str| sqlx::query(statement).execute(&mut conn).await.unwrap().rows_affected();
+    sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    sql("SELECT pg_reload_conf()").await;
+    fs::write(go, "").unwrap();
+    let cut =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
+    eventually(async || (sql(cut).await > 0).then_some(())).await;
+    sql("ALTER SYSTEM RESET synchronous_standby_names").await;
+    sql("SELECT pg_reload_conf()").await;
+
+    let run = tokio::time::timeout(PATIENCE, work).await.unwrap().unwrap().unwrap();
+    assert_eq!((run.status, run.attempt_count), (Status::Escalated, 2));
+    assert_eq!(machines.agent.asked.lock().unwrap().len(), 2);
+    let events = engine.store.events(Some(id), 0, 100).await.unwrap();
+    assert!(!events.iter().any(|it| it.payload["leaseLost"] == true), "{events:#?}");
 }
