@@ -10,6 +10,9 @@ use crate::store_contract::held_to_the_contract;
 use crate::support::PATIENCE;
 use crate::support::postgres;
 use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use paramedic::domain::Digest;
 use paramedic::domain::Run;
 use paramedic::domain::RunId;
@@ -316,6 +319,59 @@ async fn a_restarted_server_is_unavailable_and_then_works() {
     assert!(waiter.await.unwrap() > 2);
     let audit = store.verify().await.unwrap();
     assert_eq!((audit.events, audit.problems), (4, Vec::new()));
+}
+
+/// As behind a cable that was pulled: no connection ends, and none says anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_falls_silent_is_unavailable_and_then_works() {
+    const N_WRITES: usize = 10;
+    let database = Database::fresh().await;
+    let store = database.open().await;
+    let mut conn = PgConnection::connect(&database.url).await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM chain FOR UPDATE").execute(&mut *tx).await.unwrap();
+    let writes: Vec<_> = (0..N_WRITES)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.create(&creation(&new_run(at(0))), None).await })
+        })
+        .collect();
+    let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut look = PgConnection::connect(&database.url).await.unwrap();
+    let all_wait = async {
+        loop {
+            let pids = sqlx::query_scalar::<_, i32>(waiting).fetch_all(&mut look).await.unwrap();
+            if pids.len() == N_WRITES {
+                return pids;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let pids = tokio::time::timeout(PATIENCE, all_wait).await.unwrap();
+    let send = |signal| pids.iter().for_each(|pid| kill(Pid::from_raw(*pid), signal).unwrap());
+    send(Signal::SIGSTOP);
+    tx.rollback().await.unwrap();
+    for write in writes {
+        let written = tokio::time::timeout(PATIENCE, write).await.unwrap().unwrap();
+        assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    }
+    // What was given up takes nothing away from what is asked later.
+    recovered(&*store).await;
+    send(Signal::SIGCONT);
+    queued(&*store, at(1)).await;
+    assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_schema_that_changes_meanwhile_is_told() {
+    let database = Database::fresh().await;
+    let store = database.open().await;
+    store.ready().await.unwrap();
+    database
+        .sql("INSERT INTO _sqlx_migrations SELECT 9000, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1")
+        .await;
+    let told = store.ready().await;
+    assert!(matches!(&told, Err(StoreError::Broken(why)) if why.contains("schema 9000")), "{told:?}");
 }
 
 /// Cut off in the midst of writing, again and again: each write is whole or absent, and what was promised is there.

@@ -93,7 +93,7 @@ pub(crate) async fn what_is_tied_to_a_machine_is_left_to_it(backend: &impl Backe
 pub(crate) async fn a_creator_may_hold_from_the_start(backend: &impl Backend) {
     let store = backend.open().await;
     let run = Run { status: Status::Running, ..new_run(at(0)) };
-    let lease = store.create(&creation(&run), Some(("me", Duration::from_secs(60)))).await.unwrap().unwrap();
+    let lease = store.create(&creation(&run), Some(("me", MINUTE))).await.unwrap().unwrap();
     assert_eq!((lease.run_id, lease.worker.as_str()), (run.id, "me"));
     assert_eq!(store.claim(&Claim::of("w", None, at(1), Duration::from_secs(59))).await.unwrap(), None);
     let started = run.attempt_started(Author::Agent("a".to_owned()), None, at(1)).unwrap();

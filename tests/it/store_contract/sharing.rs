@@ -157,12 +157,11 @@ pub(crate) async fn every_kind_of_write_goes_on_at_once(backend: &impl Backend) 
                 let me = format!("w{idx}");
                 for round in 0..8 {
                     store.arrive(&[arrival(&format!("{idx} {round}"), Some(&format!("{idx} {round}")))]).await.unwrap();
-                    let claim =
-                        Claim { per_repository: 5, ..Claim::of(&me, None, at(round), Duration::from_secs(9_000)) };
+                    let claim = Claim { per_repository: 5, ..Claim::of(&me, None, at(round), Duration::from_hours(2)) };
                     let Some((run, lease)) = store.claim(&claim).await.unwrap() else { continue };
                     store.note(run.id, &[NewEvent::new(EventType::AccessRefused, "x", "no")], at(round)).await.unwrap();
                     store.put_output(run.id, &log("x"), Some(&lease)).await.unwrap();
-                    assert!(store.heartbeat(&lease, at(round), Duration::from_secs(9_999)).await.unwrap());
+                    assert!(store.heartbeat(&lease, at(round), Duration::from_hours(3)).await.unwrap());
                     let abort = change(run.abort(&[], &decision("ann", at(round))).unwrap());
                     store.commit(&abort, Some(&lease)).await.unwrap();
                     store.take_back(at(round), &[]).await.unwrap();
