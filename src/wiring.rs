@@ -156,15 +156,15 @@ impl App {
         Ok(Target { name: settings.name.clone(), events: settings.events.clone(), channel })
     }
 
-    /// Returns the backlog as a service, for [`crate::http::Server`]. It takes no reports unless it is given a webhook.
+    /// Returns what the service of this backlog is made of, for [`crate::http::Server`]. It takes no reports unless it is given a webhook.
     pub fn service(
         &self,
         config: &Config,
         settings: http::Settings,
         metrics: Arc<Metrics>,
-    ) -> Result<http::Service, String> {
+    ) -> Result<http::ServiceSetup, String> {
         let guard = guard(&self.engine, config)?;
-        Ok(http::Service::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics))
+        Ok(http::ServiceSetup::new(self.backlog.clone(), guard, self.engine.clock.clone(), settings, metrics))
     }
 
     /// Returns where the service takes reports, `None` where the settings say that it does not.

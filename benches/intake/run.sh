@@ -45,11 +45,15 @@ for round in $(seq "$rounds"); do
         kill "$pid"; wait "$pid" || true
     done
     as_user "$binaries/createdb" -h "$work" -p 54329 -U bench "peer$round"
-    node peer.mjs "postgres://bench@127.0.0.1:54329/peer$round" "$secret" 7272 2>/dev/null & pid=$!
-    pids+=("$pid")
-    wait_for http://127.0.0.1:7272
-    printf '%-10s' fastify; load http://127.0.0.1:7272
-    kill "$pid"; wait "$pid" || true
     redis-cli -p 63799 flushall >/dev/null
-    printf '%-10s' bullmq; node queue.mjs 63799 < reports.txt
+    for peer in "pg postgres://bench@127.0.0.1:54329/peer$round" "bullmq redis://127.0.0.1:63799"; do
+        # shellcheck disable=SC2086 # two words
+        node peer.mjs $peer "$secret" 7272 2>/dev/null & pid=$!
+        pids+=("$pid")
+        wait_for http://127.0.0.1:7272
+        printf '%-10s' "${peer%% *}"; load http://127.0.0.1:7272
+        kill "$pid"; wait "$pid" || true
+    done
+    redis-cli -p 63799 flushall >/dev/null
+    printf '%-10s' adds; node queue.mjs 63799 < reports.txt
 done

@@ -6,7 +6,6 @@ use crate::cli::out;
 use crate::domain::RunId;
 use crate::domain::output;
 use crate::evidence::extractor::{Options, extract};
-use crate::evidence::mask::Masker;
 use crate::evidence::text::clean_line;
 use serde_json::json;
 
@@ -33,7 +32,7 @@ pub(super) async fn run(context: &Context, which: &Which) -> Ended {
         return Err(CliError::failed(format!("no output `{}`; outputs: {known}", clean_line(&name))));
     };
     if which.errors {
-        let options = Options { roots: Vec::new(), masker: Masker::new(Vec::new()), budget_tokens: 8_000 };
+        let options = Options { budget_tokens: 8_000, ..Options::default() };
         let is_green = output::is_proof(&backlog.run(id).await?.attempts, &output.name);
         let lines = if is_green { Vec::new() } else { extract(&output.bytes, options).lines };
         if context.is_json {

@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let mut signals = Signals::listen()?;
     tell(context, &app, &server).await?;
     let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
-    let service = Service { desk: Some(desk), ..service };
+    service.desk = Some(desk);
+    let service = Service::from(service);
 
     let stop = Shutdown::new();
     let ended = CancellationToken::new();

@@ -16,7 +16,6 @@ use crate::domain::output;
 use crate::engine::Engine;
 use crate::evidence::extractor::Options;
 use crate::evidence::extractor::extract;
-use crate::evidence::normalize::error_hash;
 use crate::signal;
 use crate::signal::Delivery;
 use crate::signal::Head;
@@ -275,15 +274,8 @@ impl Reader {
                 summary,
             };
         }
-        let options = Options { masker: self.engine.masker.clone(), ..Options::default() };
+        let options = Options { masker: self.engine.masker.clone(), error_type: given, ..Options::default() };
         let failure = extract(signal.error_log.as_bytes(), options);
-        let (hash, error_type) = match given {
-            Some(given) => {
-                let lines: Vec<&str> = failure.lines.iter().map(|it| it.text.as_str()).collect();
-                (error_hash(&given, &lines), given)
-            }
-            None => (failure.hash, failure.error_type),
-        };
-        Reported { hash, error_type, summary: failure.summary }
+        Reported { hash: failure.hash, error_type: failure.error_type, summary: failure.summary }
     }
 }

@@ -130,6 +130,7 @@ impl Session<'_> {
         let extractor = Extractor::new(Options {
             roots,
             masker: engine.masker.clone(),
+            error_type: None,
             budget_tokens: engine.settings.log_budget_tokens,
         });
         let mut both = Tee { extractor, live };

@@ -46,13 +46,20 @@ pub struct Options {
     /// Folders that count as root of the tree: paths below them are shown relative.
     pub roots: Vec<String>,
     pub masker: Masker,
+    /// What the failure is called by who reported it, safe to show. Then only its lines, its hash and its summary are looked for.
+    pub error_type: Option<String>,
     /// Tokens of the reduced log; `reduce::DEFAULT_BUDGET_TOKENS` is the usual.
     pub budget_tokens: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roots: Vec::new(), masker: Masker::default(), budget_tokens: reduce::DEFAULT_BUDGET_TOKENS }
+        Self {
+            roots: Vec::new(),
+            masker: Masker::default(),
+            error_type: None,
+            budget_tokens: reduce::DEFAULT_BUDGET_TOKENS,
+        }
     }
 }
 
@@ -158,14 +165,19 @@ impl Reading {
         let plain = plain_line(&lossy);
         let plain = relative(&plain, self.roots.as_ref());
         let text = self.shown(&plain, raw.is_cut);
-        self.collector.line(&plain);
+        let is_named = self.options.error_type.is_some();
+        if !is_named {
+            self.collector.line(&plain);
+        }
         let weight = self.weigher.weigh(&text);
         let decayed = if weight > 0 { self.shapes.decayed(&text, weight) } else { 0 };
         if weight > 0 && decayed > u32::from(weight) / FLOOD {
-            self.classifier.see(&text);
+            if !is_named {
+                self.classifier.see(&text);
+            }
             self.candidates.see(self.n_lines, &text, weight);
         }
-        if decayed >= u32::from(weigh::WITH_CONTEXT) {
+        if !is_named && decayed >= u32::from(weigh::WITH_CONTEXT) {
             self.n_file_lines = FILE_LINES;
         }
         if self.n_file_lines > 0 {
@@ -199,13 +211,14 @@ impl Reading {
         let Classification { category, confidence, error_type } = verdict(self.classifier.finish(), exit, has_failure);
         let lines = self.failure_lines(|text| shortened(&clean(text), MAX_EVIDENCE_CHARS));
         let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
-        let error_type = clean(&error_type);
+        let is_named = self.options.error_type.is_some();
+        let error_type = self.options.error_type.take().unwrap_or_else(|| clean(&error_type));
         let hash = error_hash(&error_type, &texts);
         let mut summary = texts.iter().map(|text| text.trim()).collect::<Vec<_>>().join(" | ");
         if exit == ExitHint::TimedOut {
             summary = format!("ran into the time limit | {summary}");
         }
-        let kept = self.keeper.finish(MAX_CHOICE_LINES);
+        let kept = if is_named { Vec::new() } else { self.keeper.finish(MAX_CHOICE_LINES) };
         let kept: Vec<_> = kept
             .into_iter()
             .map(|it| reduce::Line { number: it.number, text: clean(&it.text), weight: it.weight })
@@ -326,6 +339,21 @@ FAILED (failures=1)
         assert!(found.reduced_log.contains("   10| AssertionError: -1 != 3"), "{}", found.reduced_log);
         assert!(!found.reduced_log.contains("/tmp/tree"));
         assert_eq!((found.total_lines, found.total_bytes), (15, unittest_log("/tmp/tree", "0.001", 3).len() as u64));
+    }
+
+    #[test]
+    fn a_failure_with_a_name_has_the_same_lines() {
+        let log = unittest_log("/tmp/tree", "0.001", 3);
+        let found = failure(&log);
+        let named =
+            |name: &str| extract(log.as_bytes(), Options { error_type: Some(name.to_owned()), ..Options::default() });
+        let same = named("AssertionError");
+        assert_eq!((&same.hash, &same.lines, &same.summary), (&found.hash, &found.lines, &found.summary));
+        let other = named("Flaky");
+        assert_eq!((other.error_type.as_str(), &other.lines), ("Flaky", &found.lines));
+        assert_ne!(other.hash, found.hash);
+        let quiet = extract(b"nothing to see", Options { error_type: Some("X".to_owned()), ..Options::default() });
+        assert_eq!(quiet.summary, "nothing to see");
     }
 
     #[test]

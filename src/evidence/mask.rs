@@ -16,6 +16,7 @@ use crate::evidence::mask::rules::Rule;
 use crate::evidence::mask::rules::SUSPECT;
 use regex::Regex;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -23,7 +24,8 @@ pub const MASK: &str = "***";
 /// Knows the secrets of one run and what secrets look like.
 #[derive(Clone, Default)]
 pub struct Masker {
-    known: Vec<Regex>,
+    /// Shared: a copy of a pattern would begin with empty caches.
+    known: Arc<[Regex]>,
     longest: usize,
 }
 
@@ -38,7 +40,7 @@ impl Masker {
     /// Prepares to mask these values, also base64 and percent-encoded; values of less than six characters are ignored.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let (known, longest) = known::patterns(secrets);
-        Self { known, longest }
+        Self { known: known.into(), longest }
     }
 
     /// Returns a text with `***` for every secret. Private key blocks may span lines; the number of lines stays.
@@ -99,7 +101,7 @@ impl Masker {
 
     fn mask_shapes<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let mut masked = Cow::Borrowed(line);
-        for regex in &self.known {
+        for regex in self.known.iter() {
             if let Cow::Owned(clean) = regex.replace_all(&masked, MASK) {
                 masked = Cow::Owned(clean);
             }

@@ -3,8 +3,10 @@
 //! The order follows Sentry's parameterisation, with what CI adds: workspaces, temporary folders, ports, process ids, seeds. Numbers of up to four
 //! digits stay: `3 != 4` and `5 != 6` are two failures. A change of what comes out here is a new version of the hash.
 use crate::evidence::pattern::pattern;
+use crate::evidence::pattern::pattern_set;
 use crate::evidence::prefix::plain_line;
 use regex::Regex;
+use regex::RegexSet;
 use sha2::Digest as _;
 use sha2::Sha256;
 use std::borrow::Cow;
@@ -94,8 +96,9 @@ const NOISE: &[&str] = &[
 
 static COMPILED: LazyLock<Vec<(Regex, &'static str)>> =
     LazyLock::new(|| RULES.iter().map(|(text, by)| (pattern(text), *by)).collect());
-static IS_NOISE: LazyLock<regex::RegexSet> =
-    LazyLock::new(|| crate::evidence::pattern::pattern_set(NOISE.iter().copied()));
+/// Says which rules find something, with one look at a line.
+static FINDS: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(RULES.iter().map(|(text, _)| *text)));
+static IS_NOISE: LazyLock<RegexSet> = LazyLock::new(|| pattern_set(NOISE.iter().copied()));
 
 /// Returns a line without what changes from run to run, in lower case; empty when nothing of it tells what failed.
 pub fn normalize(line: &str) -> String {
@@ -104,11 +107,15 @@ pub fn normalize(line: &str) -> String {
     if IS_NOISE.is_match(plain) {
         return String::new();
     }
-    let mut text = Cow::Owned(plain.chars().take(MAX_CHARS).collect::<String>());
-    for (regex, by) in COMPILED.iter() {
+    let mut text: String = plain.chars().take(MAX_CHARS).collect();
+    let mut next_rule = 0;
+    // What one rule put in may be what a later one finds: ask again after each that changed something.
+    while let Some(rule) = FINDS.matches(&text).iter().find(|rule| *rule >= next_rule) {
+        let (regex, by) = &COMPILED[rule];
         if let Cow::Owned(new) = regex.replace_all(&text, *by) {
-            text = Cow::Owned(new);
+            text = new;
         }
+        next_rule = rule + 1;
     }
     text.trim().to_lowercase()
 }

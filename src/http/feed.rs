@@ -1,4 +1,4 @@
-//! The newest events for all streams: one task follows the backlog, so that a hundred readers ask the database no more than one.
+//! The newest events for all streams: one task follows the backlog, so that a hundred readers ask the database no more than one, and none at all asks nothing.
 use crate::backlog::{Backlog, BacklogError};
 use crate::domain::{Event, EventType, RunId};
 use axum::body::Bytes;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Events that are kept for streams; whoever is further behind reads them from the store.
@@ -65,9 +65,12 @@ impl From<&Event> for Told {
 #[derive(Debug, Clone)]
 pub struct Feed {
     recent: Arc<Mutex<Recent>>,
-    /// Number of the newest event that is known; none before the first answer of the backlog.
+    /// Number of the newest event that is known; none while nobody listens, and before the first answer of the backlog.
     newest: Arc<watch::Sender<Option<u64>>>,
     places: Arc<Semaphore>,
+    max_streams: usize,
+    /// Somebody began to listen.
+    listened: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -80,16 +83,25 @@ struct Recent {
 impl Feed {
     /// Returns a feed for so many streams at once.
     pub fn new(max_streams: usize) -> Self {
+        let max_streams = max_streams.min(Semaphore::MAX_PERMITS);
         Self {
             recent: Arc::default(),
             newest: Arc::new(watch::Sender::new(None)),
-            places: Arc::new(Semaphore::new(max_streams.min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(max_streams)),
+            max_streams,
+            listened: Arc::default(),
         }
     }
 
     /// Returns a place for one stream, `None` when all are taken.
     pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
+        let place = self.places.clone().try_acquire_owned().ok()?;
+        self.listened.notify_one();
+        Some(place)
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.places.available_permits() < self.max_streams
     }
 
     /// Follows the backlog until `shutdown` fires.
@@ -99,6 +111,10 @@ impl Feed {
 
     async fn follow_on(&self, backlog: &dyn Backlog) {
         loop {
+            if !self.has_listeners() {
+                self.forget();
+                self.listened.notified().await;
+            }
             if let Err(error) = self.catch_up(backlog).await {
                 tracing::warn!(%error, "the events cannot be followed");
                 tokio::time::sleep(PAUSE).await;
@@ -122,6 +138,12 @@ impl Feed {
         self.keep(events.iter().map(Told::from));
         self.newest.send_replace(Some(last));
         Ok(())
+    }
+
+    /// Begins anew with the next listener: what happens until then is left to the store.
+    fn forget(&self) {
+        self.newest.send_replace(None);
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = Recent::default();
     }
 
     fn keep(&self, told: impl Iterator<Item = Told>) {

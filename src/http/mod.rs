@@ -38,6 +38,7 @@ use crate::engine::dispatch::Desk;
 use crate::http::body::Room;
 use crate::http::feed::Feed;
 use crate::telemetry::Metrics;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,9 +99,27 @@ impl Default for Settings {
     }
 }
 
-/// What the routes work with: axum's state. Cheap to clone.
+/// What the routes work with: axum's state, which it clones several times for each request.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub struct Service(Arc<ServiceSetup>);
+
+impl From<ServiceSetup> for Service {
+    fn from(setup: ServiceSetup) -> Self {
+        Self(Arc::new(setup))
+    }
+}
+
+impl Deref for Service {
+    type Target = ServiceSetup;
+
+    fn deref(&self) -> &ServiceSetup {
+        &self.0
+    }
+}
+
+/// What a service is made of.
+#[derive(Debug)]
+pub struct ServiceSetup {
     pub backlog: Arc<dyn Backlog>,
     /// Says who asks and whether they may.
     pub guard: Guard,
@@ -122,8 +141,8 @@ pub struct Service {
     pub webhook: Option<Webhook>,
 }
 
-impl Service {
-    /// Returns the service of a backlog, which begins to follow its events when it is served.
+impl ServiceSetup {
+    /// Returns what the service of a backlog is made of, without a desk and without a webhook. It begins to follow its events when it is served.
     pub fn new(
         backlog: Arc<dyn Backlog>,
         guard: Guard,

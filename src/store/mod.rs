@@ -3,6 +3,7 @@ pub mod archive;
 mod audit;
 mod chain;
 mod codec;
+mod intake;
 mod lost;
 pub mod postgres;
 pub mod sqlite;

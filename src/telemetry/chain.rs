@@ -1,10 +1,11 @@
 //! Counts what happens, wherever it happens: follows the chain of events, so that the work of workers elsewhere is counted too.
 //!
 //! Each server counts all events since its own start. With several servers, look at one of them, or take the maximum, never the sum.
-use crate::domain::{Event, RunId, RunQuery, Status};
+use crate::domain::{Event, Provider, RunId, RunQuery, Status};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::telemetry::tally::{Known, counts};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,13 +73,21 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
+    /// Returns who reported the run of an event: what is taken in says it, for others the run is read.
+    async fn provider(&self, event: &Event) -> Result<Option<Provider>, StoreError> {
+        if let Some(said) = event.payload.get("provider").and_then(Value::as_str).and_then(|it| it.parse().ok()) {
+            return Ok(Some(said));
+        }
+        match self.store.run(event.run_id).await {
+            Ok(run) => Ok(Some(run.provider)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn count(&mut self, event: &Event) -> Result<(), StoreError> {
         if !self.known.contains_key(&event.run_id) {
-            let provider = match self.store.run(event.run_id).await {
-                Ok(run) => run.provider,
-                Err(StoreError::NotFound) => return Ok(()),
-                Err(error) => return Err(error),
-            };
+            let Some(provider) = self.provider(event).await? else { return Ok(()) };
             if self.known.len() >= MAX_KNOWN {
                 self.known.clear();
             }

@@ -1,6 +1,8 @@
 //! Sets up the log of a process: lines on standard error, as text for people or as JSON for machines.
 use crate::evidence::mask::Masker;
+use crate::telemetry::clean;
 use crate::telemetry::clean::Clean;
+use crate::telemetry::json::JsonLines;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -17,13 +19,12 @@ const QUIET: &[&str] = &["hyper=warn", "hyper_util=warn", "reqwest=warn", "rustl
 /// Whatever is logged passes through `masker`. A second call in one process changes nothing.
 pub fn start(filter: &str, is_json: bool, masker: Masker) -> Result<(), String> {
     let filter = parse(filter)?;
-    let writer = Clean { masker: Arc::new(masker), is_json };
+    let clean = Clean { masker: Arc::new(masker) };
     let registry = tracing_subscriber::registry().with(filter);
     let started = if is_json {
-        let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(true);
-        registry.with(lines.with_writer(writer)).try_init()
+        registry.with(JsonLines { clean, write: clean::write }).try_init()
     } else {
-        registry.with(fmt::layer().with_ansi(false).with_writer(writer)).try_init()
+        registry.with(fmt::layer().with_ansi(false).with_writer(clean)).try_init()
     };
     // Only a test or an embedding program can have set one before.
     let _ = started;

@@ -172,7 +172,7 @@ impl Filling for Whole {
                 Record::Run(run) => rows.push(RunRow::of(run)?),
                 Record::Attempt(id, attempt) => write::put_attempt(tx, *id, attempt).await?,
                 Record::Event(event) => links.push(Link::of(event.clone())?),
-                Record::Output(id, output) => write::put_output(tx, *id, output).await?,
+                Record::Output(id, output) => write::put_outputs(tx, &[(*id, output)]).await?,
                 Record::Operator(operator) => operators::put(tx, operator).await?,
                 Record::Arrival(key, id) => keys.push((key.clone(), *id)),
                 Record::Delivery(name, id) => deliveries.push((Digest::of(name).to_string(), name.as_str(), *id)),

@@ -5,23 +5,15 @@ use crate::domain::Status;
 use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
-use crate::store::chain::About;
 use crate::store::codec;
+use crate::store::intake::Intake;
+use crate::store::intake::Known;
+use crate::store::intake::Name;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::write;
 use crate::store::postgres::write::RunRow;
 use sqlx::PgConnection;
-use std::collections::HashMap;
-
-/// What an arrival is known by: the digest of its delivery, or its key.
-type Known = HashMap<(Kind, String), (RunId, Status)>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Delivery,
-    Key,
-}
 
 /// Takes in all arrivals. Returns what became of them, and the number of the last event.
 ///
@@ -32,36 +24,13 @@ pub(super) async fn arrive(
     rows: &[RunRow<'_>],
 ) -> Result<(Vec<Arrived>, Option<u64>), Fault> {
     let mut end = write::lock_end(conn).await?;
-    let mut known = known(conn, arrivals).await?;
-    let mut arrived = Vec::with_capacity(arrivals.len());
-    let (mut taken, mut deliveries, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    for (idx, arrival) in arrivals.iter().enumerate() {
-        let delivery = arrival.delivery.as_ref().map(|it| (Kind::Delivery, Digest::of(it).to_string()));
-        let key = (Kind::Key, arrival.key.to_string());
-        if let Some((run_id, status)) = delivery.as_ref().and_then(|it| known.get(it)).copied() {
-            arrived.push(Arrived { run_id, status, is_duplicate: true });
-            continue;
-        }
-        let before = known.get(&key).copied();
-        let (run_id, status) = before.unwrap_or((arrival.creation.run.id, arrival.creation.run.status));
-        if before.is_none() {
-            let about = About::from(&arrival.creation.run);
-            for event in &arrival.creation.events {
-                links.push(end.link(about, event)?);
-            }
-            known.insert(key, (run_id, status));
-            taken.push(idx);
-        }
-        if let Some(delivery) = delivery {
-            deliveries.push((delivery.1.clone(), arrival.delivery.as_deref().unwrap_or_default(), run_id));
-            known.insert(delivery, (run_id, status));
-        }
-        arrived.push(Arrived { run_id, status, is_duplicate: before.is_some() });
-    }
-    put_taken(conn, arrivals, rows, &taken).await?;
-    put_deliveries(conn, &deliveries).await?;
-    let newest = write::put_events(conn, &links, &end).await?;
-    Ok((arrived, newest))
+    let known = known(conn, arrivals).await?;
+    let intake = Intake::settle(arrivals, known, &mut end)?;
+    put_taken(conn, arrivals, rows, &intake.taken).await?;
+    let deliveries = intake.deliveries.iter().map(|it| (it.digest.to_string(), it.name, it.run_id));
+    put_deliveries(conn, &deliveries.collect::<Vec<_>>()).await?;
+    let newest = write::put_events(conn, &intake.links, &end).await?;
+    Ok((intake.arrived, newest))
 }
 
 /// Returns what of these came before.
@@ -78,9 +47,10 @@ async fn known(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Known, F
     .await?;
     let mut known = Known::new();
     for (is_delivery, name, run_id, status) in rows {
-        let kind = if is_delivery { Kind::Delivery } else { Kind::Key };
+        let name = Digest::from_stored(name);
+        let name = if is_delivery { Name::Delivery(name) } else { Name::Key(name) };
         let status = status.parse::<Status>().map_err(StoreError::Broken)?;
-        known.insert((kind, name), (codec::parse_id(&run_id)?, status));
+        known.insert(name, (codec::parse_id(&run_id)?, status));
     }
     Ok(known)
 }
@@ -92,21 +62,18 @@ async fn put_taken(
     rows: &[RunRow<'_>],
     taken: &[usize],
 ) -> Result<(), Fault> {
-    let taken_rows: Vec<_> = taken.iter().map(|idx| &rows[*idx]).collect();
+    let taken_rows: Vec<_> = taken.iter().map(|place| &rows[*place]).collect();
     write::put_runs(conn, &taken_rows).await?;
-    let keys = taken.iter().map(|idx| (arrivals[*idx].key.clone(), arrivals[*idx].creation.run.id));
+    let keys = taken.iter().map(|place| (arrivals[*place].key.clone(), arrivals[*place].creation.run.id));
     put_keys(conn, &keys.collect::<Vec<_>>()).await?;
-    for arrival in taken.iter().map(|idx| &arrivals[*idx]) {
-        let run_id = arrival.creation.run.id;
+    let arrivals: Vec<_> = taken.iter().map(|place| &arrivals[*place]).collect();
+    for arrival in &arrivals {
         if let Some(attempt) = &arrival.creation.attempt {
-            write::put_attempt(conn, run_id, attempt).await?;
-        }
-        if let Some(output) = &arrival.output {
-            output.checked()?;
-            write::put_output(conn, run_id, output).await?;
+            write::put_attempt(conn, arrival.creation.run.id, attempt).await?;
         }
     }
-    Ok(())
+    let outputs = arrivals.iter().filter_map(|it| Some((it.creation.run.id, it.output.as_ref()?)));
+    write::put_outputs(conn, &outputs.collect::<Vec<_>>()).await
 }
 
 pub(super) async fn put_keys(conn: &mut PgConnection, keys: &[(Digest, RunId)]) -> Result<(), Fault> {

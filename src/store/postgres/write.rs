@@ -253,7 +253,6 @@ pub(super) async fn output(
     output: &StoredOutput,
     lease: Option<&Lease>,
 ) -> Result<(), Fault> {
-    output.checked()?;
     // Shared, so that the run cannot change hands before the output is stored.
     let run = sqlx::query("SELECT 1 FROM runs WHERE id = $1 FOR SHARE").bind(codec::id(id));
     let run = run.fetch_optional(&mut *conn).await?;
@@ -261,21 +260,26 @@ pub(super) async fn output(
         queue::require_held(conn, id, lease).await?;
     }
     run.ok_or(StoreError::NotFound)?;
-    put_output(conn, id, output).await
+    put_outputs(conn, &[(id, output)]).await
 }
 
-pub(super) async fn put_output(conn: &mut PgConnection, id: RunId, output: &StoredOutput) -> Result<(), Fault> {
-    let StoredOutput { name, bytes, dropped_bytes, created_at } = output;
+/// Stores outputs of runs that are there, each replacing one of the same name.
+pub(super) async fn put_outputs(conn: &mut PgConnection, outputs: &[(RunId, &StoredOutput)]) -> Result<(), Fault> {
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    outputs.iter().try_for_each(|(_, output)| output.checked())?;
     sqlx::query(
-        "INSERT INTO outputs (run_id, name, dropped_bytes, created_at, bytes) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO outputs (run_id, name, dropped_bytes, created_at, bytes)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bytea[])
          ON CONFLICT (run_id, name) DO UPDATE SET dropped_bytes = excluded.dropped_bytes, created_at = excluded.created_at,
              bytes = excluded.bytes",
     )
-    .bind(codec::id(id))
-    .bind(text(name))
-    .bind(codec::int(*dropped_bytes))
-    .bind(codec::time(*created_at))
-    .bind(bytes)
+    .bind(outputs.iter().map(|it| codec::id(it.0)).collect::<Vec<_>>())
+    .bind(outputs.iter().map(|it| text(&it.1.name).into_owned()).collect::<Vec<_>>())
+    .bind(outputs.iter().map(|it| codec::int(it.1.dropped_bytes)).collect::<Vec<_>>())
+    .bind(outputs.iter().map(|it| codec::time(it.1.created_at)).collect::<Vec<_>>())
+    .bind(outputs.iter().map(|it| it.1.bytes.as_slice()).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())

@@ -24,6 +24,7 @@ use crate::store::sqlite::operators;
 use crate::store::sqlite::queue;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
+use crate::store::sqlite::write::RunRow;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
@@ -153,23 +154,27 @@ impl Filling for Whole {
 
     async fn write(&mut self, page: &[Record]) -> Result<(), StoreError> {
         let tx = &mut *self.tx;
+        let (mut runs, mut links, mut keys, mut deliveries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for record in page {
             match record {
-                Record::Run(run) => write::put_run(tx, run).await?,
+                Record::Run(run) => runs.push(RunRow::of(run)?),
                 Record::Attempt(id, attempt) => write::put_attempt(tx, *id, attempt).await?,
-                Record::Event(event) => write::put_event(tx, &Link::of(event.clone())?).await?,
+                Record::Event(event) => links.push(Link::of(event.clone())?),
                 Record::Output(id, output) => write::put_output(tx, *id, output).await?,
                 Record::Operator(operator) => operators::put(tx, operator).await?,
-                Record::Arrival(key, id) => arrive::put_key(tx, key, *id).await?,
-                Record::Delivery(name, id) => arrive::put_delivery(tx, name, *id).await?,
+                Record::Arrival(key, id) => keys.push((key, *id)),
+                Record::Delivery(name, id) => deliveries.push((name.as_str(), *id)),
                 Record::Cursor(name, seq) => cursor::put(tx, name, *seq).await?,
                 Record::Served(repository, turn) => queue::put_served(tx, repository, *turn).await?,
             }
         }
-        if let Some(Record::Event(last)) = page.last() {
-            write::note_end(tx, &End { seq: last.seq, head: last.digest.clone() }).await?;
+        write::put_runs(tx, &runs.iter().collect::<Vec<_>>()).await?;
+        if let Some(last) = links.last() {
+            let end = End { seq: last.event.seq, head: last.event.digest.clone() };
+            write::put_events(tx, &links, &end).await?;
         }
-        Ok(())
+        arrive::put_keys(tx, &keys).await?;
+        arrive::put_deliveries(tx, &deliveries).await
     }
 
     async fn verify(&mut self) -> Result<Audit, StoreError> {

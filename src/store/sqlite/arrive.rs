@@ -1,80 +1,85 @@
-//! Arrivals: reports from outside, one run for each failure, one effect for each delivery.
+//! Arrivals: reports from outside, one run for each failure, one effect for each delivery. A batch of any size is a handful of statements.
 use crate::domain::Digest;
 use crate::domain::RunId;
+use crate::domain::Status;
 use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
 use crate::store::codec;
+use crate::store::intake::Intake;
+use crate::store::intake::Known;
+use crate::store::intake::Name;
 use crate::store::sqlite::fault::fault;
-use crate::store::sqlite::read;
+use crate::store::sqlite::rows;
 use crate::store::sqlite::write;
+use crate::store::sqlite::write::OutputRow;
+use crate::store::sqlite::write::RunRow;
+use serde_json::json;
 use sqlx::SqliteConnection;
 
-pub(super) async fn arrive(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Arrived, StoreError> {
-    let before = match &arrival.delivery {
-        Some(delivery) => delivered(conn, delivery).await?,
-        None => None,
-    };
-    let run_id = match before {
-        Some(run_id) => run_id,
-        None => match known(conn, arrival).await? {
-            Some(run_id) => {
-                note_delivery(conn, arrival, run_id).await?;
-                run_id
-            }
-            None => return take_in(conn, arrival).await,
-        },
-    };
-    let status = read::run(conn, run_id).await?.status;
-    Ok(Arrived { run_id, status, is_duplicate: true })
-}
-
-async fn take_in(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Arrived, StoreError> {
-    let run = &arrival.creation.run;
-    write::insert(conn, &arrival.creation).await?;
-    put_key(conn, &arrival.key, run.id).await?;
-    note_delivery(conn, arrival, run.id).await?;
-    if let Some(output) = &arrival.output {
-        write::put_output(conn, run.id, output).await?;
+/// Takes in all arrivals. Returns what became of them.
+pub(super) async fn arrive(
+    conn: &mut SqliteConnection,
+    arrivals: &[Arrival],
+    runs: &[RunRow<'_>],
+) -> Result<Vec<Arrived>, StoreError> {
+    let known = known(conn, arrivals).await?;
+    let mut end = write::end(conn).await?;
+    let intake = Intake::settle(arrivals, known, &mut end)?;
+    let taken = || intake.taken.iter().map(|place| &arrivals[*place]);
+    write::put_runs(conn, &intake.taken.iter().map(|place| &runs[*place]).collect::<Vec<_>>()).await?;
+    put_keys(conn, &taken().map(|it| (&it.key, it.creation.run.id)).collect::<Vec<_>>()).await?;
+    put_deliveries(conn, &intake.deliveries.iter().map(|it| (it.name, it.run_id)).collect::<Vec<_>>()).await?;
+    for arrival in taken() {
+        if let Some(attempt) = &arrival.creation.attempt {
+            write::put_attempt(conn, arrival.creation.run.id, attempt).await?;
+        }
     }
-    Ok(Arrived { run_id: run.id, status: run.status, is_duplicate: false })
+    let outputs = taken().filter_map(|it| Some(OutputRow::of(it.creation.run.id, it.output.as_ref()?)));
+    write::put_outputs(conn, &outputs.collect::<Result<Vec<_>, _>>()?).await?;
+    write::put_events(conn, &intake.links, &end).await?;
+    Ok(intake.arrived)
 }
 
-async fn delivered(conn: &mut SqliteConnection, delivery: &str) -> Result<Option<RunId>, StoreError> {
-    let id = sqlx::query_scalar::<_, String>("SELECT run_id FROM deliveries WHERE id = ?1").bind(delivery);
-    let id = id.fetch_optional(conn).await.map_err(fault)?;
-    id.map(|it| codec::parse_id(&it)).transpose()
+/// Returns what of these came before.
+async fn known(conn: &mut SqliteConnection, arrivals: &[Arrival]) -> Result<Known, StoreError> {
+    let deliveries: Vec<_> = arrivals.iter().filter_map(|it| it.delivery.as_deref()).collect();
+    let keys: Vec<_> = arrivals.iter().map(|it| it.key.as_str()).collect();
+    // The names come first in every join: each is one look into an index.
+    let rows = sqlx::query_as::<_, (bool, String, String, String)>(
+        "SELECT true, deliveries.id, run_id, status FROM json_each(?1)
+             CROSS JOIN deliveries ON deliveries.id = value CROSS JOIN runs ON runs.id = run_id
+         UNION ALL
+         SELECT false, key, run_id, status FROM (SELECT value FROM json_each(?2))
+             CROSS JOIN arrivals ON key = value CROSS JOIN runs ON runs.id = run_id",
+    )
+    .bind(json!(deliveries).to_string())
+    .bind(json!(keys).to_string())
+    .fetch_all(conn)
+    .await
+    .map_err(fault)?;
+    let rows = rows.into_iter().map(|(is_delivery, name, run_id, status)| {
+        let name = if is_delivery { Name::Delivery(Digest::of(name)) } else { Name::Key(Digest::from_stored(name)) };
+        Ok((name, (codec::parse_id(&run_id)?, status.parse::<Status>().map_err(StoreError::Broken)?)))
+    });
+    rows.collect()
 }
 
-async fn known(conn: &mut SqliteConnection, arrival: &Arrival) -> Result<Option<RunId>, StoreError> {
-    let id = sqlx::query_scalar::<_, String>("SELECT run_id FROM arrivals WHERE key = ?1").bind(arrival.key.as_str());
-    let id = id.fetch_optional(conn).await.map_err(fault)?;
-    id.map(|it| codec::parse_id(&it)).transpose()
+pub(super) async fn put_keys(conn: &mut SqliteConnection, keys: &[(&Digest, RunId)]) -> Result<(), StoreError> {
+    rows::insert(conn, "INSERT INTO arrivals (key, run_id) ", "", keys, |tuple, (key, run_id)| {
+        tuple.push_bind(key.to_string()).push_bind(codec::id(*run_id));
+    })
+    .await
+    .map(drop)
 }
 
-async fn note_delivery(conn: &mut SqliteConnection, arrival: &Arrival, run_id: RunId) -> Result<(), StoreError> {
-    match &arrival.delivery {
-        Some(delivery) => put_delivery(conn, delivery, run_id).await,
-        None => Ok(()),
-    }
-}
-
-pub(super) async fn put_key(conn: &mut SqliteConnection, key: &Digest, run_id: RunId) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO arrivals (key, run_id) VALUES (?1, ?2)")
-        .bind(key.as_str())
-        .bind(codec::id(run_id))
-        .execute(conn)
-        .await
-        .map_err(fault)?;
-    Ok(())
-}
-
-pub(super) async fn put_delivery(conn: &mut SqliteConnection, name: &str, run_id: RunId) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO deliveries (id, run_id) VALUES (?1, ?2)")
-        .bind(name)
-        .bind(codec::id(run_id))
-        .execute(conn)
-        .await
-        .map_err(fault)?;
-    Ok(())
+pub(super) async fn put_deliveries(
+    conn: &mut SqliteConnection,
+    deliveries: &[(&str, RunId)],
+) -> Result<(), StoreError> {
+    rows::insert(conn, "INSERT INTO deliveries (id, run_id) ", "", deliveries, |tuple, (name, run_id)| {
+        tuple.push_bind((*name).to_owned()).push_bind(codec::id(*run_id));
+    })
+    .await
+    .map(drop)
 }

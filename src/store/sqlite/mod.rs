@@ -12,6 +12,7 @@ mod open;
 mod operators;
 mod queue;
 mod read;
+mod rows;
 mod write;
 
 use crate::domain::Attempt;
@@ -36,6 +37,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
 use crate::store::sqlite::fault::fault;
+use crate::store::sqlite::write::RunRow;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::Sqlite;
@@ -100,11 +102,12 @@ impl Store for SqliteStore {
     }
 
     async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, StoreError> {
-        let mut tx = self.write().await?;
-        let mut arrived = Vec::with_capacity(arrivals.len());
-        for arrival in arrivals {
-            arrived.push(arrive::arrive(&mut tx, arrival).await?);
+        if arrivals.iter().any(|it| it.creation.run.version != 1) {
+            return Err(StoreError::Conflict);
         }
+        let runs = arrivals.iter().map(|it| RunRow::of(&it.creation.run)).collect::<Result<Vec<_>, _>>()?;
+        let mut tx = self.write().await?;
+        let arrived = arrive::arrive(&mut tx, arrivals, &runs).await?;
         self.finish(tx).await?;
         Ok(arrived)
     }

@@ -13,33 +13,45 @@ use crate::store::chain::Link;
 use crate::store::codec;
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
+use crate::store::sqlite::rows;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
+
+/// The row of a run, made before the transaction begins.
+#[derive(Debug)]
+pub(super) struct RunRow<'a> {
+    run: &'a Run,
+    doc: String,
+}
+
+impl<'a> RunRow<'a> {
+    pub(super) fn of(run: &'a Run) -> Result<Self, StoreError> {
+        Ok(Self { run, doc: codec::doc("a run", run)? })
+    }
+}
 
 /// Stores a new run with what belongs to it.
 pub(super) async fn insert(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
     if transition.run.version != 1 {
         return Err(StoreError::Conflict);
     }
-    put_run(conn, &transition.run).await?;
+    put_runs(conn, &[&RunRow::of(&transition.run)?]).await?;
     put_rest(conn, transition).await
 }
 
-/// Stores a run that is not there yet.
-pub(super) async fn put_run(conn: &mut SqliteConnection, run: &Run) -> Result<(), StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO runs (id, created_at, updated_at, not_before, doc) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(codec::id(run.id))
-    .bind(codec::time(run.created_at))
-    .bind(codec::time(run.updated_at))
-    .bind(run.not_before.map(codec::time))
-    .bind(codec::doc("a run", run)?)
-    .execute(&mut *conn)
-    .await
-    .map_err(fault)?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+/// Stores runs that are not there yet.
+pub(super) async fn put_runs(conn: &mut SqliteConnection, runs: &[&RunRow<'_>]) -> Result<(), StoreError> {
+    let into = "INSERT INTO runs (id, created_at, updated_at, not_before, doc) ";
+    let n_stored = rows::insert(conn, into, " ON CONFLICT DO NOTHING", runs, |tuple, RunRow { run, doc }| {
+        tuple
+            .push_bind(codec::id(run.id))
+            .push_bind(codec::time(run.created_at))
+            .push_bind(codec::time(run.updated_at))
+            .push_bind(run.not_before.map(codec::time))
+            .push_bind(doc.clone());
+    })
+    .await?;
+    if n_stored == runs.len() as u64 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// Stores a run's next version with what belongs to it, if the stored version is the one before.
@@ -103,22 +115,49 @@ pub(super) async fn note(
 }
 
 /// Appends facts to the chain.
-///
-/// The chain goes on from the end that its writers noted, not from what the table holds: were the table's tail cut off, the gap stays to be found.
 async fn append(conn: &mut SqliteConnection, about: About, events: &[NewEvent]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
+    let mut end = end(conn).await?;
+    let links = events.iter().map(|event| end.link(about, event)).collect::<Result<Vec<_>, _>>()?;
+    put_events(conn, &links, &end).await
+}
+
+/// Returns where the chain ends.
+///
+/// It goes on from the end that its writers noted, not from what the table holds: were the table's tail cut off, the gap stays to be found.
+pub(super) async fn end(conn: &mut SqliteConnection) -> Result<End, StoreError> {
     let (noted, head) = read::noted_end(conn).await?.unwrap_or((0, Event::genesis()));
-    let mut end = End { seq: noted.max(read::last_seq(&mut *conn).await?), head };
-    for event in events {
-        put_event(conn, &end.link(about, event)?).await?;
+    Ok(End { seq: noted.max(read::last_seq(conn).await?), head })
+}
+
+/// Stores events, and the end of the chain after them.
+pub(super) async fn put_events(conn: &mut SqliteConnection, links: &[Link], end: &End) -> Result<(), StoreError> {
+    if links.is_empty() {
+        return Ok(());
     }
-    note_end(conn, &end).await
+    let into =
+        "INSERT INTO events (seq, run_id, run_version, type, actor, message, payload, created_at, prev, digest) ";
+    rows::insert(conn, into, "", links, |tuple, Link { event, payload }| {
+        tuple
+            .push_bind(codec::int(event.seq))
+            .push_bind(codec::id(event.run_id))
+            .push_bind(codec::int(event.run_version))
+            .push_bind(event.kind.as_str())
+            .push_bind(event.actor.clone())
+            .push_bind(event.message.clone())
+            .push_bind(payload.clone())
+            .push_bind(codec::time(event.created_at))
+            .push_bind(event.prev.to_string())
+            .push_bind(event.digest.to_string());
+    })
+    .await?;
+    note_end(conn, end).await
 }
 
 /// Notes where the chain ends.
-pub(super) async fn note_end(conn: &mut SqliteConnection, end: &End) -> Result<(), StoreError> {
+async fn note_end(conn: &mut SqliteConnection, end: &End) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO chain (id, last_seq, head) VALUES (1, ?1, ?2)
          ON CONFLICT (id) DO UPDATE SET last_seq = excluded.last_seq, head = excluded.head",
@@ -131,52 +170,47 @@ pub(super) async fn note_end(conn: &mut SqliteConnection, end: &End) -> Result<(
     Ok(())
 }
 
-pub(super) async fn put_event(conn: &mut SqliteConnection, link: &Link) -> Result<(), StoreError> {
-    let event = &link.event;
-    sqlx::query(
-        "INSERT INTO events (seq, run_id, run_version, type, actor, message, payload, created_at, prev, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )
-    .bind(codec::int(event.seq))
-    .bind(codec::id(event.run_id))
-    .bind(codec::int(event.run_version))
-    .bind(event.kind.as_str())
-    .bind(&event.actor)
-    .bind(&event.message)
-    .bind(&link.payload)
-    .bind(codec::time(event.created_at))
-    .bind(event.prev.as_str())
-    .bind(event.digest.as_str())
-    .execute(conn)
-    .await
-    .map_err(fault)?;
-    Ok(())
-}
-
 /// Ends the lease of a run, whoever holds it.
 pub(super) async fn end_lease(conn: &mut SqliteConnection, id: RunId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM leases WHERE run_id = ?1").bind(codec::id(id)).execute(conn).await.map_err(fault)?;
     Ok(())
 }
 
+/// Stores an output of a run.
 pub(super) async fn put_output(
     conn: &mut SqliteConnection,
     id: RunId,
     output: &StoredOutput,
 ) -> Result<(), StoreError> {
-    let StoredOutput { name, bytes, dropped_bytes, created_at } = output;
-    output.checked()?;
     read::run(conn, id).await?;
-    sqlx::query(
-        "INSERT OR REPLACE INTO outputs (run_id, name, dropped_bytes, created_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )
-    .bind(codec::id(id))
-    .bind(name)
-    .bind(codec::int(*dropped_bytes))
-    .bind(codec::time(*created_at))
-    .bind(bytes)
-    .execute(conn)
+    put_outputs(conn, &[OutputRow::of(id, output)?]).await
+}
+
+/// An output that may be stored, and its run.
+#[derive(Debug)]
+pub(super) struct OutputRow<'a> {
+    run_id: RunId,
+    output: &'a StoredOutput,
+}
+
+impl<'a> OutputRow<'a> {
+    pub(super) fn of(run_id: RunId, output: &'a StoredOutput) -> Result<Self, StoreError> {
+        output.checked()?;
+        Ok(Self { run_id, output })
+    }
+}
+
+/// Stores outputs of runs that are there, each replacing one of the same name.
+pub(super) async fn put_outputs(conn: &mut SqliteConnection, outputs: &[OutputRow<'_>]) -> Result<(), StoreError> {
+    let into = "INSERT OR REPLACE INTO outputs (run_id, name, dropped_bytes, created_at, bytes) ";
+    rows::insert(conn, into, "", outputs, |tuple, OutputRow { run_id, output }| {
+        tuple
+            .push_bind(codec::id(*run_id))
+            .push_bind(output.name.clone())
+            .push_bind(codec::int(output.dropped_bytes))
+            .push_bind(codec::time(output.created_at))
+            .push_bind(output.bytes.clone());
+    })
     .await
-    .map_err(fault)?;
-    Ok(())
+    .map(drop)
 }
