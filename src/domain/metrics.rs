@@ -1,9 +1,9 @@
 //! Counts over the backlog: seed 004's summary.
 use crate::domain::run::Status;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How many runs are in each state, and how well the agents do.
@@ -46,14 +46,13 @@ impl RepositorySummary {
 }
 
 /// What waits and what is being worked on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth {
     pub queued: u64,
     /// Leases held, expired or not.
     pub leased: u64,
-    /// Since when the run waits that came into the queue first.
-    pub oldest_queued: Option<Timestamp>,
+    /// How long the run waits that came in first.
+    pub oldest_age: Option<Duration>,
 }
 
 impl Summary {

@@ -51,7 +51,10 @@ impl Session<'_> {
                 let stop = stop_reason(&self.run, &earlier, &attempt, is_out_of_agents);
                 let wait = stop.is_none().then(|| self.retry_delay());
                 let mut failed = self.run.attempt_failed(attempt, stop, self.now())?;
-                failed.run.not_before = wait.filter(|it| !it.is_zero()).map(|it| self.now() + it);
+                if let Some(wait) = wait.filter(|it| !it.is_zero()) {
+                    let now = self.now();
+                    failed.run.not_before = Some(self.patiently(|| self.engine.store.time(now)).await? + wait);
+                }
                 self.commit(Ok(failed)).await
             }
         }

@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
 
     /// Asks the store, again and again while it does not answer, for as long as the lease is held.
     ///
-    /// A write that went through without an answer is a `Conflict` when it is asked again: then the work is dropped.
+    /// A write that went through without an answer is a `Conflict` when it is asked again.
     pub async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, EngineError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -86,12 +86,20 @@ impl<'a> Session<'a> {
         if self.cancel.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        self.patiently(|| self.engine.store.commit(&transition, Some(&self.lease))).await?;
+        match self.patiently(|| self.engine.store.commit(&transition, Some(&self.lease))).await {
+            // Written at an earlier try whose answer was lost: nobody else can have written the very same.
+            Err(EngineError::Store(StoreError::Conflict)) if self.is_stored(&transition.run).await? => {}
+            written => written?,
+        }
         for event in &transition.events {
             tracing::info!(event = event.kind.as_str(), status = transition.run.status.as_str(), "{}", event.message);
         }
         self.run = transition.run;
         Ok(())
+    }
+
+    async fn is_stored(&self, run: &Run) -> Result<bool, EngineError> {
+        Ok(self.patiently(|| self.engine.store.run(run.id)).await? == *run)
     }
 
     /// Adds facts to the timeline.

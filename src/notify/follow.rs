@@ -146,7 +146,7 @@ impl Place<'_> {
 
     async fn hold(&self) -> Result<u64, Stopped> {
         let now = self.notifier.clock.now();
-        let held = self.notifier.store.hold_cursor(&self.name, &self.holder, now, now + HOLD).await?;
+        let held = self.notifier.store.hold_cursor(&self.name, &self.holder, now, HOLD).await?;
         held.ok_or(Stopped::Elsewhere)
     }
 
@@ -158,8 +158,7 @@ impl Place<'_> {
     /// Leaves the place to others at once. Only a courtesy: it would fall to them in time.
     async fn let_go(&self) {
         let now = self.notifier.clock.now();
-        let past = now - Duration::from_millis(1);
-        let leave = self.notifier.store.hold_cursor(&self.name, &self.holder, now, past);
+        let leave = self.notifier.store.hold_cursor(&self.name, &self.holder, now, Duration::ZERO);
         let _ = tokio::time::timeout(PAUSE, leave).await;
     }
 }

@@ -64,7 +64,8 @@ pub trait Archive: Debug + Send + Sync {
 /// One moment of a database.
 #[async_trait]
 pub trait Reading: Send {
-    async fn leases(&mut self) -> Result<Vec<Held>, StoreError>;
+    /// Returns the leases that are not over: at `now`, or by the database's own clock where it has one.
+    async fn leases(&mut self, now: Timestamp) -> Result<Vec<Held>, StoreError>;
 
     async fn verify(&mut self) -> Result<Audit, StoreError>;
 
@@ -136,7 +137,7 @@ impl Copied {
     }
 }
 
-/// Copies everything but leases. `from` must be free of leases that are still good at `now` and whose worker may be alive; `to` must be
+/// Copies everything but leases. `from` must be free of leases that are not over and whose worker may be alive; `to` must be
 /// empty. Both are audited, and end with the very same chain.
 pub async fn copy(
     from: &dyn Archive,
@@ -145,7 +146,7 @@ pub async fn copy(
     is_dead: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Copied, CopyError> {
     let mut reading = from.reading().await?;
-    let alive = reading.leases().await?.into_iter().find(|it| it.until >= now && !is_dead(&it.worker));
+    let alive = reading.leases(now).await?.into_iter().find(|it| !is_dead(&it.worker));
     if let Some(held) = alive {
         return Err(CopyError::Held(held));
     }

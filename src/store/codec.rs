@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
+use std::time::Duration;
 
 /// The columns of an event, as [`event`] reads them.
 macro_rules! event_columns {
@@ -45,6 +46,11 @@ pub(in crate::store) fn time(time: Timestamp) -> String {
 
 pub(in crate::store) fn parse_time(text: &str) -> Result<Timestamp, StoreError> {
     text.parse().map_err(|error| StoreError::Broken(format!("a stored time cannot be read: {error}")))
+}
+
+/// Returns how long ago a stored time is at `now`; what is yet to come is no time ago.
+pub(in crate::store) fn age(text: &str, now: Timestamp) -> Result<Duration, StoreError> {
+    Ok(now.duration_since(parse_time(text)?).try_into().unwrap_or_default())
 }
 
 /// Returns a count as the databases' largest integer. What is larger than any count fits no row.

@@ -2,7 +2,6 @@
 use crate::domain::RunId;
 use crate::store::StoreError;
 use crate::store::codec;
-use jiff::Timestamp;
 
 /// A run whose worker does not come back.
 #[derive(Debug)]
@@ -13,15 +12,13 @@ pub(super) struct Lost {
     pub(super) why: String,
 }
 
-/// A lease as it is stored, or (without worker, token and end) a running run without one.
-pub(super) type Row = (String, Option<String>, Option<String>, Option<String>);
+/// A lease as it is stored and whether it is over, or (without worker, token and end) a running run without one.
+pub(super) type Row = (String, Option<String>, Option<String>, Option<String>, bool);
 
-/// Returns what is lost of `(run, worker, token, end)`.
-pub(super) fn among(rows: Vec<Row>, now: Timestamp, dead: &[String]) -> Result<Vec<Lost>, StoreError> {
-    let now = codec::time(now);
+/// Returns what is lost of `(run, worker, token, end, is over)`.
+pub(super) fn among(rows: Vec<Row>, dead: &[String]) -> Result<Vec<Lost>, StoreError> {
     let mut lost = Vec::new();
-    for (id, worker, token, until) in rows {
-        let is_over = until.as_ref().is_some_and(|it| *it < now);
+    for (id, worker, token, until, is_over) in rows {
         let why = match worker {
             Some(worker) if dead.contains(&worker) => format!("worker {worker} is gone"),
             Some(worker) if is_over => format!("worker {worker} gave no sign of life in time"),

@@ -58,13 +58,14 @@ pub struct Claim<'a> {
     /// Runs of one repository that may be held at once, by all workers together; 0 = any number.
     pub per_repository: u32,
     pub now: Timestamp,
-    pub until: Timestamp,
+    /// How long the run is held without a heartbeat.
+    pub lease: Duration,
 }
 
 impl<'a> Claim<'a> {
     /// Returns a question without a limit per repository.
-    pub fn of(worker: &'a str, only: Option<RunId>, now: Timestamp, until: Timestamp) -> Self {
-        Self { worker, only, machine: None, per_repository: 0, now, until }
+    pub fn of(worker: &'a str, only: Option<RunId>, now: Timestamp, lease: Duration) -> Self {
+        Self { worker, only, machine: None, per_repository: 0, now, lease }
     }
 }
 
@@ -119,13 +120,17 @@ impl StoredOutput {
 /// Contract (held by `tests/it/store_contract.rs`): a write either happens whole or not at all; `seq` counts from 1 without gaps and
 /// each event carries the digest of the one before; `commit` succeeds only for the version that follows the stored one. A lease is held
 /// until it is taken back or ended, also past its time: only then may another worker have begun.
+///
+/// Whose clock counts: whether a lease is over, a run is due or a place is free is decided by one clock for all who share the database.
+/// That is the server's own where there is a server; an embedded database goes by `now` of the caller, whose machine is the only one.
+/// Hence callers say for how long, never until when. What is merely told, as the time of an event, is the caller's `now` everywhere.
 #[async_trait]
 pub trait Store: Operators {
-    /// Stores a new run (version 1) with its first events. With `lease_until`, the creator holds it from the start and gets the lease.
+    /// Stores a new run (version 1) with its first events. With `hold`, this worker holds it from the start for so long and gets the lease.
     async fn create(
         &self,
         transition: &Transition,
-        hold: Option<(&str, Timestamp)>,
+        hold: Option<(&str, Duration)>,
     ) -> Result<Option<Lease>, StoreError>;
 
     /// Takes in reported failures, all in one transaction (one durable write for all of them), and answers in their order. An arrival with
@@ -161,13 +166,18 @@ pub trait Store: Operators {
     async fn repositories(&self, limit: u32) -> Result<Vec<RepositorySummary>, StoreError>;
 
     /// Returns what waits and what is held. Cheap: monitoring asks it again and again.
-    async fn depth(&self) -> Result<Depth, StoreError>;
+    async fn depth(&self, now: Timestamp) -> Result<Depth, StoreError>;
+
+    /// Returns the time by which the database decides what is over and what is due: what a run's `not_before` counts from.
+    async fn time(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(now)
+    }
 
     /// Commits a transition: the run if its stored version is `transition.run.version - 1`, the attempt, the events, the end of the lease.
     /// With a lease, also requires that it is still held. `Conflict` writes nothing.
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError>;
 
-    /// Hands out a queued run that may be taken at `now`, marks it running, and returns it with a lease until `until`.
+    /// Hands out a queued run that may be taken now, marks it running, and returns it with a lease.
     ///
     /// Fair between repositories: the one with the fewest held runs comes first, then the one that was served longest ago; within a
     /// repository the oldest run.
@@ -178,13 +188,14 @@ pub trait Store: Operators {
         self.last_seq().await.map(drop)
     }
 
-    /// Extends a lease. `false`: it is lost (taken back, or the run was aborted); stop working at once.
-    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError>;
+    /// Extends a lease to last `length` from now, never shortens it. `false`: it is lost (taken back, or the run was aborted); stop
+    /// working at once. A holder that hears nothing must stop before `length` is over, counted from before it asked.
+    async fn heartbeat(&self, lease: &Lease, now: Timestamp, length: Duration) -> Result<bool, StoreError>;
 
     /// Returns `(run, worker)` for each lease that is held, expired or not.
     async fn leases(&self) -> Result<Vec<(RunId, String)>, StoreError>;
 
-    /// Puts runs back into the queue whose lease ended before `now`, or whose worker is in `dead`. Returns their ids.
+    /// Puts runs back into the queue whose lease is over, or whose worker is in `dead`. Returns their ids.
     /// A running run that nobody holds at all is put back too.
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError>;
 
@@ -196,14 +207,14 @@ pub trait Store: Operators {
     /// Returns `(name, stored bytes)` of a run's outputs, oldest first.
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, StoreError>;
 
-    /// Takes hold of a named place in the chain until `until`, so that only one process acts on what follows it. Returns the place, or `None`
-    /// while somebody else holds it. A name that is new starts at the newest event.
+    /// Takes hold of a named place in the chain for `length`, so that only one process acts on what follows it; no length leaves it to
+    /// others. Returns the place, or `None` while somebody else holds it. A name that is new starts at the newest event.
     async fn hold_cursor(
         &self,
         name: &str,
         holder: &str,
         now: Timestamp,
-        until: Timestamp,
+        length: Duration,
     ) -> Result<Option<u64>, StoreError>;
 
     /// Moves a held place on; `false` when it is no longer held.

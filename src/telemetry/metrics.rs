@@ -229,12 +229,11 @@ impl Metrics {
 
     #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 runs")]
     async fn ask_database(&self) {
-        let depth = tokio::time::timeout(PATIENCE, self.store.depth()).await;
+        let depth = tokio::time::timeout(PATIENCE, self.store.depth(self.clock.now())).await;
         let depth = depth.unwrap_or_else(|_| Err(StoreError::Unavailable(String::new())));
-        let now = self.clock.now();
         let (queued, leased, age, up) = match depth {
             Ok(depth) => {
-                let age = depth.oldest_queued.map_or(0.0, |it| now.duration_since(it).as_secs_f64().max(0.0));
+                let age = depth.oldest_age.unwrap_or_default().as_secs_f64();
                 (depth.queued as f64, depth.leased as f64, age, 1.0)
             }
             Err(_) => (f64::NAN, f64::NAN, f64::NAN, 0.0),

@@ -14,6 +14,7 @@ mod demo;
 mod dispatch;
 mod heal;
 mod http;
+mod machines;
 mod notify;
 mod outage;
 mod packaging;

@@ -59,6 +59,7 @@ macro_rules! held_to_the_contract {
             a_note_changes_no_state,
             news_wake_who_waits,
             repositories_are_counted,
+            the_depth_tells_what_waits_and_since_when,
             claims_are_fair_between_repositories,
             the_longest_unserved_comes_first,
             a_repository_has_its_limit,

@@ -52,7 +52,7 @@ async fn what_happens_elsewhere_is_counted_here() {
     };
     // This one is being worked on when the counting begins: that it was taken is not counted.
     create(new_run()).await;
-    let (early, lease) = elsewhere.claim(&Claim::of("w", None, at(1), at(9))).await.unwrap().unwrap();
+    let (early, lease) = elsewhere.claim(&Claim::of("w", None, at(1), Duration::from_secs(8))).await.unwrap().unwrap();
     let stop = CancellationToken::new();
     tokio::spawn(chain::follow(here, metrics.clone(), stop.clone()));
     // The counting has begun when a first event is counted.
@@ -73,7 +73,7 @@ async fn what_happens_elsewhere_is_counted_here() {
     elsewhere.commit(&proved, Some(&lease)).await.unwrap();
     let fixed = proved.run.fixed(attempt, at(40)).unwrap();
     elsewhere.commit(&fixed, Some(&lease)).await.unwrap();
-    let (_, lost) = elsewhere.claim(&Claim::of("w", None, at(50), at(51))).await.unwrap().unwrap();
+    let (_, lost) = elsewhere.claim(&Claim::of("w", None, at(50), Duration::from_secs(1))).await.unwrap().unwrap();
     assert_eq!(elsewhere.take_back(at(60), &[]).await.unwrap(), [lost.run_id]);
 
     let samples = until_sample(&metrics, "paramedic_lease_losses_total", 1.0).await;

@@ -7,13 +7,19 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Starts the heartbeat; it ends when the handle is dropped. `cancel` fires when the lease is lost, also when it cannot be extended in time.
-pub(super) fn start(engine: &Engine, lease: &Lease, cancel: &CancellationToken) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(beat(engine.clone(), lease.clone(), cancel.clone())))
+/// Starts the heartbeat of a lease that may run `since` then; it ends when the handle is dropped. `cancel` fires when the lease is lost, also
+/// when it cannot be extended in time. Time is measured from before the store was asked: its clock can only have begun later.
+pub(super) fn start(
+    engine: &Engine,
+    lease: &Lease,
+    since: Instant,
+    cancel: &CancellationToken,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(beat(engine.clone(), lease.clone(), since, cancel.clone())))
 }
 
-async fn beat(engine: Engine, lease: Lease, cancel: CancellationToken) {
-    let mut extended = instant();
+async fn beat(engine: Engine, lease: Lease, since: Instant, cancel: CancellationToken) {
+    let mut extended = since;
     loop {
         tokio::time::sleep(engine.settings.pulse).await;
         // The work must have ended before another worker may begin it.
@@ -40,6 +46,6 @@ async fn look(engine: &Engine, lease: &Lease, extended: Instant) -> Result<Optio
         return Ok(Some(extended));
     }
     let now = instant();
-    let is_held = engine.store.heartbeat(lease, engine.clock.now() + engine.settings.lease).await?;
+    let is_held = engine.store.heartbeat(lease, engine.clock.now(), engine.settings.lease).await?;
     Ok(is_held.then_some(now))
 }

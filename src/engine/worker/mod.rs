@@ -13,12 +13,13 @@ pub use pool::Workers;
 pub use presence::Presence;
 pub use shutdown::Shutdown;
 
+use crate::clock::instant;
 use crate::domain::{Run, RunId, RunQuery, Status};
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
 use crate::store::{Claim, Lease};
 use jiff::Timestamp;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often a worker that waits for one certain run looks for it.
@@ -54,8 +55,8 @@ impl Worker {
                 return Ok(run);
             }
             self.engine.take_back_dead().await?;
-            if let Some((run, lease)) = self.claim(Some(id)).await? {
-                Box::pin(self.work_on(run, lease, shutdown)).await?;
+            if let Some((run, lease, since)) = self.claim(Some(id)).await? {
+                Box::pin(self.work_on(run, lease, since, shutdown)).await?;
             } else {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
@@ -65,13 +66,14 @@ impl Worker {
         }
     }
 
-    /// Takes the run whose turn it is, but none whose repository is on another machine; or `only` that one, wherever it is from.
-    async fn claim(&self, only: Option<RunId>) -> Result<Option<(Run, Lease)>, EngineError> {
-        let now = self.engine.clock.now();
-        let until = now + self.engine.settings.lease;
+    /// Takes the run whose turn it is, but none whose repository is on another machine; or `only` that one, wherever it is from. Returns it
+    /// with its lease, and from when the lease may run: the answer can be long on its way.
+    async fn claim(&self, only: Option<RunId>) -> Result<Option<(Run, Lease, Instant)>, EngineError> {
+        let asked = instant();
+        let (now, lease) = (self.engine.clock.now(), self.engine.settings.lease);
         let (machine, per_repository) = (Some(self.machine.as_str()), self.per_repository);
-        let claim = Claim { machine, per_repository, ..Claim::of(&self.name, only, now, until) };
-        Ok(self.engine.store.claim(&claim).await?)
+        let claim = Claim { machine, per_repository, ..Claim::of(&self.name, only, now, lease) };
+        Ok(self.engine.store.claim(&claim).await?.map(|(run, lease)| (run, lease, asked)))
     }
 
     /// Whether a run is queued that this worker may take, now or later.
@@ -94,12 +96,13 @@ impl Worker {
         &self,
         run: Run,
         lease: Lease,
+        since: Instant,
         shutdown: &CancellationToken,
     ) -> Result<Option<Timestamp>, EngineError> {
         let id = run.id;
         tracing::info!(repository = run.repository, attempts = run.attempt_count, worker = self.name, "claimed");
         let cancel = shutdown.child_token();
-        let pulse = heartbeat::start(&self.engine, &lease, &cancel);
+        let pulse = heartbeat::start(&self.engine, &lease, since, &cancel);
         let mut session = Session::new(&self.engine, run, lease, cancel);
         let result = Box::pin(session.step()).await;
         let result = session.settle(result, shutdown).await;

@@ -132,11 +132,11 @@ impl Workers {
                 Some(ended) = busy.join_next() => rounds.note_end(ended),
             }
         }
-        if let Some((run, lease)) = worker.claim(None).await? {
+        if let Some((run, lease, since)) = worker.claim(None).await? {
             rounds.looked = None;
             let (worker, token, id) = (worker.clone(), shutdown.token().clone(), run.id);
             let work = async move {
-                worker.work_on(run, lease, &token).await.unwrap_or_else(|error| {
+                worker.work_on(run, lease, since, &token).await.unwrap_or_else(|error| {
                     tracing::error!(%error, "the run was dropped, it is taken back when its lease is over");
                     None
                 })

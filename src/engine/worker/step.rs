@@ -47,7 +47,7 @@ impl Session<'_> {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        // After a write whose fate is not known this may be our own change: what is in doubt is dropped, never done twice.
+        // What is in doubt is dropped, never done twice.
         let lost = matches!(error, EngineError::Store(StoreError::Conflict | StoreError::NotFound));
         if shutdown.is_cancelled() && !lost {
             return self.give_back().await;

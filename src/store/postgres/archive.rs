@@ -19,6 +19,7 @@ use crate::store::codec::event_columns;
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::arrive;
 use crate::store::postgres::audit;
+use crate::store::postgres::codec::clock;
 use crate::store::postgres::codec::event;
 use crate::store::postgres::codec::parse_text;
 use crate::store::postgres::cursor;
@@ -29,6 +30,7 @@ use crate::store::postgres::write;
 use crate::store::postgres::write::RunRow;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use sqlx::Postgres;
 use sqlx::Row as _;
 use sqlx::Transaction;
@@ -60,9 +62,9 @@ struct Moment {
 
 #[async_trait]
 impl Reading for Moment {
-    async fn leases(&mut self) -> Result<Vec<Held>, StoreError> {
-        let rows = sqlx::query("SELECT run_id, worker, until_at FROM leases").fetch_all(&mut *self.tx);
-        let rows = rows.await.map_err(Fault::from)?;
+    async fn leases(&mut self, _: Timestamp) -> Result<Vec<Held>, StoreError> {
+        let rows = sqlx::query(concat!("SELECT run_id, worker, until_at FROM leases WHERE until_at >= ", clock!()));
+        let rows = rows.fetch_all(&mut *self.tx).await.map_err(Fault::from)?;
         let held = rows.iter().map(|row| {
             Ok(Held {
                 run_id: codec::parse_id(&text(row, "run_id")?)?,
@@ -192,7 +194,10 @@ impl Filling for Whole {
         Ok(audit::verify(&mut self.tx).await?)
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), StoreError> {
+    async fn finish(mut self: Box<Self>) -> Result<(), StoreError> {
+        // They have been waiting elsewhere, and do not begin anew here.
+        let arrived = sqlx::query("UPDATE runs SET arrived_at = created_at WHERE status = 'queued'");
+        arrived.execute(&mut *self.tx).await.map_err(Fault::from)?;
         Ok(self.tx.commit().await.map_err(Fault::from)?)
     }
 }

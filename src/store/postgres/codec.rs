@@ -6,6 +6,27 @@ use crate::store::codec::broken;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use std::borrow::Cow;
+use std::time::Duration;
+
+/// The server's time as the tables hold times, or what it is as many microseconds later as a parameter says. It decides what is over and
+/// what is due: the clocks of the machines that ask may differ.
+macro_rules! clock {
+    () => {
+        clock!(of "clock_timestamp()")
+    };
+    ($micros:literal later) => {
+        clock!(of "(clock_timestamp() + ", $micros, " * interval '1 microsecond')")
+    };
+    (of $($time:literal),+) => {
+        concat!("to_char(", $($time,)+ " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"000Z\"')")
+    };
+}
+pub(super) use clock;
+
+/// Returns a length of time as `clock!` takes it, at most about thirty years.
+pub(super) fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX).min(1_000_000_000_000_000)
+}
 
 /// Returns text without NUL that stands for `text` alone.
 pub(super) fn text(text: &str) -> Cow<'_, str> {

@@ -1,28 +1,30 @@
 //! Named places in the chain of events, held by one process at a time.
 use crate::store::codec;
+use crate::store::postgres::codec::clock;
+use crate::store::postgres::codec::micros;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
-use jiff::Timestamp;
 use sqlx::PgExecutor;
+use std::time::Duration;
 
 pub(super) async fn hold(
     db: impl PgExecutor<'_>,
     name: &str,
     holder: &str,
-    now: Timestamp,
-    until: Timestamp,
+    length: Duration,
 ) -> Result<Option<u64>, Fault> {
-    let seq = sqlx::query_scalar::<_, i64>(
+    let seq = sqlx::query_scalar::<_, i64>(concat!(
         "INSERT INTO cursors (name, seq, holder, until_at)
-         VALUES ($1, (SELECT coalesce(max(seq), 0) FROM events), $2, $3)
-         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at
-             WHERE cursors.holder = excluded.holder OR cursors.until_at < $4
-         RETURNING seq",
-    )
+         VALUES ($1, (SELECT coalesce(max(seq), 0) FROM events), $2, ",
+        clock!("$3" later),
+        ") ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at
+             WHERE cursors.holder = excluded.holder OR cursors.until_at < ",
+        clock!(),
+        " RETURNING seq"
+    ))
     .bind(text(name))
     .bind(text(holder))
-    .bind(codec::time(until))
-    .bind(codec::time(now))
+    .bind(micros(length))
     .fetch_optional(db)
     .await?;
     Ok(seq.map(codec::count).transpose()?)

@@ -58,11 +58,12 @@ fn passes(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // Connection exceptions, the server stopping or starting, no more room, memory or connections, and waits that were cut short.
+            // Connection exceptions, the server stopping or starting, no more room, memory or connections, waits that were cut short, and a
+            // standby that is asked before it takes over.
             code.starts_with("08")
                 || code.starts_with("57P")
                 || code.starts_with("53")
-                || matches!(&*code, "57014" | "55P03" | "25P03")
+                || matches!(&*code, "57014" | "55P03" | "25P03" | "25006")
                 || is_lost_race(&**error)
         }
         _ => false,

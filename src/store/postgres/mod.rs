@@ -50,6 +50,18 @@ const REPEATS: u32 = 5;
 /// How long such a write waits before the next try, times the number of tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long the server may take with anything but an audit or a copy. Its own limits end a statement sooner: a server that says nothing for so
+/// long is gone without a sign, as behind a cable that was pulled.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// Does `work`, as long as the server can be expected to answer.
+async fn within<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match tokio::time::timeout(SILENCE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(StoreError::Unavailable(format!("it said nothing for {} seconds", SILENCE.as_secs())).into()),
+    }
+}
+
 /// The backlog's memory on a server.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
@@ -68,7 +80,7 @@ macro_rules! transact {
                 $tx.commit().await?;
                 Ok::<_, Fault>(value)
             };
-            match done.await {
+            match within(done).await {
                 Err(fault) if fault.is_lost_race() && repeats < REPEATS => {
                     repeats += 1;
                     tokio::time::sleep(PAUSE * repeats).await;
@@ -99,7 +111,7 @@ impl Store for PostgresStore {
     async fn create(
         &self,
         transition: &Transition,
-        hold: Option<(&str, Timestamp)>,
+        hold: Option<(&str, Duration)>,
     ) -> Result<Option<Lease>, StoreError> {
         let (lease, newest) = transact!(self, tx => write::create(&mut tx, transition, hold))?;
         self.news.tell(newest);
@@ -123,28 +135,39 @@ impl Store for PostgresStore {
     }
 
     async fn run(&self, id: RunId) -> Result<Run, StoreError> {
-        Ok(read::run(&self.pool, id).await?)
+        Ok(within(read::run(&self.pool, id)).await?)
     }
 
     async fn find(&self, prefix: &str, limit: u32) -> Result<Vec<RunId>, StoreError> {
-        Ok(read::find(&self.pool, prefix, limit).await?)
+        Ok(within(read::find(&self.pool, prefix, limit)).await?)
     }
 
     async fn runs(&self, query: &RunQuery) -> Result<(Vec<Run>, u64), StoreError> {
-        let mut tx = self.snapshot().await?;
-        Ok(read::runs(&mut tx, query).await?)
+        let page = async {
+            let mut tx = self.snapshot().await?;
+            read::runs(&mut tx, query).await
+        };
+        Ok(within(page).await?)
     }
 
     async fn attempts(&self, id: RunId) -> Result<Vec<Attempt>, StoreError> {
-        Ok(read::attempts(&self.pool, id).await?)
+        Ok(within(read::attempts(&self.pool, id)).await?)
     }
 
     async fn events(&self, run: Option<RunId>, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        Ok(read::events(&self.pool, run, after, limit).await?)
+        Ok(within(read::events(&self.pool, run, after, limit)).await?)
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let asked = async {
+            let mut conn = self.pool.acquire().await?;
+            open::check_schema(&mut conn).await
+        };
+        Ok(within(asked).await?)
     }
 
     async fn last_seq(&self) -> Result<u64, StoreError> {
-        Ok(read::last_seq(&self.pool).await?)
+        Ok(within(read::last_seq(&self.pool)).await?)
     }
 
     async fn changed(&self, after: u64, patience: Duration) -> Result<u64, StoreError> {
@@ -152,15 +175,19 @@ impl Store for PostgresStore {
     }
 
     async fn summary(&self) -> Result<Summary, StoreError> {
-        Ok(read::summary(&self.pool).await?)
+        Ok(within(read::summary(&self.pool)).await?)
     }
 
     async fn repositories(&self, limit: u32) -> Result<Vec<RepositorySummary>, StoreError> {
-        Ok(read::repositories(&self.pool, limit).await?)
+        Ok(within(read::repositories(&self.pool, limit)).await?)
     }
 
-    async fn depth(&self) -> Result<Depth, StoreError> {
-        Ok(read::depth(&self.pool).await?)
+    async fn depth(&self, _: Timestamp) -> Result<Depth, StoreError> {
+        Ok(within(read::depth(&self.pool)).await?)
+    }
+
+    async fn time(&self, _: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(within(read::time(&self.pool)).await?)
     }
 
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
@@ -171,23 +198,23 @@ impl Store for PostgresStore {
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Option<(Run, Lease)>, StoreError> {
         // Idle workers ask again and again: they must not queue up to learn that there is nothing.
-        if !queue::is_any(&self.pool, claim).await? {
+        if !within(queue::is_any(&self.pool, claim)).await? {
             return Ok(None);
         }
         transact!(self, tx => queue::claim(&mut tx, claim))
     }
 
-    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
-        Ok(queue::extend(&self.pool, lease, until).await?)
+    async fn heartbeat(&self, lease: &Lease, _: Timestamp, length: Duration) -> Result<bool, StoreError> {
+        Ok(within(queue::extend(&self.pool, lease, length)).await?)
     }
 
     async fn leases(&self) -> Result<Vec<(RunId, String)>, StoreError> {
-        Ok(queue::leases(&self.pool).await?)
+        Ok(within(queue::leases(&self.pool)).await?)
     }
 
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError> {
         let mut taken = Vec::new();
-        for lost in queue::lost(&self.pool, now, dead).await? {
+        for lost in within(queue::lost(&self.pool, dead)).await? {
             let (is_requeued, newest) = transact!(self, tx => queue::take_back(&mut tx, &lost, now))?;
             self.news.tell(newest);
             if is_requeued {
@@ -202,25 +229,25 @@ impl Store for PostgresStore {
     }
 
     async fn output(&self, id: RunId, name: &str) -> Result<Option<StoredOutput>, StoreError> {
-        Ok(read::output(&self.pool, id, name).await?)
+        Ok(within(read::output(&self.pool, id, name)).await?)
     }
 
     async fn outputs(&self, id: RunId) -> Result<Vec<(String, u64)>, StoreError> {
-        Ok(read::outputs(&self.pool, id).await?)
+        Ok(within(read::outputs(&self.pool, id)).await?)
     }
 
     async fn hold_cursor(
         &self,
         name: &str,
         holder: &str,
-        now: Timestamp,
-        until: Timestamp,
+        _: Timestamp,
+        length: Duration,
     ) -> Result<Option<u64>, StoreError> {
-        Ok(cursor::hold(&self.pool, name, holder, now, until).await?)
+        Ok(within(cursor::hold(&self.pool, name, holder, length)).await?)
     }
 
     async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError> {
-        Ok(cursor::advance(&self.pool, name, holder, seq).await?)
+        Ok(within(cursor::advance(&self.pool, name, holder, seq)).await?)
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {
@@ -245,14 +272,14 @@ impl Operators for PostgresStore {
     }
 
     async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
-        Ok(operators::all(&self.pool).await?)
+        Ok(within(operators::all(&self.pool)).await?)
     }
 
     async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError> {
-        Ok(operators::named(&self.pool, name).await?)
+        Ok(within(operators::named(&self.pool, name)).await?)
     }
 
     async fn operator_by_token(&self, token: &Digest) -> Result<Option<Operator>, StoreError> {
-        Ok(operators::by_token(&self.pool, token).await?)
+        Ok(within(operators::by_token(&self.pool, token)).await?)
     }
 }

@@ -3,6 +3,7 @@ use crate::clock::instant;
 use crate::store::StoreError;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::read;
+use crate::store::postgres::within;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use sqlx::postgres::PgPoolOptions;
@@ -57,7 +58,7 @@ impl News {
             if known.seq > after {
                 return Ok(known.seq);
             }
-            let newest = read::last_seq(pool).await?;
+            let newest = within(read::last_seq(pool)).await?;
             let left = patience.saturating_sub(began.elapsed());
             if newest > after || left.is_zero() {
                 return Ok(newest);
@@ -103,10 +104,16 @@ async fn hear(pool: &PgPool, newest: &watch::Sender<Newest>) -> Result<(), Fault
     // What was told before anybody listened.
     tell(newest, read::last_seq(&mut listener).await?);
     newest.send_modify(|it| it.is_listening = true);
-    while let Some(notification) = listener.try_recv().await? {
-        if let Ok(seq) = notification.payload().parse() {
-            tell(newest, seq);
+    loop {
+        match tokio::time::timeout(DOUBT, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => {
+                if let Ok(seq) = notification.payload().parse() {
+                    tell(newest, seq);
+                }
+            }
+            Ok(lost) => return Ok(lost.map(drop)?),
+            // Nothing happened, or the connection is dead without a sign.
+            Err(_) => tell(newest, within(read::last_seq(&mut listener)).await?),
         }
     }
-    Ok(())
 }

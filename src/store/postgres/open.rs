@@ -54,6 +54,13 @@ pub(super) async fn open(url: &str) -> Result<PostgresStore, StoreError> {
     // It has done its work; how it ends is nobody's concern.
     let _ = conn.close().await;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).idle_timeout(IDLE);
+    // The pool waits for ever for what a question that was given up left behind, and has one connection less until then.
+    let pool = pool.after_release(|conn, _| {
+        Box::pin(async {
+            let answered = tokio::time::timeout(PATIENCE, conn.ping()).await;
+            answered.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+        })
+    });
     Ok(PostgresStore { pool: pool.connect_lazy_with(options), news: News::default() })
 }
 
@@ -77,6 +84,15 @@ async fn prepare(conn: &mut PgConnection) -> Result<(), Fault> {
         MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(migration)?;
     }
     Ok(tx.commit().await?)
+}
+
+/// Refuses a schema that this program does not know, also one that a newer program made while this one runs.
+pub(super) async fn check_schema(conn: &mut PgConnection) -> Result<(), Fault> {
+    if is_current(conn).await? {
+        return Ok(());
+    }
+    Err(StoreError::Broken("the schema of the database is not the one this program knows; restart it".to_owned())
+        .into())
 }
 
 /// Whether the schema is the one this program knows; an error when it is newer.

@@ -10,6 +10,8 @@ use crate::store::codec;
 use crate::store::codec::broken;
 use crate::store::lost;
 use crate::store::lost::Lost;
+use crate::store::postgres::codec::clock;
+use crate::store::postgres::codec::micros;
 use crate::store::postgres::codec::parse_text;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
@@ -17,20 +19,24 @@ use crate::store::postgres::write;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::PgExecutor;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// What may be taken of `runs` at `$1`.
+/// What may be taken of `runs` now.
 macro_rules! waiting {
     () => {
-        "status = 'queued' AND (not_before IS NULL OR not_before <= $1)
-         AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.run_id = runs.id)"
+        concat!(
+            "status = 'queued' AND (not_before IS NULL OR not_before <= ",
+            clock!(),
+            ") AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.run_id = runs.id)"
+        )
     };
 }
 
-/// What of it is not tied to another machine than `$3`.
+/// What of it is not tied to another machine than `$2`.
 macro_rules! within_reach {
     () => {
-        " AND ($3::text IS NULL OR coalesce(machine, $3) = $3)"
+        " AND ($2::text IS NULL OR coalesce(machine, $2) = $2)"
     };
 }
 
@@ -39,14 +45,16 @@ pub(super) async fn lease(
     conn: &mut PgConnection,
     run_id: RunId,
     worker: &str,
-    until: Timestamp,
+    length: Duration,
 ) -> Result<Lease, Fault> {
     let token = Uuid::new_v4().simple().to_string();
-    sqlx::query("INSERT INTO leases (run_id, worker, token, until_at) VALUES ($1, $2, $3, $4)")
+    let insert =
+        concat!("INSERT INTO leases (run_id, worker, token, until_at) VALUES ($1, $2, $3, ", clock!("$4" later), ")");
+    sqlx::query(insert)
         .bind(codec::id(run_id))
         .bind(text(worker))
         .bind(&token)
-        .bind(codec::time(until))
+        .bind(micros(length))
         .execute(conn)
         .await?;
     Ok(Lease { run_id, worker: worker.to_owned(), token })
@@ -85,10 +93,9 @@ pub(super) async fn turns(db: impl PgExecutor<'_>, claim: &Claim<'_>) -> Result<
          ) AS first
          LEFT JOIN held ON held.repository = repositories.repository
          LEFT JOIN served ON served.repository = repositories.repository
-         WHERE $2 = 0 OR coalesce(held.n, 0) < $2
+         WHERE $1 = 0 OR coalesce(held.n, 0) < $1
          ORDER BY coalesce(held.n, 0), coalesce(served.turn, 0), first.created_at"
     ))
-    .bind(codec::time(claim.now))
     .bind(i64::from(claim.per_repository))
     .bind(claim.machine.map(text))
     .fetch_all(db)
@@ -100,9 +107,7 @@ pub(super) async fn turns(db: impl PgExecutor<'_>, claim: &Claim<'_>) -> Result<
 pub(super) async fn is_any(db: impl PgExecutor<'_>, claim: &Claim<'_>) -> Result<bool, Fault> {
     match claim.only {
         Some(id) => {
-            let found = sqlx::query(concat!("SELECT 1 FROM runs WHERE id = $2 AND ", waiting!()))
-                .bind(codec::time(claim.now))
-                .bind(codec::id(id));
+            let found = sqlx::query(concat!("SELECT 1 FROM runs WHERE id = $1 AND ", waiting!())).bind(codec::id(id));
             Ok(found.fetch_optional(db).await?.is_some())
         }
         None => Ok(!turns(db, claim).await?.is_empty()),
@@ -126,7 +131,7 @@ pub(super) async fn claim(conn: &mut PgConnection, claim: &Claim<'_>) -> Result<
     .bind(turn)
     .execute(&mut *conn)
     .await?;
-    let lease = lease(conn, run.id, claim.worker, claim.until).await?;
+    let lease = lease(conn, run.id, claim.worker, claim.lease).await?;
     Ok(Some((taken.run, lease)))
 }
 
@@ -143,20 +148,19 @@ pub(super) async fn put_served(conn: &mut PgConnection, repository: &str, turn: 
 /// Locks and returns the run that is to be taken: of the repository whose turn it is, the one that was created first. A run that somebody
 /// else is changing at this moment is passed over.
 async fn next(conn: &mut PgConnection, claim: &Claim<'_>) -> Result<Option<Run>, Fault> {
-    let now = codec::time(claim.now);
     if let Some(id) = claim.only {
         let doc =
-            sqlx::query_scalar(concat!("SELECT doc FROM runs WHERE id = $2 AND ", waiting!(), " FOR NO KEY UPDATE"));
-        return queued(doc.bind(now).bind(codec::id(id)).fetch_optional(conn).await?);
+            sqlx::query_scalar(concat!("SELECT doc FROM runs WHERE id = $1 AND ", waiting!(), " FOR NO KEY UPDATE"));
+        return queued(doc.bind(codec::id(id)).fetch_optional(conn).await?);
     }
     for repository in turns(&mut *conn, claim).await? {
         let doc = sqlx::query_scalar(concat!(
-            "SELECT doc FROM runs WHERE repository = $2 AND ",
+            "SELECT doc FROM runs WHERE repository = $1 AND ",
             waiting!(),
             within_reach!(),
             " ORDER BY created_at, ordinal LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
         ));
-        let doc = doc.bind(&now).bind(repository).bind(claim.machine.map(text)).fetch_optional(&mut *conn).await?;
+        let doc = doc.bind(repository).bind(claim.machine.map(text)).fetch_optional(&mut *conn).await?;
         if doc.is_some() {
             return queued(doc);
         }
@@ -169,14 +173,16 @@ fn queued(doc: Option<String>) -> Result<Option<Run>, Fault> {
 }
 
 /// Extends a lease, never shortens it; `false` when it is not held.
-pub(super) async fn extend(db: impl PgExecutor<'_>, lease: &Lease, until: Timestamp) -> Result<bool, Fault> {
-    let done = sqlx::query(
-        "UPDATE leases SET until_at = greatest(until_at, $4) WHERE run_id = $1 AND worker = $2 AND token = $3",
-    )
+pub(super) async fn extend(db: impl PgExecutor<'_>, lease: &Lease, length: Duration) -> Result<bool, Fault> {
+    let done = sqlx::query(concat!(
+        "UPDATE leases SET until_at = greatest(until_at, ",
+        clock!("$4" later),
+        ") WHERE run_id = $1 AND worker = $2 AND token = $3"
+    ))
     .bind(codec::id(lease.run_id))
     .bind(text(&lease.worker))
     .bind(text(&lease.token))
-    .bind(codec::time(until))
+    .bind(micros(length))
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -190,19 +196,21 @@ pub(super) async fn leases(db: impl PgExecutor<'_>) -> Result<Vec<(RunId, String
 }
 
 /// Returns what is to be taken back: leases past their time or of a dead worker, and running runs that nobody holds.
-pub(super) async fn lost(db: impl PgExecutor<'_>, now: Timestamp, dead: &[String]) -> Result<Vec<Lost>, Fault> {
-    let mut rows = sqlx::query_as::<_, lost::Row>(
-        "SELECT run_id, worker, token, until_at FROM leases
+pub(super) async fn lost(db: impl PgExecutor<'_>, dead: &[String]) -> Result<Vec<Lost>, Fault> {
+    let mut rows = sqlx::query_as::<_, lost::Row>(concat!(
+        "SELECT run_id, worker, token, until_at, until_at < ",
+        clock!(),
+        " FROM leases
          UNION ALL
-         SELECT id, NULL, NULL, NULL FROM runs
-         WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.run_id = runs.id)",
-    )
+         SELECT id, NULL, NULL, NULL, false FROM runs
+         WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.run_id = runs.id)"
+    ))
     .fetch_all(db)
     .await?;
     for (_, worker, ..) in &mut rows {
         *worker = worker.as_deref().map(parse_text).transpose()?;
     }
-    Ok(lost::among(rows, now, dead)?)
+    Ok(lost::among(rows, dead)?)
 }
 
 /// Ends the lease and puts the run back into the queue. Returns whether it did (not when something else happened to it since it was seen),

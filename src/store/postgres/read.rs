@@ -13,10 +13,12 @@ use crate::store::StoreError;
 use crate::store::StoredOutput;
 use crate::store::codec;
 use crate::store::codec::event_columns;
+use crate::store::postgres::codec::clock;
 use crate::store::postgres::codec::event;
 use crate::store::postgres::codec::parse_text;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
+use jiff::Timestamp;
 use sqlx::PgConnection;
 use sqlx::PgExecutor;
 use sqlx::Postgres;
@@ -149,16 +151,25 @@ pub(super) async fn repositories(db: impl PgExecutor<'_>, limit: u32) -> Result<
 }
 
 pub(super) async fn depth(db: impl PgExecutor<'_>) -> Result<Depth, Fault> {
-    let (queued, oldest, leased) = sqlx::query_as::<_, (i64, Option<String>, i64)>(
-        "SELECT count(*), min(created_at), (SELECT count(*) FROM leases) FROM runs WHERE status = 'queued'",
-    )
+    let (queued, oldest, leased, now) = sqlx::query_as::<_, (i64, Option<String>, i64, String)>(concat!(
+        "SELECT count(*), min(arrived_at), (SELECT count(*) FROM leases), ",
+        clock!(),
+        " FROM runs WHERE status = 'queued'"
+    ))
     .fetch_one(db)
     .await?;
+    let now = codec::parse_time(&now)?;
     Ok(Depth {
         queued: codec::count(queued)?,
         leased: codec::count(leased)?,
-        oldest_queued: oldest.as_deref().map(codec::parse_time).transpose()?,
+        oldest_age: oldest.map(|it| codec::age(&it, now)).transpose()?,
     })
+}
+
+/// Returns the server's time.
+pub(super) async fn time(db: impl PgExecutor<'_>) -> Result<Timestamp, Fault> {
+    let now = sqlx::query_scalar::<_, String>(concat!("SELECT ", clock!())).fetch_one(db).await?;
+    Ok(codec::parse_time(&now)?)
 }
 
 pub(super) async fn output(db: impl PgExecutor<'_>, id: RunId, name: &str) -> Result<Option<StoredOutput>, Fault> {

@@ -23,6 +23,7 @@ use crate::store::postgres::queue;
 use crate::store::postgres::read;
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// Longest name of a repository, in bytes: an index holds it whole.
 const MAX_REPOSITORY_BYTES: usize = 1_000;
@@ -50,7 +51,7 @@ impl<'a> RunRow<'a> {
 pub(super) async fn create(
     conn: &mut PgConnection,
     transition: &Transition,
-    hold: Option<(&str, Timestamp)>,
+    hold: Option<(&str, Duration)>,
 ) -> Result<(Option<Lease>, Option<u64>), Fault> {
     let run = &transition.run;
     if run.version != 1 {
@@ -58,7 +59,7 @@ pub(super) async fn create(
     }
     put_runs(conn, &[&RunRow::of(run)?]).await?;
     let lease = match hold {
-        Some((worker, until)) => Some(queue::lease(conn, run.id, worker, until).await?),
+        Some((worker, length)) => Some(queue::lease(conn, run.id, worker, length).await?),
         None => None,
     };
     Ok((lease, put_rest(conn, transition).await?))

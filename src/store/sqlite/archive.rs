@@ -27,6 +27,7 @@ use crate::store::sqlite::write;
 use crate::store::sqlite::write::RunRow;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::Sqlite;
 use sqlx::Transaction;
@@ -51,9 +52,10 @@ struct Moment {
 
 #[async_trait]
 impl Reading for Moment {
-    async fn leases(&mut self) -> Result<Vec<Held>, StoreError> {
-        let rows = sqlx::query("SELECT run_id, worker, until_at FROM leases").fetch_all(&mut *self.tx);
-        let rows = rows.await.map_err(fault)?;
+    async fn leases(&mut self, now: Timestamp) -> Result<Vec<Held>, StoreError> {
+        let rows =
+            sqlx::query("SELECT run_id, worker, until_at FROM leases WHERE until_at >= ?1").bind(codec::time(now));
+        let rows = rows.fetch_all(&mut *self.tx).await.map_err(fault)?;
         let held = rows.iter().map(|row| {
             Ok(Held {
                 run_id: codec::parse_id(&text(row, "run_id")?)?,

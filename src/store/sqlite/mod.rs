@@ -89,12 +89,15 @@ impl Store for SqliteStore {
     async fn create(
         &self,
         transition: &Transition,
-        hold: Option<(&str, Timestamp)>,
+        hold: Option<(&str, Duration)>,
     ) -> Result<Option<Lease>, StoreError> {
         let mut tx = self.write().await?;
         write::insert(&mut tx, transition).await?;
         let lease = match hold {
-            Some((worker, until)) => Some(queue::lease(&mut tx, transition.run.id, worker, until).await?),
+            Some((worker, length)) => {
+                let until = transition.run.updated_at + length;
+                Some(queue::lease(&mut tx, transition.run.id, worker, until).await?)
+            }
             None => None,
         };
         self.finish(tx).await?;
@@ -172,9 +175,9 @@ impl Store for SqliteStore {
         read::repositories(&mut tx, limit).await
     }
 
-    async fn depth(&self) -> Result<Depth, StoreError> {
+    async fn depth(&self, now: Timestamp) -> Result<Depth, StoreError> {
         let mut tx = self.snapshot().await?;
-        read::depth(&mut tx).await
+        read::depth(&mut tx, now).await
     }
 
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
@@ -199,9 +202,9 @@ impl Store for SqliteStore {
         Ok(claimed)
     }
 
-    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<bool, StoreError> {
+    async fn heartbeat(&self, lease: &Lease, now: Timestamp, length: Duration) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let is_held = queue::extend(&mut tx, lease, until).await?;
+        let is_held = queue::extend(&mut tx, lease, now + length).await?;
         tx.commit().await.map_err(fault)?;
         Ok(is_held)
     }
@@ -251,10 +254,10 @@ impl Store for SqliteStore {
         name: &str,
         holder: &str,
         now: Timestamp,
-        until: Timestamp,
+        length: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let mut tx = self.write().await?;
-        let place = cursor::hold(&mut tx, name, holder, now, until).await?;
+        let place = cursor::hold(&mut tx, name, holder, now, now + length).await?;
         tx.commit().await.map_err(fault)?;
         Ok(place)
     }

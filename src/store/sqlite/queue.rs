@@ -114,7 +114,7 @@ pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim<'_>) -> Res
     .execute(&mut *conn)
     .await
     .map_err(fault)?;
-    let lease = lease(conn, run.id, claim.worker, claim.until).await?;
+    let lease = lease(conn, run.id, claim.worker, claim.now + claim.lease).await?;
     Ok(Some((taken.run, lease)))
 }
 
@@ -156,15 +156,16 @@ pub(super) async fn lost(
     dead: &[String],
 ) -> Result<Vec<Lost>, StoreError> {
     let rows = sqlx::query_as::<_, lost::Row>(
-        "SELECT run_id, worker, token, until_at FROM leases
+        "SELECT run_id, worker, token, until_at, until_at < ?1 FROM leases
          UNION ALL
-         SELECT id, NULL, NULL, NULL FROM runs
+         SELECT id, NULL, NULL, NULL, FALSE FROM runs
          WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM leases WHERE run_id = runs.id)",
     )
+    .bind(codec::time(now))
     .fetch_all(conn)
     .await
     .map_err(fault)?;
-    lost::among(rows, now, dead)
+    lost::among(rows, dead)
 }
 
 /// Ends the lease and puts the run back into the queue; `false` when something else happened to it since it was seen.
@@ -194,6 +195,7 @@ mod tests {
     use crate::store::Store as _;
     use crate::store::sqlite::SqliteStore;
     use serde_json::json;
+    use std::time::Duration;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -216,18 +218,18 @@ mod tests {
         let run = run();
         let creation = Transition { run: run.clone(), attempt: None, events: Vec::new(), releases_lease: false };
         store.create(&creation, None).await.unwrap();
-        store.claim(&Claim::of("w", None, at(1), at(2))).await.unwrap().unwrap();
+        store.claim(&Claim::of("w", None, at(1), Duration::from_secs(1))).await.unwrap().unwrap();
 
         let mut tx = store.snapshot().await.unwrap();
         let seen = lost(&mut tx, at(3), &[]).await.unwrap();
         drop(tx);
         assert_eq!(store.take_back(at(3), &[]).await.unwrap(), [run.id]);
-        let (_, lease) = store.claim(&Claim::of("w", None, at(4), at(9))).await.unwrap().unwrap();
+        let (_, lease) = store.claim(&Claim::of("w", None, at(4), Duration::from_secs(5))).await.unwrap().unwrap();
 
         let mut tx = store.write().await.unwrap();
         assert!(!take_back(&mut tx, &seen[0], at(5)).await.unwrap());
         tx.commit().await.unwrap();
-        assert!(store.heartbeat(&lease, at(10)).await.unwrap());
+        assert!(store.heartbeat(&lease, at(5), Duration::from_secs(5)).await.unwrap());
         assert_eq!(store.run(run.id).await.unwrap().status, Status::Running);
     }
 
@@ -238,11 +240,11 @@ mod tests {
         let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
         let creation = Transition { run: run(), attempt: None, events: Vec::new(), releases_lease: false };
         store.create(&creation, None).await.unwrap();
-        let (_, lease) = store.claim(&Claim::of("w", None, at(1), at(2))).await.unwrap().unwrap();
+        let (_, lease) = store.claim(&Claim::of("w", None, at(1), Duration::from_secs(1))).await.unwrap().unwrap();
         let mut tx = store.snapshot().await.unwrap();
         let seen = lost(&mut tx, at(3), &[]).await.unwrap();
         drop(tx);
-        assert!(store.heartbeat(&lease, at(99)).await.unwrap());
+        assert!(store.heartbeat(&lease, at(3), Duration::from_secs(96)).await.unwrap());
         let mut tx = store.write().await.unwrap();
         assert!(!take_back(&mut tx, &seen[0], at(3)).await.unwrap());
     }

@@ -14,6 +14,7 @@ use crate::store::StoredOutput;
 use crate::store::codec;
 use crate::store::codec::event_columns;
 use crate::store::sqlite::fault::fault;
+use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::Sqlite;
 use sqlx::SqliteConnection;
@@ -156,7 +157,7 @@ pub(super) async fn repositories(
     Ok(RepositorySummary::from_rows(rows.collect::<Result<Vec<_>, StoreError>>()?))
 }
 
-pub(super) async fn depth(conn: &mut SqliteConnection) -> Result<Depth, StoreError> {
+pub(super) async fn depth(conn: &mut SqliteConnection, now: Timestamp) -> Result<Depth, StoreError> {
     let (queued, oldest) = sqlx::query_as::<_, (i64, Option<String>)>(
         "SELECT count(*), min(created_at) FROM runs WHERE status = 'queued'",
     )
@@ -167,7 +168,7 @@ pub(super) async fn depth(conn: &mut SqliteConnection) -> Result<Depth, StoreErr
     Ok(Depth {
         queued: codec::count(queued)?,
         leased: codec::count(leased)?,
-        oldest_queued: oldest.as_deref().map(codec::parse_time).transpose()?,
+        oldest_age: oldest.map(|it| codec::age(&it, now)).transpose()?,
     })
 }
 

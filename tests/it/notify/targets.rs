@@ -71,7 +71,7 @@ impl Scene {
         for target in &notifier.targets {
             let name = format!("notify:{}", target.name);
             // Somebody else cannot take a place that is held.
-            until(async || self.store.hold_cursor(&name, "test", now(), now()).await.unwrap().is_none()).await;
+            until(async || self.store.hold_cursor(&name, "test", now(), Duration::ZERO).await.unwrap().is_none()).await;
         }
         stop
     }

@@ -25,6 +25,7 @@ use paramedic::store::postgres::PostgresStore;
 use paramedic::store::sqlite::SqliteStore;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 async fn open(url: &str) -> Arc<dyn Store> {
     match url.strip_prefix("sqlite:") {
@@ -57,7 +58,7 @@ async fn fill(store: &dyn Store) -> RunId {
     store.add_operator(&operator(ODD, Role::Admin), &fact).await.unwrap();
     let gone = paramedic::domain::Operator { revoked_at: Some(at(7)), ..operator("ann", Role::Viewer) };
     store.add_operator(&gone, &fact).await.unwrap();
-    store.hold_cursor("slack", "me", at(0), at(9)).await.unwrap();
+    store.hold_cursor("slack", "me", at(0), Duration::from_secs(9)).await.unwrap();
     store
         .put_output(
             run.id,
@@ -111,7 +112,7 @@ async fn a_backlog_moves_there_and_back() {
     for store in [last, server] {
         let again = store.arrive(&[arrival("key 3", None), arrival("new", Some(&format!("{ODD} 5")))]).await.unwrap();
         assert!(again.iter().all(|it| it.is_duplicate));
-        assert_eq!(store.hold_cursor("slack", "you", at(0), at(9)).await.unwrap(), Some(audit.events));
+        assert_eq!(store.hold_cursor("slack", "you", at(0), Duration::from_secs(9)).await.unwrap(), Some(audit.events));
         let run = queued(&*store, at(99)).await;
         taken(&*store, &run, "w", at(100)).await;
         assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
@@ -135,7 +136,7 @@ async fn a_copy_that_cannot_be_whole_is_refused() {
 
     // Nobody does any more: what was held goes back into the queue there.
     store.take_back(now, &["elsewhere:1:1:x".to_owned()]).await.unwrap();
-    assert!(!store.heartbeat(&lease, now).await.unwrap());
+    assert!(!store.heartbeat(&lease, now, Duration::from_mins(1)).await.unwrap());
     taken(&*store, &run, "late", at(1)).await;
     assert_eq!((target.last_seq().await.unwrap(), target.runs(&RunQuery::default()).await.unwrap().1), (0, 0));
     let ran = copy(&to);

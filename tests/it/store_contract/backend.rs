@@ -3,6 +3,7 @@ use paramedic::domain::RunId;
 use paramedic::domain::Status;
 use paramedic::store::Store;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One storage, empty at first.
 pub(crate) trait Backend: Sized {
@@ -11,6 +12,9 @@ pub(crate) trait Backend: Sized {
 
     /// Opens a handle of its own on the storage, as another process would.
     async fn open(&self) -> Arc<dyn Store>;
+
+    /// Lets so much time pass for a database that goes by a clock of its own; another goes by the times it is told.
+    async fn pass(&self, _: Duration) {}
 
     /// Changes what is stored behind the store's back.
     async fn tamper(&self, edit: Edit);

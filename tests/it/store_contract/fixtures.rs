@@ -33,6 +33,7 @@ use paramedic::store::Claim;
 use paramedic::store::Lease;
 use paramedic::store::Store;
 use serde_json::json;
+use std::time::Duration;
 
 /// Text that has broken stores before: NUL, escapes, astral plane, quotes.
 pub(crate) const ODD: &str = "a\0b \u{1b}[31m \u{202e}'\"; DROP TABLE runs; -- \u{1f691}\r\n\t\u{ffff}";
@@ -169,8 +170,7 @@ pub(crate) async fn queued(store: &dyn Store, now: Timestamp) -> Run {
 
 /// Takes the run for `worker` for a minute.
 pub(crate) async fn taken(store: &dyn Store, run: &Run, worker: &str, now: Timestamp) -> (Run, Lease) {
-    let until = now + SignedDuration::from_secs(60);
-    store.claim(&Claim::of(worker, Some(run.id), now, until)).await.unwrap().unwrap()
+    store.claim(&Claim::of(worker, Some(run.id), now, Duration::from_mins(1))).await.unwrap().unwrap()
 }
 
 /// Brings a new run to `fixed` with a proved patch of an agent. Ten seconds pass.

@@ -24,6 +24,7 @@ use paramedic::store::StoreError;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that is stored of runs, to see that nothing changed.
 async fn everything(store: &dyn Store) -> String {
@@ -82,7 +83,7 @@ pub(crate) async fn a_run_is_created_once(backend: &impl Backend) {
     let store = backend.open().await;
     let run = queued(&*store, at(0)).await;
     let before = everything(&*store).await;
-    let again = store.create(&creation(&run), Some(("w", at(9)))).await;
+    let again = store.create(&creation(&run), Some(("w", Duration::from_secs(9)))).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
     let late = creation(&paramedic::domain::Run { version: 2, ..new_run(at(0)) });
     assert!(matches!(store.create(&late, None).await, Err(StoreError::Conflict)));
@@ -97,7 +98,7 @@ pub(crate) async fn what_is_not_there_is_not_found(backend: &impl Backend) {
     assert!(matches!(store.commit(&abort, None).await, Err(StoreError::NotFound)));
     assert_eq!(store.attempts(run.id).await.unwrap(), []);
     assert_eq!(store.events(Some(run.id), 0, 9).await.unwrap(), []);
-    assert_eq!(store.claim(&Claim::of("w", Some(run.id), at(1), at(2))).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("w", Some(run.id), at(1), Duration::from_secs(1))).await.unwrap(), None);
 }
 
 pub(crate) async fn only_the_next_version_is_committed(backend: &impl Backend) {

@@ -9,6 +9,10 @@ use crate::store_contract::fixtures::taken;
 use crate::store_contract::held_to_the_contract;
 use crate::support::PATIENCE;
 use crate::support::postgres;
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use paramedic::domain::Digest;
 use paramedic::domain::Run;
 use paramedic::domain::RunId;
@@ -23,6 +27,8 @@ use sqlx::Connection as _;
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A database of its own on the tests' server.
 struct Database {
@@ -60,6 +66,20 @@ impl Backend for Database {
 
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(PostgresStore::open(&self.url).await.unwrap())
+    }
+
+    async fn pass(&self, time: Duration) {
+        let earlier = |column: &str| {
+            let text = format!(
+                "(nullif({column}, '')::timestamptz - interval '{} seconds') AT TIME ZONE 'UTC'",
+                time.as_secs()
+            );
+            format!(r#"{column} = to_char({text}, 'YYYY-MM-DD"T"HH24:MI:SS.US"000Z"')"#)
+        };
+        // The server's clock cannot be set; what counts from it can.
+        let runs = format!("UPDATE runs SET {}, {}", earlier("not_before"), earlier("arrived_at"));
+        let until = earlier("until_at");
+        self.sql(&format!("{runs}; UPDATE leases SET {until}; UPDATE cursors SET {until}")).await;
     }
 
     async fn tamper(&self, edit: Edit) {
@@ -204,6 +224,37 @@ async fn a_column_that_contradicts_its_document_is_found() {
     }
 }
 
+/// One machine is ten minutes ahead, another as much behind: what is over and what is due is the server's to say.
+#[tokio::test]
+async fn whose_clock_is_wrong_decides_nothing() {
+    let now = Timestamp::now();
+    let (late, early) = (now + Duration::from_mins(10), now - Duration::from_mins(10));
+    for (my_time, other_time) in [(late, early), (early, late)] {
+        let database = Database::fresh().await;
+        let (mine, other) = (database.open().await, database.open().await);
+        let run = queued(&*mine, my_time).await;
+        let (_, lease) = taken(&*mine, &run, "mine", my_time).await;
+        assert!(mine.hold_cursor("place", "mine", my_time, MINUTE).await.unwrap().is_some());
+        database.pass(MINUTE / 2).await;
+        assert!(mine.heartbeat(&lease, my_time, MINUTE).await.unwrap());
+        assert!(mine.hold_cursor("place", "mine", my_time, MINUTE).await.unwrap().is_some());
+        database.pass(MINUTE / 2).await;
+        // Held for half a minute more, whoever looks.
+        for (store, time) in [(&mine, my_time), (&other, other_time)] {
+            assert_eq!(store.take_back(time, &[]).await.unwrap(), []);
+        }
+        assert_eq!(other.hold_cursor("place", "other", other_time, MINUTE).await.unwrap(), None);
+        database.pass(MINUTE).await;
+        assert!(other.hold_cursor("place", "other", other_time, Duration::ZERO).await.unwrap().is_some());
+        assert_eq!(other.take_back(other_time, &[]).await.unwrap(), [run.id]);
+
+        // What waits is due by the server's time, and so is how long it has been waiting.
+        assert!(mine.time(my_time).await.unwrap().duration_since(now).unsigned_abs() < MINUTE);
+        assert!(other.depth(other_time).await.unwrap().oldest_age.unwrap() < Duration::from_mins(5));
+        assert_eq!(taken(&*other, &run, "other", other_time).await.0.id, run.id);
+    }
+}
+
 /// A write that nobody waits for any more, wherever it was given up, is whole or absent, and blocks no later one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_write_is_whole_or_absent() {
@@ -253,7 +304,7 @@ async fn a_restarted_server_is_unavailable_and_then_works() {
     let asked = [
         store.run(run.id).await.map(|_| ()),
         store.create(&creation(&new_run(at(1))), None).await.map(|_| ()),
-        store.heartbeat(&lease, at(500)).await.map(|_| ()),
+        store.heartbeat(&lease, at(2), Duration::from_mins(1)).await.map(|_| ()),
         store.verify().await.map(|_| ()),
         PostgresStore::open(&database.url).await.map(|_| ()),
     ];
@@ -263,11 +314,64 @@ async fn a_restarted_server_is_unavailable_and_then_works() {
 
     server.start_again();
     recovered(&*store).await;
-    assert!(store.heartbeat(&lease, at(500)).await.unwrap());
+    assert!(store.heartbeat(&lease, at(2), Duration::from_mins(1)).await.unwrap());
     queued(&*database.open().await, at(2)).await;
     assert!(waiter.await.unwrap() > 2);
     let audit = store.verify().await.unwrap();
     assert_eq!((audit.events, audit.problems), (4, Vec::new()));
+}
+
+/// As behind a cable that was pulled: no connection ends, and none says anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_falls_silent_is_unavailable_and_then_works() {
+    const N_WRITES: usize = 10;
+    let database = Database::fresh().await;
+    let store = database.open().await;
+    let mut conn = PgConnection::connect(&database.url).await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM chain FOR UPDATE").execute(&mut *tx).await.unwrap();
+    let writes: Vec<_> = (0..N_WRITES)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.create(&creation(&new_run(at(0))), None).await })
+        })
+        .collect();
+    let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut look = PgConnection::connect(&database.url).await.unwrap();
+    let all_wait = async {
+        loop {
+            let pids = sqlx::query_scalar::<_, i32>(waiting).fetch_all(&mut look).await.unwrap();
+            if pids.len() == N_WRITES {
+                return pids;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let pids = tokio::time::timeout(PATIENCE, all_wait).await.unwrap();
+    let send = |signal| pids.iter().for_each(|pid| kill(Pid::from_raw(*pid), signal).unwrap());
+    send(Signal::SIGSTOP);
+    tx.rollback().await.unwrap();
+    for write in writes {
+        let written = tokio::time::timeout(PATIENCE, write).await.unwrap().unwrap();
+        assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    }
+    // What was given up takes nothing away from what is asked later.
+    recovered(&*store).await;
+    send(Signal::SIGCONT);
+    queued(&*store, at(1)).await;
+    assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_schema_that_changes_meanwhile_is_told() {
+    let database = Database::fresh().await;
+    let store = database.open().await;
+    store.ready().await.unwrap();
+    database
+        .sql("INSERT INTO _sqlx_migrations SELECT 9000, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1")
+        .await;
+    let told = store.ready().await;
+    assert!(matches!(&told, Err(StoreError::Broken(why)) if why.contains("schema 9000")), "{told:?}");
 }
 
 /// Cut off in the midst of writing, again and again: each write is whole or absent, and what was promised is there.

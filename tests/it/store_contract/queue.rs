@@ -20,6 +20,9 @@ use paramedic::store::StoreError;
 use paramedic::store::StoredOutput;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn output(name: &str) -> StoredOutput {
     StoredOutput { name: name.to_owned(), bytes: b"x".to_vec(), dropped_bytes: 0, created_at: at(0) }
@@ -31,7 +34,7 @@ pub(crate) async fn the_oldest_is_claimed_first(backend: &impl Backend) {
     let first = queued(&*store, at(1)).await;
     let third = queued(&*store, at(2)).await;
     let mut order = Vec::new();
-    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(5), at(60))).await.unwrap() {
+    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(5), Duration::from_secs(55))).await.unwrap() {
         assert_eq!((run.status, run.version, run.updated_at), (Status::Running, 2, at(5)));
         assert_eq!(store.run(run.id).await.unwrap(), run);
         assert_eq!((lease.run_id, lease.worker.as_str()), (run.id, "w"));
@@ -44,21 +47,25 @@ pub(crate) async fn the_oldest_is_claimed_first(backend: &impl Backend) {
 
 pub(crate) async fn a_run_waits_for_its_time(backend: &impl Backend) {
     let store = backend.open().await;
-    let run = Run { not_before: Some(at(10)), ..new_run(at(0)) };
+    let due = store.time(at(0)).await.unwrap() + 2 * MINUTE;
+    let run = Run { not_before: Some(due), ..new_run(at(0)) };
     store.create(&creation(&run), None).await.unwrap();
-    let almost = at(10) - jiff::SignedDuration::from_nanos(1);
-    assert_eq!(store.claim(&Claim::of("w", None, almost, at(60))).await.unwrap(), None);
-    assert_eq!(store.claim(&Claim::of("w", Some(run.id), almost, at(60))).await.unwrap(), None);
-    let (run, _) = store.claim(&Claim::of("w", None, at(10), at(60))).await.unwrap().unwrap();
+    backend.pass(MINUTE).await;
+    for only in [None, Some(run.id)] {
+        assert_eq!(store.claim(&Claim::of("w", only, at(60), MINUTE)).await.unwrap(), None);
+    }
+    backend.pass(MINUTE).await;
+    let (run, _) = store.claim(&Claim::of("w", None, at(120), MINUTE)).await.unwrap().unwrap();
     assert_eq!(run.not_before, None);
 }
 
 pub(crate) async fn a_claim_may_name_its_run(backend: &impl Backend) {
     let store = backend.open().await;
     let (older, younger) = (queued(&*store, at(0)).await, queued(&*store, at(1)).await);
-    let (run, _) = store.claim(&Claim::of("w", Some(younger.id), at(2), at(60))).await.unwrap().unwrap();
+    let (run, _) =
+        store.claim(&Claim::of("w", Some(younger.id), at(2), Duration::from_secs(58))).await.unwrap().unwrap();
     assert_eq!(run.id, younger.id);
-    assert_eq!(store.claim(&Claim::of("v", Some(younger.id), at(3), at(60))).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("v", Some(younger.id), at(3), Duration::from_secs(57))).await.unwrap(), None);
     assert_eq!(store.run(older.id).await.unwrap(), older);
 }
 
@@ -73,7 +80,7 @@ pub(crate) async fn what_is_tied_to_a_machine_is_left_to_it(backend: &impl Backe
         store.create(&creation(run), None).await.unwrap();
     }
     let free = queued(&*store, at(2)).await;
-    let claim = Claim { machine: Some("here"), ..Claim::of("w", None, at(5), at(60)) };
+    let claim = Claim { machine: Some("here"), ..Claim::of("w", None, at(5), Duration::from_secs(55)) };
     for id in [here.id, free.id] {
         assert_eq!(store.claim(&claim).await.unwrap().unwrap().0.id, id);
     }
@@ -86,9 +93,9 @@ pub(crate) async fn what_is_tied_to_a_machine_is_left_to_it(backend: &impl Backe
 pub(crate) async fn a_creator_may_hold_from_the_start(backend: &impl Backend) {
     let store = backend.open().await;
     let run = Run { status: Status::Running, ..new_run(at(0)) };
-    let lease = store.create(&creation(&run), Some(("me", at(60)))).await.unwrap().unwrap();
+    let lease = store.create(&creation(&run), Some(("me", MINUTE))).await.unwrap().unwrap();
     assert_eq!((lease.run_id, lease.worker.as_str()), (run.id, "me"));
-    assert_eq!(store.claim(&Claim::of("w", None, at(1), at(60))).await.unwrap(), None);
+    assert_eq!(store.claim(&Claim::of("w", None, at(1), Duration::from_secs(59))).await.unwrap(), None);
     let started = run.attempt_started(Author::Agent("a".to_owned()), None, at(1)).unwrap();
     store.commit(&started, Some(&lease)).await.unwrap();
     assert_eq!(store.take_back(at(2), &["me".to_owned()]).await.unwrap(), [run.id]);
@@ -106,7 +113,9 @@ pub(crate) async fn no_run_is_claimed_twice(backend: &impl Backend) {
             tokio::spawn(async move {
                 let worker = format!("w{idx}");
                 let mut got = Vec::new();
-                while let Some((run, lease)) = store.claim(&Claim::of(&worker, None, at(100), at(200))).await.unwrap() {
+                while let Some((run, lease)) =
+                    store.claim(&Claim::of(&worker, None, at(100), Duration::from_secs(100))).await.unwrap()
+                {
                     got.push(run.id);
                     let told = run.attempt_started(Author::Agent("a".to_owned()), None, at(101)).unwrap();
                     store.commit(&told, Some(&lease)).await.unwrap();
@@ -127,6 +136,7 @@ pub(crate) async fn a_stalled_worker_is_fenced_off(backend: &impl Backend) {
     let (slow, quick) = (backend.open().await, backend.open().await);
     let run = queued(&*slow, at(0)).await;
     let (seen_by_slow, stale) = taken(&*slow, &run, "same name", at(1)).await;
+    backend.pass(2 * MINUTE).await;
     assert_eq!(quick.take_back(at(100), &[]).await.unwrap(), [run.id]);
     let (seen_by_quick, lease) = taken(&*quick, &run, "same name", at(101)).await;
     assert_ne!(stale.token, lease.token);
@@ -137,7 +147,7 @@ pub(crate) async fn a_stalled_worker_is_fenced_off(backend: &impl Backend) {
     let late = seen_by_quick.attempt_started(Author::Agent("a".to_owned()), None, at(102)).unwrap();
     assert!(matches!(slow.commit(&late, Some(&stale)).await, Err(StoreError::Conflict)));
     assert!(matches!(slow.put_output(run.id, &output("base.log"), Some(&stale)).await, Err(StoreError::Conflict)));
-    assert!(!slow.heartbeat(&stale, at(500)).await.unwrap());
+    assert!(!slow.heartbeat(&stale, at(103), MINUTE).await.unwrap());
     assert_eq!(slow.run(run.id).await.unwrap(), seen_by_quick);
     assert_eq!(slow.attempts(run.id).await.unwrap(), []);
     assert_eq!(slow.outputs(run.id).await.unwrap(), []);
@@ -165,7 +175,7 @@ pub(crate) async fn an_abort_ends_the_lease(backend: &impl Backend) {
     let (run, lease) = taken(&*worker, &run, "w", at(1)).await;
     let abort = change(run.abort(&[], &decision("ann", at(2))).unwrap());
     operator.commit(&abort, None).await.unwrap();
-    assert!(!worker.heartbeat(&lease, at(90)).await.unwrap());
+    assert!(!worker.heartbeat(&lease, at(30), MINUTE).await.unwrap());
     let late = run.attempt_started(Author::Agent("a".to_owned()), None, at(3)).unwrap();
     assert!(matches!(worker.commit(&late, Some(&lease)).await, Err(StoreError::Conflict)));
     assert!(matches!(worker.put_output(run.id, &output("o"), Some(&lease)).await, Err(StoreError::Conflict)));
@@ -178,22 +188,26 @@ pub(crate) async fn a_heartbeat_extends_and_never_shortens(backend: &impl Backen
     let store = backend.open().await;
     let run = queued(&*store, at(0)).await;
     let (_, lease) = taken(&*store, &run, "w", at(0)).await;
-    assert!(store.heartbeat(&lease, at(100)).await.unwrap());
-    assert!(store.heartbeat(&lease, at(50)).await.unwrap());
-    assert_eq!(store.take_back(at(100), &[]).await.unwrap(), []);
+    assert!(store.heartbeat(&lease, at(0), 5 * MINUTE).await.unwrap());
+    assert!(store.heartbeat(&lease, at(0), 2 * MINUTE).await.unwrap());
+    backend.pass(4 * MINUTE).await;
+    assert_eq!(store.take_back(at(240), &[]).await.unwrap(), []);
     // Past its time and not yet taken back it is still held, and can be extended.
-    assert!(store.heartbeat(&lease, at(300)).await.unwrap());
-    assert_eq!(store.take_back(at(299), &[]).await.unwrap(), []);
-    let after = at(300) + jiff::SignedDuration::from_nanos(1);
-    assert_eq!(store.take_back(after, &[]).await.unwrap(), [run.id]);
-    assert!(!store.heartbeat(&lease, at(999)).await.unwrap());
+    backend.pass(2 * MINUTE).await;
+    assert!(store.heartbeat(&lease, at(360), 2 * MINUTE).await.unwrap());
+    backend.pass(MINUTE).await;
+    assert_eq!(store.take_back(at(420), &[]).await.unwrap(), []);
+    backend.pass(2 * MINUTE).await;
+    assert_eq!(store.take_back(at(540), &[]).await.unwrap(), [run.id]);
+    assert!(!store.heartbeat(&lease, at(541), MINUTE).await.unwrap());
 }
 
 pub(crate) async fn lost_runs_are_taken_back(backend: &impl Backend) {
     let (store, other) = (backend.open().await, backend.open().await);
     let runs = [queued(&*store, at(0)).await, queued(&*store, at(1)).await, queued(&*store, at(2)).await];
-    taken(&*store, &runs[0], "dead", at(50)).await;
     taken(&*store, &runs[1], "late", at(3)).await;
+    backend.pass(2 * MINUTE).await;
+    taken(&*store, &runs[0], "dead", at(50)).await;
     let (alive, lease) = taken(&*store, &runs[2], "alive", at(50)).await;
 
     let mut back = other.take_back(at(70), &["dead".to_owned(), "never heard of".to_owned()]).await.unwrap();
@@ -209,7 +223,7 @@ pub(crate) async fn lost_runs_are_taken_back(backend: &impl Backend) {
     }
     assert_eq!(store.run(runs[2].id).await.unwrap(), alive);
     assert_eq!(store.leases().await.unwrap(), [(runs[2].id, "alive".to_owned())]);
-    assert!(store.heartbeat(&lease, at(200)).await.unwrap());
+    assert!(store.heartbeat(&lease, at(70), 2 * MINUTE).await.unwrap());
     assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
 }
 

@@ -157,11 +157,11 @@ pub(crate) async fn every_kind_of_write_goes_on_at_once(backend: &impl Backend) 
                 let me = format!("w{idx}");
                 for round in 0..8 {
                     store.arrive(&[arrival(&format!("{idx} {round}"), Some(&format!("{idx} {round}")))]).await.unwrap();
-                    let claim = Claim { per_repository: 5, ..Claim::of(&me, None, at(round), at(9_000)) };
+                    let claim = Claim { per_repository: 5, ..Claim::of(&me, None, at(round), Duration::from_hours(2)) };
                     let Some((run, lease)) = store.claim(&claim).await.unwrap() else { continue };
                     store.note(run.id, &[NewEvent::new(EventType::AccessRefused, "x", "no")], at(round)).await.unwrap();
                     store.put_output(run.id, &log("x"), Some(&lease)).await.unwrap();
-                    assert!(store.heartbeat(&lease, at(9_999)).await.unwrap());
+                    assert!(store.heartbeat(&lease, at(round), Duration::from_hours(3)).await.unwrap());
                     let abort = change(run.abort(&[], &decision("ann", at(round))).unwrap());
                     store.commit(&abort, Some(&lease)).await.unwrap();
                     store.take_back(at(round), &[]).await.unwrap();
@@ -222,7 +222,7 @@ pub(crate) async fn news_wake_who_waits(backend: &impl Backend) {
 pub(crate) async fn repositories_are_counted(backend: &impl Backend) {
     let store = backend.open().await;
     assert_eq!(store.repositories(5).await.unwrap(), []);
-    assert_eq!(store.depth().await.unwrap(), Depth::default());
+    assert_eq!(store.depth(at(0)).await.unwrap(), Depth::default());
     for (repository, n) in [("b", 1), (ODD, 3), ("a", 1)] {
         for _ in 0..n {
             let run = Run { repository: repository.to_owned(), ..new_run(at(5)) };
@@ -234,11 +234,23 @@ pub(crate) async fn repositories_are_counted(backend: &impl Backend) {
     assert_eq!(told, [(ODD, 3), ("a", 1), ("b", 1)]);
     let told: Vec<_> = store.repositories(2).await.unwrap().into_iter().map(|it| it.repository).collect();
     assert_eq!(told, [ODD, "a"]);
+}
 
-    let early = queued(&*store, at(1)).await;
-    assert_eq!(store.depth().await.unwrap(), Depth { queued: 6, leased: 0, oldest_queued: Some(at(1)) });
-    taken(&*store, &early, "w", at(2)).await;
-    assert_eq!(store.depth().await.unwrap(), Depth { queued: 5, leased: 1, oldest_queued: Some(at(5)) });
+pub(crate) async fn the_depth_tells_what_waits_and_since_when(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.depth(at(0)).await.unwrap(), Depth::default());
+    let early = queued(&*store, at(0)).await;
+    backend.pass(Duration::from_hours(2)).await;
+    queued(&*store, at(7200)).await;
+    backend.pass(Duration::from_hours(1)).await;
+    let depth = async || {
+        let Depth { queued, leased, oldest_age } = store.depth(at(10_800)).await.unwrap();
+        // The tests' own time is within the hour.
+        (queued, leased, oldest_age.unwrap().as_secs() / 3600)
+    };
+    assert_eq!(depth().await, (2, 0, 3));
+    taken(&*store, &early, "w", at(10_800)).await;
+    assert_eq!(depth().await, (1, 1, 1));
 }
 
 async fn queued_of(store: &dyn Store, repository: &str, second: i64) -> Run {
@@ -257,7 +269,8 @@ pub(crate) async fn claims_are_fair_between_repositories(backend: &impl Backend)
     queued_of(&*store, "calm", 11).await;
     queued_of(&*store, "new", 12).await;
     let mut order = Vec::new();
-    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(100), at(200))).await.unwrap() {
+    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(100), Duration::from_secs(100))).await.unwrap()
+    {
         order.push((run.repository.clone(), run.created_at));
         // `calm` is done at once, the others are held.
         if run.repository == "calm" {
@@ -284,7 +297,8 @@ pub(crate) async fn the_longest_unserved_comes_first(backend: &impl Backend) {
         queued_of(&*store, repository, second).await;
     }
     let mut order = String::new();
-    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(100), at(200))).await.unwrap() {
+    while let Some((run, lease)) = store.claim(&Claim::of("w", None, at(100), Duration::from_secs(100))).await.unwrap()
+    {
         order += &run.repository;
         let abort = change(run.abort(&[], &decision("ann", at(101))).unwrap());
         store.commit(&abort, Some(&lease)).await.unwrap();
@@ -295,7 +309,7 @@ pub(crate) async fn the_longest_unserved_comes_first(backend: &impl Backend) {
 pub(crate) async fn a_repository_has_its_limit(backend: &impl Backend) {
     let store = backend.open().await;
     let runs = [queued_of(&*store, "a", 0).await, queued_of(&*store, "a", 1).await, queued_of(&*store, "b", 2).await];
-    let claim = Claim { per_repository: 1, ..Claim::of("w", None, at(9), at(99)) };
+    let claim = Claim { per_repository: 1, ..Claim::of("w", None, at(9), Duration::from_secs(90)) };
     assert_eq!(store.claim(&claim).await.unwrap().unwrap().0.id, runs[0].id);
     assert_eq!(store.claim(&claim).await.unwrap().unwrap().0.id, runs[2].id);
     assert_eq!(store.claim(&claim).await.unwrap(), None);
@@ -317,7 +331,7 @@ pub(crate) async fn the_limit_is_exact_with_many_workers(backend: &impl Backend)
                 let store = Arc::clone(&handles[idx % 3]);
                 tokio::spawn(async move {
                     let me = format!("w{idx}");
-                    let claim = Claim { per_repository: 3, ..Claim::of(&me, None, at(100), at(200)) };
+                    let claim = Claim { per_repository: 3, ..Claim::of(&me, None, at(100), Duration::from_secs(100)) };
                     store.claim(&claim).await.unwrap()
                 })
             })
@@ -342,20 +356,25 @@ pub(crate) async fn the_limit_is_exact_with_many_workers(backend: &impl Backend)
 pub(crate) async fn a_place_in_the_chain_is_held_by_one(backend: &impl Backend) {
     let (store, other) = (backend.open().await, backend.open().await);
     queued(&*store, at(0)).await;
-    assert_eq!(store.hold_cursor("slack", "me", at(0), at(10)).await.unwrap(), Some(2));
+    assert_eq!(store.hold_cursor("slack", "me", at(0), Duration::from_secs(10)).await.unwrap(), Some(2));
     queued(&*store, at(1)).await;
-    assert_eq!(other.hold_cursor("slack", "you", at(5), at(15)).await.unwrap(), None);
-    assert_eq!(other.hold_cursor("mail", ODD, at(5), at(15)).await.unwrap(), Some(4));
+    assert_eq!(other.hold_cursor("slack", "you", at(5), Duration::from_secs(10)).await.unwrap(), None);
+    assert_eq!(other.hold_cursor("mail", ODD, at(5), Duration::from_secs(10)).await.unwrap(), Some(4));
     assert!(store.move_cursor("slack", "me", 3).await.unwrap());
     assert!(!other.move_cursor("slack", "you", 4).await.unwrap());
     assert!(!other.move_cursor("nothing", "you", 4).await.unwrap());
-    assert_eq!(store.hold_cursor("slack", "me", at(6), at(20)).await.unwrap(), Some(3));
-    assert_eq!(other.hold_cursor("slack", "you", at(20), at(30)).await.unwrap(), None);
-    assert_eq!(other.hold_cursor("slack", "you", at(21), at(30)).await.unwrap(), Some(3));
+    assert_eq!(store.hold_cursor("slack", "me", at(6), Duration::from_mins(2)).await.unwrap(), Some(3));
+    backend.pass(Duration::from_mins(1)).await;
+    assert_eq!(other.hold_cursor("slack", "you", at(66), Duration::from_mins(1)).await.unwrap(), None);
+    backend.pass(Duration::from_mins(2)).await;
+    assert_eq!(other.hold_cursor("slack", "you", at(186), Duration::from_mins(1)).await.unwrap(), Some(3));
     // Lost, and never set back.
     assert!(!store.move_cursor("slack", "me", 9).await.unwrap());
     assert!(other.move_cursor("slack", "you", 1).await.unwrap());
-    assert_eq!(other.hold_cursor("slack", "you", at(22), at(31)).await.unwrap(), Some(3));
+    assert_eq!(other.hold_cursor("slack", "you", at(187), Duration::from_mins(1)).await.unwrap(), Some(3));
+    // Left to others at once.
+    assert_eq!(other.hold_cursor("slack", "you", at(188), Duration::ZERO).await.unwrap(), Some(3));
+    assert_eq!(store.hold_cursor("slack", "me", at(189), Duration::from_mins(1)).await.unwrap(), Some(3));
 }
 
 pub(crate) async fn a_place_is_taken_by_one_of_many(backend: &impl Backend) {
@@ -364,7 +383,7 @@ pub(crate) async fn a_place_is_taken_by_one_of_many(backend: &impl Backend) {
         .map(|idx| {
             let store = Arc::clone(&handles[idx % 2]);
             tokio::spawn(async move {
-                store.hold_cursor("slack", &format!("h{idx}"), at(0), at(10)).await.unwrap().is_some()
+                store.hold_cursor("slack", &format!("h{idx}"), at(0), Duration::from_secs(10)).await.unwrap().is_some()
             })
         })
         .collect();

@@ -209,7 +209,8 @@ async fn another_process() {
     for round in 0..rounds.parse().unwrap() {
         queued(&store, at(round)).await;
         // Whichever run is the oldest: the processes compete for it.
-        let (run, lease) = store.claim(&Claim::of(&me, None, at(100), at(200))).await.unwrap().unwrap();
+        let (run, lease) =
+            store.claim(&Claim::of(&me, None, at(100), Duration::from_secs(100))).await.unwrap().unwrap();
         let told = run.attempt_started(Author::Agent("a".to_owned()), None, at(101)).unwrap();
         store.commit(&told, Some(&lease)).await.unwrap();
     }
@@ -262,5 +263,5 @@ async fn what_was_committed_is_there_after_the_process_ends() {
     drop(store);
     let store = file.open().await;
     assert_eq!(store.run(run.id).await.unwrap(), run);
-    assert!(store.heartbeat(&lease, at(99)).await.unwrap());
+    assert!(store.heartbeat(&lease, at(39), Duration::from_mins(1)).await.unwrap());
 }
