@@ -1,6 +1,6 @@
 //! The backlog in this process: asks the engine and its store directly.
 use crate::backlog::{Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, HandMade, Live, Output};
-use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary};
+use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
 use crate::engine::decisions::{Action, Done, Operator};
 use crate::engine::{Engine, EngineError};
 use async_trait::async_trait;
@@ -130,7 +130,10 @@ impl Backlog for Embedded {
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
                 Done::FirstKey { run, message } => (run, message, false, true),
-                Done::Repeat { run, message } => (run, message, true, false),
+                Done::Repeat { run, message } => {
+                    let is_first_key = action == Action::Approve && run.status == Status::Fixed;
+                    (run, message, true, is_first_key)
+                }
             };
         Ok(Acted { run, message, is_repeat, needs_second_key })
     }

@@ -269,6 +269,11 @@ impl Run {
         if self.status != Status::Fixed {
             return Err(self.illegal("approve"));
         }
+        if self.approved_by.iter().any(|it| it == by) {
+            self.check_seen(attempts, decision.rev, None)?;
+            let message = format!("{by} already approved; the second key must be another person's");
+            return Ok(Decided::AlreadyDone(message));
+        }
         self.check_seen(attempts, decision.rev, decision.version)?;
         let Some(attempt) = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded) else {
             return Err(self.illegal("approve"));
@@ -288,11 +293,6 @@ impl Run {
         }
         if needs_two && self.order.requested_by.as_deref() == Some(by) {
             return Err(Illegal::NotThisPerson(format!("{by} ordered this change; two other people must approve it")));
-        }
-        if needs_two && self.approved_by.iter().any(|it| it == by) {
-            return Err(Illegal::NotThisPerson(format!(
-                "{by} already approved; the second key must be another person's"
-            )));
         }
         let mut run = self.next(decision.now);
         run.approved_by.push(by.to_owned());

@@ -54,8 +54,12 @@ fn two_keys_are_two_people() {
     let run = first_key(run_in(Status::Fixed).approve(&attempts, &by("ann")));
     assert_eq!((run.status, run.version), (Status::Fixed, 8));
     assert_eq!(run.approved_by, ["ann"]);
-    let again = refusal(run.approve(&attempts, &by("ann")));
-    assert_eq!(again, "ann already approved; the second key must be another person's");
+    // Sent twice, with the version that was looked at, it is still one key.
+    let again = run.approve(&attempts, &Decision { version: Some(7), ..by("ann") });
+    let message = "ann already approved; the second key must be another person's";
+    assert_eq!(again, Ok(Decided::AlreadyDone(message.to_owned())));
+    let of_another_patch = Decision { rev: Some("0123456"), ..by("ann") };
+    assert!(matches!(run.approve(&attempts, &of_another_patch), Err(Illegal::StaleDigest { .. })));
     let done = changed(run.approve(&attempts, &by("bob")));
     assert_eq!((done.run.status, done.run.version), (Status::Resolved, 9));
     assert_eq!(done.run.approved_by, ["ann", "bob"]);
