@@ -11,13 +11,15 @@ use crate::signal::Head;
 use crate::signal::signature::{Proof, SIGNATURE, Secrets, Unproved};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// From this size on checking a signature takes so long that it must not hold up the tasks of others.
 const LARGE: usize = 256 << 10;
+/// When a sender may ask again whether reports are taken in, in seconds: a setting has to change first.
+const DISABLED_RETRY_AFTER: u32 = 300;
 
 /// Where reports go, and whom to believe. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -73,7 +75,8 @@ pub async fn webhook(
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let Some(webhook) = &service.webhook else {
         let message = "CI healing is disabled here: nothing is taken in";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message));
+        let refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message);
+        return Err(refusal.with(header::RETRY_AFTER, HeaderValue::from(DISABLED_RETRY_AFTER)));
     };
     let headers = request.headers().clone();
     let head = head(&headers);

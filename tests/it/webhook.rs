@@ -382,8 +382,10 @@ async fn two_servers_on_one_database_make_one_run_of_a_failure() {
 async fn a_server_that_is_switched_off_says_so() {
     let world = World::new();
     let served = Served::start(&world, &[("CI_HEALING_ENABLED", "false")]);
-    let (status, answer) = Sender::to(&served).post(&[], report(1).to_string()).await;
-    assert_eq!((status, &answer["error"]["code"]), (503, &"disabled".into()));
+    let sender = Sender::to(&served);
+    let answer = sender.client.post(&sender.url).body(report(1).to_string()).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "300"));
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "disabled");
     let mut command = world.command(&["ingest", "-"]);
     assert_eq!(crate::support::ran(command.env("CI_HEALING_ENABLED", "false")).code, 5);
     assert_eq!(total(&world), 0);
