@@ -292,6 +292,7 @@ pub fn http_settings(server: &crate::config::server::Server, metrics: MetricsAcc
         tls: server.tls.clone(),
         public_reads: server.public_reads,
         max_connections: server.max_connections,
+        max_connections_per_address: server.max_connections_per_address,
         max_streams: server.max_streams,
         metrics: match metrics {
             MetricsAccess::Loopback => http::metrics::Audience::Loopback,
