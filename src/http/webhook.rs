@@ -80,12 +80,16 @@ pub async fn webhook(
     };
     let headers = request.headers().clone();
     let head = head(&headers);
+    // Only what is wrong is counted: a sender who signs is never held up, whoever else is at that address.
+    let refusal = |unproved: Unproved| match service.guard.count_unsigned(address) {
+        Ok(()) => Problem::new(StatusCode::UNAUTHORIZED, "unsigned", unproved.to_string()),
+        Err(too_often) => too_often,
+    };
+    body::announced(&headers, head.max_bytes())?;
+    // Whoever proves nothing is not listened to.
+    webhook.secrets.check_head(&proof(&headers, &head)).map_err(|it| refusal(it).and_close())?;
     let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
-    if let Err(unproved) = check(&webhook.secrets, &headers, &head, &whole).await? {
-        // Only what is wrong is counted: a sender who signs is never held up, whoever else is at that address.
-        service.guard.count_unsigned(address)?;
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unsigned", unproved.to_string()));
-    }
+    check(&webhook.secrets, &headers, &head, &whole).await?.map_err(refusal)?;
     let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
     if let Receipt::Taken(Taken { provider: Some(provider), deduplicated, .. }) = &receipt {
         service.metrics.webhook(*provider, *deduplicated);
@@ -106,28 +110,27 @@ fn head(headers: &HeaderMap) -> Head {
     }
 }
 
+fn proof<'a>(headers: &'a HeaderMap, head: &Head) -> Proof<'a> {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    Proof {
+        hub: value(SIGNATURE),
+        ci: value("x-ci-signature"),
+        gitlab: value("x-gitlab-token").filter(|_| head.is_gitlab()),
+    }
+}
+
 async fn check(
     secrets: &Secrets,
     headers: &HeaderMap,
     head: &Head,
     whole: &Whole,
 ) -> Result<Result<(), Unproved>, Problem> {
-    let (secrets, headers, is_gitlab, body) = (secrets.clone(), headers.clone(), head.is_gitlab(), whole.bytes.clone());
-    let is_large = body.len() >= LARGE;
-    let check = move || {
-        let value = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
-        let proof = Proof {
-            hub: value(SIGNATURE),
-            ci: value("x-ci-signature"),
-            gitlab: value("x-gitlab-token").filter(|_| is_gitlab),
-        };
-        secrets.check(&proof, &body)
-    };
-    if is_large {
-        tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))
-    } else {
-        Ok(check())
+    if whole.bytes.len() < LARGE {
+        return Ok(secrets.check(&proof(headers, head), &whole.bytes));
     }
+    let (secrets, headers, head, body) = (secrets.clone(), headers.clone(), head.clone(), whole.bytes.clone());
+    let check = move || secrets.check(&proof(&headers, &head), &body);
+    tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))
 }
 
 fn problem(error: InboxError) -> Problem {
