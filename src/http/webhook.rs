@@ -35,10 +35,10 @@ pub struct Report {
     #[schema(schema_with = senders)]
     pub provider: Provider,
     /// owner/name
-    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 500, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub repository: String,
     /// A branch below `heal/` is one of ours: its failures are ignored
-    #[schema(min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub branch: String,
     #[schema(min_length = 1, max_length = 100, pattern = r"^(?!.*\.\.)[0-9A-Za-z][0-9A-Za-z._/-]*$")]
     pub commit_sha: String,
@@ -48,7 +48,7 @@ pub struct Report {
     #[schema(max_length = 100)]
     pub error_type: Option<String>,
     /// The log of what failed; secrets in it are masked before it is stored
-    #[schema(min_length = 1, pattern = r"\S")]
+    #[schema(min_length = 1, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub error_log: String,
 }
 

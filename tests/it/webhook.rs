@@ -175,6 +175,8 @@ async fn what_is_wrong_is_refused_with_its_field() {
         ("pipelineUrl", json!("file:///etc/passwd")),
         ("errorType", json!("t".repeat(101))),
         ("errorLog", json!(" \n")),
+        ("errorLog", json!("\0".repeat(5_000))),
+        ("errorLog", json!("\u{1}\r\n\u{7f}\u{9b}")),
         ("surprise", json!(1)),
     ] {
         let mut body = report(1);
