@@ -318,8 +318,18 @@ pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Resu
         };
         opened.map_err(|it| it.to_string())
     };
-    let (from, to) = (open(from).await?, open(to).await?);
+    let from = open(from).await?;
+    let new_file = match to {
+        Database::Embedded(path) => Some(file(path)).filter(|it| !it.exists()),
+        Database::Postgres(_) => None,
+    };
+    let to = open(to).await?;
     let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_dead).await;
+    drop(to);
+    if let (Err(_), Some(path)) = (&copied, new_file) {
+        // What is left is empty, and in the way of nothing but a look at it. Why nothing was copied is the answer.
+        let _ = crate::store::sqlite::remove(&path);
+    }
     copied.map_err(|it| it.to_string())
 }
 

@@ -169,7 +169,8 @@ fn a_backup_is_whole_private_and_never_over_another() {
     assert_eq!(ran.json()["bytes"], fs::metadata(&copy).unwrap().len());
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let before = fs::read(&copy).unwrap();
-    assert_eq!(world.run(&args).code, 1, "it is there");
+    let again = world.run(&args);
+    assert!(again.code == 2 && again.stderr.contains("is there already") && again.stdout.is_empty(), "{again:#?}");
     assert_eq!(fs::read(&copy).unwrap(), before);
     let url = format!("sqlite:{}", copy.display());
     let here = world.run(&["audit", "verify", "--json"]).json();

@@ -48,6 +48,7 @@ use std::time::Duration;
 
 pub use backup::backup;
 
+pub use open::remove;
 /// The backlog's memory in one file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
