@@ -127,6 +127,7 @@ impl Backlog for Embedded {
             version: request.version,
         };
         let (run, message, is_repeat, needs_second_key) =
+            machine: request.machine,
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
                 Done::FirstKey { run, message } => (run, message, false, true),

@@ -60,6 +60,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
                     rev: None,
                     version: None,
                     fix: None,
+                    machine: None,
                 };
                 app.backlog.act(id, request).await?;
             } else {

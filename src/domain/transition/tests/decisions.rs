@@ -249,3 +249,37 @@ fn what_a_person_hands_in_waits_for_the_next_attempt() {
     let hinted = changed(run_in(Status::Fixed).human_fix(hint(), &decision));
     assert_eq!(hinted.events[0].message, "supplied a hint: try x");
 }
+
+#[test]
+fn who_heals_in_the_foreground_keeps_the_run_to_their_machine_until_they_let_go_of_it() {
+    let here = Decision { machine: Some("here"), ..by("ann") };
+    let escalated = run_in(Status::Escalated);
+    for back in [escalated.retry(&here), escalated.human_fix(hint(), &here)] {
+        let queued = changed(back).run;
+        assert_eq!(queued.order.machine.as_deref(), Some("here"));
+        assert!(matches!(queued.retry(&here), Ok(Decided::AlreadyDone(_))));
+        let running = queued.claimed("w", at(9)).unwrap().run;
+        assert_eq!(
+            running.released("another attempt is left", at(9)).unwrap().run.order.machine.as_deref(),
+            Some("here")
+        );
+        for gone in [running.given_back(None, "stopped", at(9)), running.lost("silent", at(9))] {
+            assert_eq!(gone.unwrap().run.order.machine, None);
+        }
+        // Whoever had it is gone without a word: others may ask for it.
+        let asked = changed(queued.retry(&by("bob"))).run;
+        assert_eq!((asked.status, asked.order.machine.clone()), (Status::Queued, None));
+        assert!(matches!(asked.retry(&by("bob")), Ok(Decided::AlreadyDone(_))));
+    }
+    // What is a path of another machine stays there, whoever asks for it.
+    let mut local = run_in(Status::Escalated);
+    local.order.repo_path = "/srv/shop".to_owned();
+    local.order.machine = Some("there".to_owned());
+    let queued = changed(local.retry(&here)).run;
+    assert_eq!(queued.order.machine.as_deref(), Some("there"));
+    assert!(matches!(queued.retry(&by("bob")), Ok(Decided::AlreadyDone(_))));
+    assert_eq!(
+        queued.claimed("w", at(9)).unwrap().run.lost("silent", at(9)).unwrap().run.order.machine,
+        queued.order.machine
+    );
+}
