@@ -70,7 +70,9 @@ impl Backlog for Embedded {
     }
 
     async fn summary(&self) -> Result<Summary, BacklogError> {
-        self.engine.store.summary().await.map_err(|it| error(it.into()))
+        let summary = self.engine.store.summary().await.map_err(|it| error(it.into()))?;
+        let workers = self.engine.n_workers().await.map_err(error)?;
+        Ok(Summary { workers: Some(workers), ..summary })
     }
 
     async fn repositories(&self) -> Result<Vec<RepositorySummary>, BacklogError> {
@@ -125,9 +127,9 @@ impl Backlog for Embedded {
             note: request.note,
             rev: request.rev,
             version: request.version,
+            machine: request.machine,
         };
         let (run, message, is_repeat, needs_second_key) =
-            machine: request.machine,
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
                 Done::FirstKey { run, message } => (run, message, false, true),

@@ -77,7 +77,7 @@ async fn heal_again(context: &Context, kind: ActionKind, decide: Decide, fix: Op
     if is_of_elsewhere {
         out::note("the run's repository is on another machine; it is worked on there");
     }
-    if is_of_elsewhere || app.engine.has_workers() {
+    if is_of_elsewhere || app.engine.has_workers_for(&run).await? {
         return hand_over(context, app.backlog.as_ref(), kind, decide, fix).await;
     }
     let (id, acted) = act(context, app.backlog.as_ref(), kind, decide, fix, Some(here)).await?;
