@@ -204,7 +204,7 @@ impl Running {
         let app = App { engine: place.engine.clone(), backlog: place.embedded(false) };
         let service = app.service(&place.config, settings, app.metrics()).unwrap();
         let (url, shutdown) = (server.url(), service.shutdown.clone());
-        Self { url, shutdown, task: Some(tokio::spawn(server.run(service))) }
+        Self { url, shutdown, task: Some(tokio::spawn(server.run(service.into()))) }
     }
 
     /// Returns `HOST:PORT`.

@@ -164,7 +164,7 @@ impl Inside {
         let url = server.url();
         let service = app.service(&config, settings, app.metrics()).unwrap();
         let shutdown = service.shutdown.clone();
-        let serving = tokio::spawn(server.run(service));
+        let serving = tokio::spawn(server.run(service.into()));
         Self { url, shutdown, serving }
     }
 
