@@ -95,7 +95,7 @@ impl Gate {
                 Denied::Expired { name } => self.refused(name, attempted, "expired token").await,
                 Denied::Revoked { name } => self.refused(name, attempted, "revoked operator").await,
                 Denied::Role { name, role, needs } => {
-                    self.refused(name, attempted, &format!("their role is {role}, and this needs {needs}")).await
+                    self.refused(name, attempted, &format!("their role is {role}, and this needs {needs}")).await;
                 }
                 Denied::Missing | Denied::Unknown | Denied::Unavailable(_) => {}
             }

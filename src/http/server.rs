@@ -155,15 +155,17 @@ async fn accept(listener: &TcpListener, places: &Places, connections: &TaskTrack
         // Without a place nobody is accepted: the system keeps them waiting.
         let Some(free) = places.free().await else { return };
         match listener.accept().await {
-            Ok((stream, peer)) => match places.give(free, peer.ip()) {
-                Some(place) => {
-                    let (serving, must_leave) = (serving.clone(), place.must_leave());
+            Ok((stream, peer)) => {
+                if let Some(place) = places.give(free, peer.ip()) {
+                    let must_leave = place.must_leave();
+                    let serving = Box::pin(connection(stream, peer, serving.clone(), place));
                     connections.spawn(async move {
-                        must_leave.run_until_cancelled(connection(stream, peer, serving, place)).await;
+                        must_leave.run_until_cancelled(serving).await;
                     });
+                } else {
+                    tracing::debug!(%peer, "this address has all the connections it may have");
                 }
-                None => tracing::debug!(%peer, "this address has all the connections it may have"),
-            },
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // No files or no memory left: others must end first.
