@@ -188,7 +188,7 @@ async fn whoever_says_nothing_gives_way() {
     let world = World::new();
     database(&world).await;
     // Nobody is let go of by time.
-    let head_timeout = Duration::from_secs(600);
+    let head_timeout = Duration::from_mins(10);
     let inside = Inside::start(&world, Settings { max_connections: 8, head_timeout, ..Settings::default() }).await;
     let client = inside.client();
     assert_eq!(client.get("/runs", VIEWER).await.0, 200);
