@@ -292,6 +292,7 @@ pub fn http_settings(server: &crate::config::server::Server, metrics: MetricsAcc
         tls: server.tls.clone(),
         public_reads: server.public_reads,
         max_connections: server.max_connections,
+        max_connections_per_address: server.max_connections_per_address,
         max_streams: server.max_streams,
         metrics: match metrics {
             MetricsAccess::Loopback => http::metrics::Audience::Loopback,
@@ -317,8 +318,18 @@ pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Resu
         };
         opened.map_err(|it| it.to_string())
     };
-    let (from, to) = (open(from).await?, open(to).await?);
+    let from = open(from).await?;
+    let new_file = match to {
+        Database::Embedded(path) => Some(file(path)).filter(|it| !it.exists()),
+        Database::Postgres(_) => None,
+    };
+    let to = open(to).await?;
     let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_dead).await;
+    drop(to);
+    if let (Err(_), Some(path)) = (&copied, new_file) {
+        // What is left is empty, and in the way of nothing but a look at it. Why nothing was copied is the answer.
+        let _ = crate::store::sqlite::remove(&path);
+    }
     copied.map_err(|it| it.to_string())
 }
 

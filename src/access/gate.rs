@@ -94,7 +94,9 @@ impl Gate {
             match denied {
                 Denied::Expired { name } => self.refused(name, attempted, "expired token").await,
                 Denied::Revoked { name } => self.refused(name, attempted, "revoked operator").await,
-                Denied::Role { name, role, .. } => self.refused(name, attempted, &format!("is only {role}")).await,
+                Denied::Role { name, role, needs } => {
+                    self.refused(name, attempted, &format!("their role is {role}, and this needs {needs}")).await;
+                }
                 Denied::Missing | Denied::Unknown | Denied::Unavailable(_) => {}
             }
         }

@@ -38,7 +38,7 @@ pub enum Denied {
     #[error("{name} is no longer an operator here; ask whoever keeps the operators")]
     Revoked { name: String },
     /// They are known, but may not do this.
-    #[error("{name} is {role} here; this needs {needs}")]
+    #[error("{name} has the role {role} here, and this needs {needs}")]
     Role { name: String, role: Role, needs: Role },
     /// The database does not answer; nothing is known about them.
     #[error("operators cannot be looked up now: {0}")]

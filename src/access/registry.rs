@@ -46,6 +46,7 @@ impl Registry {
         password: Option<String>,
         by: &str,
     ) -> Result<(Operator, Token), RegistryError> {
+        Operator::check_name(name).map_err(RegistryError::Invalid)?;
         let token = Token::random().map_err(RegistryError::Invalid)?;
         let has_password = password.is_some();
         let operator = Operator {

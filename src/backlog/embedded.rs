@@ -1,6 +1,6 @@
 //! The backlog in this process: asks the engine and its store directly.
 use crate::backlog::{Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, HandMade, Live, Output};
-use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary};
+use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
 use crate::engine::decisions::{Action, Done, Operator};
 use crate::engine::{Engine, EngineError};
 use async_trait::async_trait;
@@ -70,7 +70,9 @@ impl Backlog for Embedded {
     }
 
     async fn summary(&self) -> Result<Summary, BacklogError> {
-        self.engine.store.summary().await.map_err(|it| error(it.into()))
+        let summary = self.engine.store.summary().await.map_err(|it| error(it.into()))?;
+        let workers = self.engine.n_workers().await.map_err(error)?;
+        Ok(Summary { workers: Some(workers), ..summary })
     }
 
     async fn repositories(&self) -> Result<Vec<RepositorySummary>, BacklogError> {
@@ -125,12 +127,16 @@ impl Backlog for Embedded {
             note: request.note,
             rev: request.rev,
             version: request.version,
+            machine: request.machine,
         };
         let (run, message, is_repeat, needs_second_key) =
             match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
                 Done::FirstKey { run, message } => (run, message, false, true),
-                Done::Repeat { run, message } => (run, message, true, false),
+                Done::Repeat { run, message } => {
+                    let is_first_key = action == Action::Approve && run.status == Status::Fixed;
+                    (run, message, true, is_first_key)
+                }
             };
         Ok(Acted { run, message, is_repeat, needs_second_key })
     }

@@ -72,6 +72,8 @@ pub struct ActionRequest {
     /// Version of the run they saw.
     pub version: Option<u64>,
     pub fix: Option<HandMade>,
+    /// The machine on which they heal the run in the foreground; none: any worker may take it.
+    pub machine: Option<String>,
 }
 
 /// What came of an action.

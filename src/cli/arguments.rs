@@ -324,6 +324,7 @@ pub(super) enum OperatorCommand {
     /// Add an operator and print their token, which is shown this once
     Add {
         /// Their name: letters, digits, and . _ - @ + or blanks between them
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// viewer reads; operator also decides; admin also verifies and exports the audit
         #[arg(long, value_name = "ROLE")]

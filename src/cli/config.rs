@@ -110,7 +110,8 @@ fn service(config: &Config, row: &mut impl FnMut(&str, String)) {
         server.tls.as_ref().map_or("none".to_owned(), |(chain, key)| format!("{} {}", shown(chain), shown(key))),
     );
     row("server.public_reads", server.public_reads.to_string());
-    row("server.bounds", format!("{} connections, {} streams", server.max_connections, server.max_streams));
+    let (all, of_one) = (server.max_connections, server.max_connections_per_address);
+    row("server.bounds", format!("{all} connections ({of_one} of one address), {} streams", server.max_streams));
     row("server.workers", server.workers.to_string());
     row("server.trusted_proxies", or_none(&server.trusted_proxies));
     let access = &config.access;

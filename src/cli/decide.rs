@@ -51,7 +51,7 @@ pub(super) async fn human_fix(context: &Context, decide: Decide, fix: Fix) -> En
 /// Acts and tells what came of it.
 async fn decided(context: &Context, kind: ActionKind, decide: Decide) -> Result<Acted, CliError> {
     let backlog = context.backlog().await?;
-    let (id, acted) = act(context, backlog.as_ref(), kind, decide, None).await?;
+    let (id, acted) = act(context, backlog.as_ref(), kind, decide, None, None).await?;
     if context.is_json {
         // Said first: should the run not be readable now, the decision stands all the same.
         out::note(&acted.message);
@@ -72,14 +72,15 @@ async fn heal_again(context: &Context, kind: ActionKind, decide: Decide, fix: Op
     let app = context.open().await?;
     let run = app.backlog.run(app.backlog.resolve(&decide.run).await?).await?.run;
     let decide = Decide { run: run.id.to_string(), ..decide };
-    let is_of_elsewhere = run.order.machine.is_some_and(|it| it != this_machine());
+    let here = this_machine();
+    let is_of_elsewhere = run.order.is_of_a_path() && run.order.machine.as_ref().is_some_and(|it| *it != here);
     if is_of_elsewhere {
         out::note("the run's repository is on another machine; it is worked on there");
     }
-    if is_of_elsewhere || app.engine.has_workers() {
+    if is_of_elsewhere || app.engine.has_workers_for(&run).await? {
         return hand_over(context, app.backlog.as_ref(), kind, decide, fix).await;
     }
-    let (id, acted) = act(context, app.backlog.as_ref(), kind, decide, fix).await?;
+    let (id, acted) = act(context, app.backlog.as_ref(), kind, decide, fix, Some(here)).await?;
     out::note(&acted.message);
     in_foreground(context, &app, id).await?;
     Ok(finish(context, &app.backlog.run(id).await?))
@@ -93,7 +94,7 @@ async fn hand_over(
     decide: Decide,
     fix: Option<HandMade>,
 ) -> Ended {
-    let (id, acted) = act(context, backlog, kind, decide, fix).await?;
+    let (id, acted) = act(context, backlog, kind, decide, fix, None).await?;
     out::note(&clean(&acted.message));
     let detail = backlog.run(id).await?;
     if context.is_json {
@@ -104,12 +105,14 @@ async fn hand_over(
     Ok(code_of(&detail.run))
 }
 
+/// Acts. With `machine`, the run is left to that one.
 async fn act(
     context: &Context,
     backlog: &dyn Backlog,
     kind: ActionKind,
     decide: Decide,
     fix: Option<HandMade>,
+    machine: Option<String>,
 ) -> Result<(RunId, Acted), CliError> {
     let id = backlog.resolve(&decide.run).await?;
     let fix = match fix {
@@ -126,6 +129,7 @@ async fn act(
         rev: decide.rev,
         version: None,
         fix,
+        machine,
     };
     Ok((id, backlog.act(id, request).await?))
 }

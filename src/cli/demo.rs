@@ -3,6 +3,7 @@ use crate::cli::Context;
 use crate::cli::error::{CliError, Ended, FAILED, OK};
 use crate::cli::follow::Progress;
 use crate::cli::out;
+use crate::cli::signals::Signals;
 use crate::demo::{Expected, Story, stories};
 use crate::domain::{RunDetail, Status};
 use crate::wiring::{App, LocalOrder};
@@ -83,10 +84,11 @@ async fn tell(app: &App, story: &Story, place: &Path, max_attempts: u32) -> Resu
     let mut progress = Progress::new(app.backlog.as_ref(), run.id).with_prefix("    ".to_owned());
     let work = worker.follow(run.id, &shutdown);
     tokio::pin!(work);
+    let mut signals = Signals::listen()?;
     let ended = tokio::select! {
         ended = &mut work => ended,
         error = progress.endlessly() => return Err(error.into()),
-        _ = crate::cli::worker::stop_signal() => {
+        _ = signals.next() => {
             shutdown.cancel();
             let _ = work.await;
             return Err(CliError { code: 130, text: "stopped".to_owned() });

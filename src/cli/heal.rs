@@ -5,6 +5,7 @@ use crate::cli::arguments::Heal;
 use crate::cli::error::{CliError, Ended, REFUSED};
 use crate::cli::follow::{Progress, finish};
 use crate::cli::out;
+use crate::cli::signals::{Signal, Signals};
 use crate::config::checked::{check_attempts, parse_duration};
 use crate::domain::{Order, Reason, Run, RunId};
 use crate::wiring::{App, LocalOrder};
@@ -44,12 +45,13 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
     let mut progress = Progress::new(app.backlog.as_ref(), id);
     let work = worker.follow(id, &shutdown);
     tokio::pin!(work);
+    let mut signals = Signals::listen()?;
     let ended = tokio::select! {
         ended = &mut work => ended,
         error = progress.endlessly() => return Err(error.into()),
-        signal = crate::cli::worker::stop_signal() => {
+        signal = signals.next() => {
             progress.clear();
-            if signal == crate::cli::worker::Signal::Interrupt {
+            if signal == Signal::Interrupt {
                 let request = ActionRequest {
                     kind: ActionKind::Abort,
                     by: context.config.operator.clone(),
@@ -58,6 +60,7 @@ pub(super) async fn in_foreground(context: &Context, app: &App, id: RunId) -> Re
                     rev: None,
                     version: None,
                     fix: None,
+                    machine: None,
                 };
                 app.backlog.act(id, request).await?;
             } else {

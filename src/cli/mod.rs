@@ -19,6 +19,7 @@ mod out;
 mod runs;
 mod serve;
 mod show;
+mod signals;
 mod store;
 mod worker;
 
@@ -26,6 +27,7 @@ use crate::backlog::Backlog;
 use crate::backlog::remote::Remote;
 use crate::cli::arguments::{Arguments, Color, Command, ConfigCommand};
 use crate::cli::error::{CliError, Ended, OK, USAGE, exit};
+use crate::cli::signals::Signals;
 use crate::config::checked::Flags;
 use crate::config::log::LogFormat;
 use crate::config::{Config, Environment};
@@ -115,6 +117,10 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Ended {
+    // First of all: a service that is stopped while it starts ends in good order.
+    let is_service = matches!(arguments.command, Some(Command::Worker(_) | Command::Serve(_)));
+    let since_start = is_service.then(Signals::listen).transpose()?;
+    let signals = || since_start.map_or_else(Signals::listen, Ok);
     let global = arguments.global;
     let environment = Environment::of_this_process();
     let flags = Flags {
@@ -149,7 +155,7 @@ async fn run(arguments: Arguments) -> Ended {
     }
     let config = Config::load(&environment, &flags)?;
     let context = Context { config, environment, is_json: global.json, color: global.color };
-    if is_log_asked && !matches!(arguments.command, Some(Command::Worker { .. } | Command::Serve(_))) {
+    if is_log_asked && !is_service {
         context.start_log(None)?;
     }
     match arguments.command {
@@ -172,9 +178,9 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
-        Some(Command::Worker(asked)) => worker::run(&context, &asked).await,
+        Some(Command::Worker(asked)) => worker::run(&context, &asked, signals()?).await,
         Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
-        Some(Command::Serve(serve)) => serve::run(&context, serve).await,
+        Some(Command::Serve(serve)) => serve::run(&context, serve, signals()?).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,

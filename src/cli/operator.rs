@@ -4,7 +4,6 @@ use crate::cli::Context;
 use crate::cli::arguments::OperatorCommand;
 use crate::cli::error::{CliError, Ended, FAILED, OK, PRECONDITION, REFUSED, USAGE};
 use crate::cli::out;
-use crate::config::checked::checked_operator;
 use crate::domain::{Operator, Role};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, Read as _};
@@ -22,7 +21,7 @@ pub(super) async fn run(context: &Context, command: OperatorCommand) -> Ended {
     let by = &context.config.operator;
     match command {
         OperatorCommand::Add { name, role, password_stdin } => {
-            let name = checked_operator(&name).map_err(CliError::usage)?;
+            Operator::check_name(&name).map_err(CliError::usage)?;
             let role: Role = role.parse().map_err(|it| CliError::usage(format!("--role: {it}")))?;
             let password = if password_stdin { Some(read_password()?) } else { None };
             let (operator, token) = registry().await?.add(&name, role, password, by).await?;

@@ -7,6 +7,10 @@ use crate::domain::{Run, RunQuery};
 use crate::evidence::text::clean_line;
 use serde_json::json;
 
+/// Says why what is queued stays so.
+pub(super) const IDLE: &str =
+    "no worker is running: `paramedic worker`, a server with workers, or an open console takes what is queued";
+
 pub(super) async fn run(context: &Context, status: Option<&str>, repository: Option<String>, limit: u64) -> Ended {
     let status = status.map(str::parse).transpose().map_err(|it: String| CliError::usage(format!("--status: {it}")))?;
     let backlog = context.backlog().await?;
@@ -22,6 +26,10 @@ pub(super) async fn run(context: &Context, status: Option<&str>, repository: Opt
     }
     out::line(table(&runs).trim_end());
     let shown = u64::try_from(runs.len()).unwrap_or(u64::MAX);
+    let summary = backlog.summary().await?;
+    if summary.queued > 0 && summary.workers == Some(0) {
+        out::note(IDLE);
+    }
     if shown < total {
         out::note(&format!("{shown} of {total} shown; --limit shows more"));
     }

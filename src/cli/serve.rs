@@ -3,17 +3,16 @@ use crate::cli::Context;
 use crate::cli::arguments::Serve;
 use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
-use crate::cli::worker::stop_on_signals;
+use crate::cli::signals::{Signal, Signals};
 use crate::engine::worker::Shutdown;
 use crate::http::server::{ServeError, check_address};
 use crate::http::tls::Tls;
 use crate::http::{Server, Service};
 use crate::wiring::{App, desk, http_settings};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
+pub(super) async fn run(context: &Context, serve: Serve, mut signals: Signals) -> Ended {
     let mut section = context.config.server.clone();
     section.listen = serve.listen.unwrap_or(section.listen);
     section.tls = serve.tls_cert.zip(serve.tls_key).or(section.tls);
@@ -21,14 +20,13 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let settings = http_settings(&section, context.config.log.metrics);
     check_address(&settings.listen)?;
     context.start_log(serve.log_format)?;
-    let app = context.open().await?;
+    let Some(app) = signals.unless_asked_to_stop(context.open()).await else { return Ok(OK) };
+    let app = app?;
     let server = Server::bind(&settings).await?;
     let metrics = app.metrics();
     let notifier = app.notifier(&context.config, Some(metrics.clone())).map_err(CliError::usage)?;
     let mut service = app.service(&context.config, settings, metrics.clone()).map_err(CliError::usage)?;
     service.webhook = app.webhook(&context.config).map_err(CliError::usage)?;
-    // From here on a signal is not missed.
-    let mut signals = Signals::listen()?;
     tell(context, &app, &server).await?;
     let desk = desk(&app.engine, &context.config, &context.environment).map_err(CliError::failed)?;
     service.desk = Some(desk);
@@ -49,11 +47,11 @@ pub(super) async fn run(context: &Context, serve: Serve) -> Ended {
     let tls = server.tls();
     let serving = tokio::spawn(server.run(service));
     let stopping = async {
-        signals.stop(tls.as_ref()).await;
+        asked_to_stop(&mut signals, tls.as_ref()).await;
         out::note("stopping: requests and runs under way may finish; stop again to give the runs back at once");
         stop.finish();
         shutdown.cancel();
-        stop_on_signals(&stop).await
+        signals.hand_on(&stop).await
     };
     let ending = async {
         let (worked, ()) = tokio::join!(working, stop.asked());
@@ -91,35 +89,14 @@ async fn tell(context: &Context, app: &App, server: &Server) -> Result<(), CliEr
     Ok(())
 }
 
-/// The signals a server minds.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(|it| CliError::failed(format!("cannot wait for signals: {it}")));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits until one asks to stop. Where there is a certificate, SIGHUP reads it again.
-    async fn stop(&mut self, tls: Option<&Tls>) {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
-                _ = self.hangup.recv() => match tls.map(Tls::reload) {
-                    None => return,
-                    Some(Ok(())) => out::note("the certificate was read again"),
-                    Some(Err(error)) => out::note(&format!("the certificate stays as it was: {error}")),
-                },
-            }
+/// Waits until a signal asks to stop. Where there is a certificate, SIGHUP reads it again.
+async fn asked_to_stop(signals: &mut Signals, tls: Option<&Tls>) {
+    loop {
+        let signal = signals.next().await;
+        let Some(tls) = tls.filter(|_| signal == Signal::Hangup) else { return };
+        match tls.reload() {
+            Ok(()) => out::note("the certificate was read again"),
+            Err(error) => out::note(&format!("the certificate stays as it was: {error}")),
         }
     }
 }

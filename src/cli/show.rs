@@ -2,6 +2,7 @@
 use crate::cli::Context;
 use crate::cli::error::{Ended, OK};
 use crate::cli::out;
+use crate::cli::runs::IDLE;
 use crate::domain::{Attempt, RunDetail, Source, Status, Verdict};
 use crate::evidence::text::clean_line;
 use std::fmt::Write as _;
@@ -18,6 +19,9 @@ pub(super) async fn run(context: &Context, run: &str) -> Ended {
     for attempt in &detail.attempts {
         text.push('\n');
         text.push_str(&attempt_text(attempt));
+    }
+    if detail.run.status == Status::Queued && backlog.summary().await?.workers == Some(0) {
+        out::note(IDLE);
     }
     text.push_str("\noutputs\n");
     for (name, bytes) in backlog.outputs(id).await? {

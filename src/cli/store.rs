@@ -15,6 +15,10 @@ pub(super) async fn run(context: &Context, command: &StoreCommand) -> Ended {
 }
 
 async fn backup(context: &Context, file: &Path) -> Ended {
+    if file.symlink_metadata().is_ok() {
+        let text = format!("{} is there already, and a backup overwrites nothing; name a new file", file.display());
+        return Err(CliError::usage(text));
+    }
     let bytes = wiring::backup(&context.config, file).await.map_err(CliError::failed)?;
     if context.is_json {
         out::json(&serde_json::json!({ "file": file, "bytes": bytes }));

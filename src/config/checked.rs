@@ -11,6 +11,7 @@ use crate::config::server::Server;
 use crate::config::webhook::WebhookSettings;
 use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
+use crate::domain::Operator;
 use crate::domain::names::named;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -195,6 +196,7 @@ impl Config {
             .or(raw.operator)
             .or_else(|| environment.first(&["USER", "LOGNAME"]).map(str::to_owned))
             .unwrap_or_else(|| "operator".to_owned());
+        Operator::check_name(&operator).map_err(ConfigError)?;
         let in_environment = Secret::of_environment(environment, "PARAMEDIC_DATABASE")?;
         let database =
             flags.database.clone().or_else(|| in_environment.map(|it| it.reveal().to_owned())).or(raw.database);
@@ -217,7 +219,7 @@ impl Config {
             safe_mode,
             max_attempts,
             timeout,
-            operator: checked_operator(&operator).map_err(ConfigError)?,
+            operator,
             theme,
             keymap: raw.keymap.map(PathBuf::from),
             sandbox,
@@ -282,15 +284,6 @@ pub fn check_attempts(n: u32) -> Result<u32, String> {
     } else {
         Err(format!("{n} attempts are not possible, choose 1 to {MAX_ATTEMPTS}"))
     }
-}
-
-/// Checks an operator's name: printable, without blanks at the ends or a colon, at most 64 characters.
-pub fn checked_operator(name: &str) -> Result<String, String> {
-    let is_fine = !name.is_empty()
-        && name.chars().count() <= 64
-        && name.trim() == name
-        && name.chars().all(|it| it.is_alphanumeric() || "._-@ +".contains(it));
-    if is_fine { Ok(name.to_owned()) } else { Err(format!("{name:?} cannot be an operator's name")) }
 }
 
 /// Parses a duration like `90s`, `10m`, `1h30m` or plain seconds; from one second to a day.
@@ -402,6 +395,9 @@ mod tests {
             let environment = environment(&[("HOME", "/nowhere"), (name, value)]);
             assert!(Config::load(&environment, &Flags::default()).is_err(), "{name}");
         }
-        assert!(checked_operator("a:b").is_err() && checked_operator("\u{1b}[31m").is_err());
+        for odd in ["a:b", "\u{1b}[31m", "system"] {
+            let flags = Flags { operator: Some(odd.to_owned()), ..Flags::default() };
+            assert!(Config::load(&environment(&[("HOME", "/nowhere")]), &flags).is_err(), "{odd}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 const LISTEN: &str = "127.0.0.1:7171";
 const MAX_CONNECTIONS: u32 = 1_024;
+const PER_ADDRESS: u32 = 256;
 const MAX_STREAMS: u32 = 256;
 
 /// What a settings file may say of the server.
@@ -21,6 +22,9 @@ pub struct RawServer {
     pub public_reads: Option<bool>,
     /// Connections at once, 1 to 100,000; further ones wait. Default 1024.
     pub max_connections: Option<u32>,
+    /// Connections of one address at once, 0 (any number) to `max_connections`; further ones are closed. Loopback and trusted proxies are not
+    /// counted. Default 256, or `max_connections` where that is less.
+    pub max_connections_per_address: Option<u32>,
     /// Streams of events at once, 0 to `max_connections`. Default 256, or half of `max_connections` where that is less.
     pub max_streams: Option<u32>,
     /// Workers in the server's process, 0 to 64. Default 1.
@@ -39,6 +43,7 @@ impl RawServer {
             tls_key: over.tls_key.or(self.tls_key),
             public_reads: over.public_reads.or(self.public_reads),
             max_connections: over.max_connections.or(self.max_connections),
+            max_connections_per_address: over.max_connections_per_address.or(self.max_connections_per_address),
             max_streams: over.max_streams.or(self.max_streams),
             workers: over.workers.or(self.workers),
             trusted_proxies: over.trusted_proxies.or(self.trusted_proxies),
@@ -54,6 +59,7 @@ pub struct Server {
     pub tls: Option<(PathBuf, PathBuf)>,
     pub public_reads: bool,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
     pub max_streams: usize,
     pub workers: u16,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -72,6 +78,11 @@ impl Server {
         if !(1..=100_000).contains(&max_connections) {
             return Err(ConfigError("server.max_connections: choose 1 to 100000".to_owned()));
         }
+        let max_connections_per_address = raw.max_connections_per_address.unwrap_or(PER_ADDRESS.min(max_connections));
+        if max_connections_per_address > max_connections {
+            let text = "server.max_connections_per_address: this is more than `max_connections`";
+            return Err(ConfigError(text.to_owned()));
+        }
         let max_streams = raw.max_streams.unwrap_or(MAX_STREAMS.min(max_connections / 2));
         if max_streams > max_connections {
             return Err(ConfigError("server.max_streams: this is more than `max_connections`".to_owned()));
@@ -85,6 +96,7 @@ impl Server {
             tls,
             public_reads: raw.public_reads.unwrap_or(false),
             max_connections: max_connections as usize,
+            max_connections_per_address: max_connections_per_address as usize,
             max_streams: max_streams as usize,
             workers,
             trusted_proxies: raw.trusted_proxies.unwrap_or_default(),
@@ -100,10 +112,15 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let checked = |text: &str| Server::checked(toml::from_str::<RawServer>(text).unwrap());
         assert_eq!(checked("").unwrap().listen, LISTEN);
-        assert_eq!(checked("max_connections = 10").unwrap().max_streams, 5);
-        for wrong in
-            ["tls_cert = \"c\"", "max_connections = 0", "max_connections = 9\nmax_streams = 10", "workers = 65"]
-        {
+        let small = checked("max_connections = 10").unwrap();
+        assert_eq!((small.max_streams, small.max_connections_per_address), (5, 10));
+        for wrong in [
+            "tls_cert = \"c\"",
+            "max_connections = 0",
+            "max_connections = 9\nmax_streams = 10",
+            "max_connections = 9\nmax_connections_per_address = 10",
+            "workers = 65",
+        ] {
             assert!(checked(wrong).is_err(), "{wrong}");
         }
         assert!(toml::from_str::<RawServer>("cors = true").is_err());

@@ -15,7 +15,7 @@ pub struct Chrome {
     pub look: Rect,
     /// Keys that decide.
     pub decide: Rect,
-    /// Notice or health.
+    /// Notice or health; its last line, if it has more.
     pub status: Rect,
 }
 
@@ -24,15 +24,15 @@ pub const fn is_too_small(columns: u16, rows: u16) -> bool {
     columns < MIN_COLUMNS || rows < MIN_ROWS
 }
 
-/// Divides the window.
-pub fn chrome(columns: u16, rows: u16) -> Chrome {
+/// Divides the window, with `foot` lines for what is said at the bottom.
+pub fn chrome(columns: u16, rows: u16, foot: u16) -> Chrome {
     let line = |y: u16| Rect::new(0, y.min(rows.saturating_sub(1)), columns, rows.min(1));
-    let body = Rect::new(0, 1.min(rows), columns, rows.saturating_sub(4));
+    let body = Rect::new(0, 1.min(rows), columns, rows.saturating_sub(foot + 3));
     Chrome {
         top: line(0),
         body,
-        look: line(rows.saturating_sub(3)),
-        decide: line(rows.saturating_sub(2)),
+        look: line(rows.saturating_sub(foot + 2)),
+        decide: line(rows.saturating_sub(foot + 1)),
         status: line(rows.saturating_sub(1)),
     }
 }
@@ -166,7 +166,8 @@ mod tests {
     fn the_parts_of_a_screen_never_overlap_or_leave_it() {
         for (columns, rows) in [(60, 16), (80, 24), (119, 30), (120, 36), (160, 48), (300, 100), (1, 1), (0, 0)] {
             let all = Rect::new(0, 0, columns, rows);
-            let chrome = chrome(columns, rows);
+            let (one, chrome) = (chrome(columns, rows, 1), chrome(columns, rows, 2));
+            assert!(chrome.look.y <= one.look.y && chrome.body.height <= one.body.height);
             let queue = queue(chrome.body);
             let run = run(chrome.body);
             let review = review(chrome.body, true);

@@ -19,6 +19,9 @@ pub struct Summary {
     pub total: u64,
     /// Share of ended runs (fixed, escalated, resolved, aborted) that an agent fixed, in percent with two decimals; 0 without any.
     pub ai_success_rate: f64,
+    /// Processes that take runs from the queue right now; only where the whole backlog is summed up
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workers: Option<u64>,
 }
 
 /// The same for one repository.

@@ -5,6 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Who did what no person and no agent did; nobody may be called that.
+const SYSTEM: &str = "system";
+const MAX_NAME_CHARS: usize = 64;
+
 named! {
     /// What an operator may do. Each may do what the ones before may.
     Role {
@@ -39,4 +43,65 @@ pub struct Operator {
     pub created_at: Timestamp,
     /// Since when nothing of theirs is accepted any more.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl Operator {
+    /// Refuses what cannot be anybody's name; the error says what can.
+    pub fn check_name(name: &str) -> Result<(), String> {
+        if name.to_lowercase() == SYSTEM {
+            return Err(format!("{name:?} is what the program calls itself; choose another name"));
+        }
+        let is_fine = name.chars().count() <= MAX_NAME_CHARS
+            && name.starts_with(|it: char| it.is_alphanumeric() || it == '_')
+            && !name.ends_with(' ')
+            && !name.contains("  ")
+            && name.chars().all(|it| it.is_alphanumeric() || "._-@ +".contains(it));
+        if is_fine {
+            return Ok(());
+        }
+        let begin: String = name.chars().take(MAX_NAME_CHARS).collect();
+        Err(format!(
+            "{begin:?} cannot be a name: take 1 to {MAX_NAME_CHARS} letters, digits, . _ - @ + and single blanks, beginning with a letter, digit or _"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_can_be_read_and_typed() {
+        for fine in ["ann", "Ann Lee", "_www", "ann.lee+ci@example.org", "Jörg", "7", "systems"] {
+            assert_eq!(Operator::check_name(fine), Ok(()), "{fine}");
+        }
+        let long = "a".repeat(65);
+        for odd in [
+            "",
+            " ",
+            "-x",
+            "--role",
+            ".",
+            "..",
+            "@",
+            " ann",
+            "ann ",
+            "a  b",
+            "a:b",
+            "a/b",
+            "a\nb",
+            "\u{1b}[31m",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\0",
+            &long,
+        ] {
+            let why = Operator::check_name(odd).unwrap_err();
+            assert!(why.contains("letters, digits") && !why.contains(char::is_control) && why.len() < 400, "{why}");
+        }
+        assert!(Operator::check_name(&"é".repeat(64)).is_ok());
+        for reserved in ["system", "System"] {
+            assert!(Operator::check_name(reserved).unwrap_err().contains("choose another"));
+        }
+    }
 }

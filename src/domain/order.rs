@@ -25,7 +25,8 @@ pub struct Instruction {
 pub struct Order {
     /// The local repository. Empty: each worker finds its own copy by the run's repository name and its settings.
     pub repo_path: String,
-    /// The machine that path is of: workers of other machines leave the run alone. None: any may take it.
+    /// The machine that path is of, or where somebody has the run healed in the foreground: workers of other machines leave it alone. None: any
+    /// may take it.
     pub machine: Option<String>,
     /// The command whose red is healed, run by `sh -c` in the root of the tree; none = discover it.
     pub test_command: Option<String>,
@@ -47,6 +48,13 @@ pub struct Order {
     pub requested_by: Option<String>,
     /// Name of the workflow or pipeline that failed, as CI calls it.
     pub workflow: Option<String>,
+}
+
+impl Order {
+    /// Whether the path of a machine says where the repository is, so that the run stays there.
+    pub fn is_of_a_path(&self) -> bool {
+        !self.repo_path.is_empty()
+    }
 }
 
 /// What a person handed in for the next attempt.

@@ -44,6 +44,16 @@ pub enum Illegal {
     NotThisPerson(String),
 }
 
+impl Transition {
+    /// Opens the run to workers of every machine, if its repository is not on one.
+    fn for_any_machine(mut self) -> Self {
+        if !self.run.order.is_of_a_path() {
+            self.run.order.machine = None;
+        }
+        self
+    }
+}
+
 impl Run {
     fn next(&self, now: Timestamp) -> Self {
         Self { version: self.version + 1, updated_at: now, ..self.clone() }
@@ -85,7 +95,7 @@ impl Run {
 
     /// The run is taken back from a worker that gave no sign of life; the fact says so (`leaseLost`), for whoever counts such losses.
     pub fn lost(&self, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
-        let mut released = self.released(why, now)?;
+        let mut released = self.released(why, now)?.for_any_machine();
         for event in &mut released.events {
             event.payload = json!({ "leaseLost": true });
         }
@@ -94,7 +104,7 @@ impl Run {
 
     /// The worker stops in an orderly way: `attempt`, the one it was in, ends without counting, and what a person handed in is kept for the next.
     pub fn given_back(&self, attempt: Option<Attempt>, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
-        let mut released = self.released(why, now)?;
+        let mut released = self.released(why, now)?.for_any_machine();
         let Some(mut attempt) = attempt.filter(|it| it.status == AttemptStatus::Running) else { return Ok(released) };
         attempt.status = AttemptStatus::Failed;
         attempt.failure_reason = Some(format!("given back, does not count: {why}"));
@@ -269,6 +279,11 @@ impl Run {
         if self.status != Status::Fixed {
             return Err(self.illegal("approve"));
         }
+        if self.approved_by.iter().any(|it| it == by) {
+            self.check_seen(attempts, decision.rev, None)?;
+            let message = format!("{by} already approved; the second key must be another person's");
+            return Ok(Decided::AlreadyDone(message));
+        }
         self.check_seen(attempts, decision.rev, decision.version)?;
         let Some(attempt) = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded) else {
             return Err(self.illegal("approve"));
@@ -288,11 +303,6 @@ impl Run {
         }
         if needs_two && self.order.requested_by.as_deref() == Some(by) {
             return Err(Illegal::NotThisPerson(format!("{by} ordered this change; two other people must approve it")));
-        }
-        if needs_two && self.approved_by.iter().any(|it| it == by) {
-            return Err(Illegal::NotThisPerson(format!(
-                "{by} already approved; the second key must be another person's"
-            )));
         }
         let mut run = self.next(decision.now);
         run.approved_by.push(by.to_owned());
@@ -357,10 +367,14 @@ impl Run {
 
     /// A person asks for another round with a fresh budget.
     pub fn retry(&self, decision: &Decision<'_>) -> Result<Decided, Illegal> {
-        if self.status == Status::Queued {
+        // Left to a machine that is perhaps not there any more, it may be asked for by others.
+        let is_left_behind = !self.order.is_of_a_path()
+            && self.order.machine.is_some()
+            && self.order.machine.as_deref() != decision.machine;
+        if self.status == Status::Queued && !is_left_behind {
             return Ok(Decided::AlreadyDone("already in the queue".to_owned()));
         }
-        if !matches!(self.status, Status::Fixed | Status::Escalated | Status::Aborted) {
+        if !matches!(self.status, Status::Queued | Status::Fixed | Status::Escalated | Status::Aborted) {
             return Err(self.illegal("retry"));
         }
         self.check_seen(&[], None, decision.version)?;
@@ -398,7 +412,12 @@ impl Run {
     }
 
     fn requeued(&self, decision: &Decision<'_>) -> Self {
+        let mut order = self.order.clone();
+        if !order.is_of_a_path() {
+            order.machine = decision.machine.map(str::to_owned);
+        }
         Self {
+            order,
             status: Status::Queued,
             escalation_reason: None,
             escalation_note: None,
@@ -423,6 +442,8 @@ pub struct Decision<'a> {
     pub rev: Option<&'a str>,
     /// The version of the run that the person looked at.
     pub version: Option<u64>,
+    /// The machine on which who decides heals the run in the foreground: no worker elsewhere is to take it from them.
+    pub machine: Option<&'a str>,
     pub now: Timestamp,
 }
 

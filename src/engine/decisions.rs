@@ -35,6 +35,8 @@ pub struct Operator {
     pub note: Option<String>,
     pub rev: Option<String>,
     pub version: Option<u64>,
+    /// See [`Decision::machine`].
+    pub machine: Option<String>,
 }
 
 /// What came of it.
@@ -58,6 +60,7 @@ impl Engine {
                 note: note.as_deref(),
                 rev: operator.rev.as_deref(),
                 version: operator.version,
+                machine: operator.machine.as_deref(),
                 now: self.clock.now(),
             };
             if !matches!(action, Action::Approve | Action::Deny) {

@@ -177,7 +177,8 @@ async fn act(
         return Err(Problem::new(StatusCode::CONFLICT, "conflict", message));
     }
     let version = required.or(version);
-    let decision = ActionRequest { kind, by: person.name.clone(), is_authenticated: true, note, rev, version, fix };
+    let (by, machine) = (person.name.clone(), None);
+    let decision = ActionRequest { kind, by, is_authenticated: true, note, rev, version, fix, machine };
     let (backlog, guard) = (service.backlog.clone(), service.guard.clone());
     let carried_out = service.tasks.spawn(async move {
         let acted = backlog.act(id, decision).await;

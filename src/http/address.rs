@@ -17,13 +17,18 @@ impl TrustedProxies {
         texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether this is the address of one of them.
+    pub fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|it| it.contains(&address))
+    }
+
     /// Returns the address of who asks. `X-Forwarded-For` is read from its end, where the nearest proxy wrote, up to the first address that is
     /// no trusted proxy's: what stands before it is only what that client says.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let values: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|it| it.to_str().ok()).collect();
         for text in values.iter().rev().flat_map(|it| it.rsplit(',')) {
-            if !self.0.iter().any(|it| it.contains(&client)) {
+            if !self.trust(client) {
                 break;
             }
             let Some(address) = parse(text.trim()) else { break };

@@ -33,6 +33,11 @@ impl Guard {
         &self.gate
     }
 
+    /// Returns the proxies that the settings trust.
+    pub fn proxies(&self) -> Arc<TrustedProxies> {
+        self.proxies.clone()
+    }
+
     /// Returns the address a request comes from; proxies are believed where the settings trust them.
     pub fn address(&self, parts: &Parts) -> IpAddr {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|it| it.0.ip());

@@ -11,6 +11,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bodies are counted in pieces of this many bytes.
 const PIECE: usize = 4_096;
+/// Bodies up to this size share the memory that the program holds anyway.
+const SMALL: usize = 1 << 20;
+/// What is set aside for a larger one. It takes only what is written to it; and above 32 MiB glibc maps memory of its own, which goes back to the
+/// system with the body. Smaller blocks would stay behind, and many large bodies would cost twice their room.
+const MAPPED: usize = (32 << 20) + 1;
 
 /// Room for the bodies that are being read or worked on, so that many large ones at once cannot use up the memory.
 #[derive(Debug, Clone)]
@@ -26,11 +31,12 @@ impl Room {
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
-        let full = |_| {
-            Problem::unavailable("the server has too many large requests at once; try again in a moment").and_close()
-        };
-        self.pieces.clone().try_acquire_many_owned(pieces).map_err(full)
+        self.pieces.clone().try_acquire_many_owned(pieces).map_err(|_| full())
     }
+}
+
+fn full() -> Problem {
+    Problem::unavailable("the server has too many large requests at once; try again in a moment").and_close()
 }
 
 /// A whole body. Its room is given back when it is dropped.
@@ -40,16 +46,27 @@ pub struct Whole {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads the body of a request, at most `max` bytes: larger is 413, at once where the head says so, and too slow is 408.
-pub async fn read(request: Request, max: usize, room: &Room, settings: &Settings) -> Result<Whole, Problem> {
-    let announced = content_length(request.headers());
-    if announced.is_some_and(|it| it > max as u64) {
-        return Err(Problem::too_large(max));
-    }
-    collect(request.into_body(), max, room, settings).await
+/// Refuses a body that is larger than `max` bytes by what its head says. Returns what it says.
+pub fn announced(headers: &HeaderMap, max: usize) -> Result<Option<usize>, Problem> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok()) else {
+        return Ok(None);
+    };
+    usize::try_from(length).ok().filter(|it| *it <= max).map(Some).ok_or_else(|| Problem::too_large(max))
 }
 
-async fn collect(mut body: Body, max: usize, room: &Room, settings: &Settings) -> Result<Whole, Problem> {
+/// Reads the body of a request, at most `max` bytes: larger is 413, at once where the head says so, and too slow is 408.
+pub async fn read(request: Request, max: usize, room: &Room, settings: &Settings) -> Result<Whole, Problem> {
+    let announced = announced(request.headers(), max)?;
+    collect(request.into_body(), announced, max, room, settings).await
+}
+
+async fn collect(
+    mut body: Body,
+    announced: Option<usize>,
+    max: usize,
+    room: &Room,
+    settings: &Settings,
+) -> Result<Whole, Problem> {
     let deadline = Instant::now() + settings.body_timeout;
     let mut bytes = Vec::new();
     let mut held: Option<OwnedSemaphorePermit> = None;
@@ -68,21 +85,31 @@ async fn collect(mut body: Body, max: usize, room: &Room, settings: &Settings) -
         if total > max {
             return Err(Problem::too_large(max));
         }
+        let (capacity, counted) = place(total, announced);
         let n_held = held.as_ref().map_or(0, |it| it.num_permits() * PIECE);
-        if total > n_held {
-            let more = room.take(total - n_held)?;
+        if counted > n_held {
+            let more = room.take(counted - n_held)?;
             match &mut held {
                 Some(held) => held.merge(more),
                 None => held = Some(more),
             }
         }
+        let more = capacity.max(total) - bytes.len();
+        bytes.try_reserve_exact(more).map_err(|_| full())?;
         bytes.extend_from_slice(&data);
     }
     Ok(Whole { bytes: bytes.into(), _room: held })
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// Returns how many bytes to set aside for a body of which `total` have come, and how many of them count: what is announced counts as it comes,
+/// so that nobody takes up room with a promise; a small one of unknown length counts as it is set aside.
+fn place(total: usize, announced: Option<usize>) -> (usize, usize) {
+    let expected = announced.unwrap_or_else(|| total.next_power_of_two());
+    match announced {
+        _ if expected > SMALL => (MAPPED, total),
+        Some(announced) => (announced, total),
+        None => (expected, expected),
+    }
 }
 
 /// Whether the content type is this one, whatever its parameters.

@@ -139,7 +139,7 @@ impl<C: Clock> std::fmt::Debug for Limit<C> {
 }
 
 /// What is counted as one address: of IPv6 the network, because a single machine has that many of them.
-fn source(address: IpAddr) -> IpAddr {
+pub(super) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod metrics_of_runs;
 pub mod observe;
 pub mod outputs;
+mod places;
 pub mod query;
 pub mod router;
 pub mod runs;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub metrics: metrics::Audience,
     /// Connections at once; further ones wait.
     pub max_connections: usize,
+    /// Connections of one address at once; further ones are closed. 0 = any number. Loopback and trusted proxies are not counted.
+    pub max_connections_per_address: usize,
     /// Streams of events at once.
     pub max_streams: usize,
     /// Bytes of one body that a route takes, where it says nothing else.
@@ -86,6 +89,7 @@ impl Default for Settings {
             public_reads: false,
             metrics: metrics::Audience::Loopback,
             max_connections: 1_024,
+            max_connections_per_address: 256,
             max_streams: 256,
             max_body: 1024 * 1024,
             max_bodies: 256 * 1024 * 1024,

@@ -1,10 +1,14 @@
 //! The connections: accepted, bounded, watched, and ended in good order.
+use crate::http::places::{Place, Places};
 use crate::http::router::router;
 use crate::http::stalling::Stalling;
+use crate::http::stream::STREAM;
 use crate::http::tls::Tls;
 use crate::http::{Service, Settings};
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::header::CONTENT_TYPE;
+use futures::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -13,10 +17,10 @@ use listenfd::ListenFd;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -104,8 +108,9 @@ impl Server {
             shutdown: shutdown.clone(),
         });
         let connections = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(service.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        shutdown.run_until_cancelled(accept(&self.listener, &slots, &connections, &serving)).await;
+        let Settings { max_connections, max_connections_per_address, .. } = *service.settings;
+        let places = Places::new(max_connections, max_connections_per_address, service.guard.proxies());
+        shutdown.run_until_cancelled(accept(&self.listener, &places, &connections, &serving)).await;
         drop(self.listener);
         connections.close();
         service.tasks.close();
@@ -145,13 +150,21 @@ struct Serving {
     shutdown: CancellationToken,
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>, connections: &TaskTracker, serving: &Arc<Serving>) {
+async fn accept(listener: &TcpListener, places: &Places, connections: &TaskTracker, serving: &Arc<Serving>) {
     loop {
-        // Without a slot nobody is accepted: the system keeps them waiting.
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        // Without a place nobody is accepted: the system keeps them waiting.
+        let Some(free) = places.free().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, serving.clone(), slot));
+                if let Some(place) = places.give(free, peer.ip()) {
+                    let must_leave = place.must_leave();
+                    let serving = Box::pin(connection(stream, peer, serving.clone(), place));
+                    connections.spawn(async move {
+                        must_leave.run_until_cancelled(serving).await;
+                    });
+                } else {
+                    tracing::debug!(%peer, "this address has all the connections it may have");
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -167,27 +180,35 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, serving: Arc<Serving>, slot: OwnedSemaphorePermit) {
+async fn connection(stream: TcpStream, peer: SocketAddr, serving: Arc<Serving>, place: Place) {
     let _ = stream.set_nodelay(true);
-    let patience = serving.settings.stall_timeout;
-    let Some(tls) = &serving.tls else { return serve(Stalling::new(stream, patience), peer, &serving, slot).await };
+    let Some(tls) = &serving.tls else { return serve(stream, peer, &serving, place).await };
     match timeout(serving.settings.head_timeout, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => serve(Stalling::new(stream, patience), peer, &serving, slot).await,
+        Ok(Ok(stream)) => serve(stream, peer, &serving, place).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
         Err(_) => tracing::debug!(%peer, "TLS took too long"),
     }
 }
 
-async fn serve<T>(io: T, peer: SocketAddr, serving: &Serving, _slot: OwnedSemaphorePermit)
+async fn serve<T>(io: T, peer: SocketAddr, serving: &Serving, place: Place)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let io = Stalling::new(io, serving.settings.stall_timeout);
+    let is_endless = io.is_endless();
     let routes = service_fn(|mut request: hyper::Request<Incoming>| {
+        place.speaks();
         request.extensions_mut().insert(ConnectInfo(peer));
-        serving.router.clone().oneshot(request)
+        let is_endless = is_endless.clone();
+        serving.router.clone().oneshot(request).inspect_ok(move |answer| {
+            let is_stream = answer.headers().get(CONTENT_TYPE).is_some_and(|it| it == STREAM);
+            is_endless.store(is_stream, Ordering::Relaxed);
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Whoever says that they will send nothing more still gets their answer.
+        .half_close(true)
         .header_read_timeout(serving.settings.head_timeout)
         .max_buf_size(MAX_BUFFER)
         .max_headers(MAX_HEADERS)

@@ -17,6 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use utoipa::IntoParams;
 
+/// The content type of a stream.
+pub const STREAM: &str = "text/event-stream";
 /// Events in one piece of the answer.
 const BATCH: usize = 64;
 /// Events that one who is far behind gets from the store at once.
@@ -80,7 +82,7 @@ pub async fn stream(
         Some((Ok::<Bytes, Infallible>(bytes), told))
     });
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(STREAM)),
         // A proxy that gathers answers would hold the events back.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];

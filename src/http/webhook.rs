@@ -11,13 +11,15 @@ use crate::signal::Head;
 use crate::signal::signature::{Proof, SIGNATURE, Secrets, Unproved};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// From this size on checking a signature takes so long that it must not hold up the tasks of others.
 const LARGE: usize = 256 << 10;
+/// When a sender may ask again whether reports are taken in, in seconds: a setting has to change first.
+const DISABLED_RETRY_AFTER: u32 = 300;
 
 /// Where reports go, and whom to believe. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,10 +35,10 @@ pub struct Report {
     #[schema(schema_with = senders)]
     pub provider: Provider,
     /// owner/name
-    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 500, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub repository: String,
     /// A branch below `heal/` is one of ours: its failures are ignored
-    #[schema(min_length = 1, max_length = 255, pattern = r"\S")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub branch: String,
     #[schema(min_length = 1, max_length = 100, pattern = r"^(?!.*\.\.)[0-9A-Za-z][0-9A-Za-z._/-]*$")]
     pub commit_sha: String,
@@ -46,7 +48,7 @@ pub struct Report {
     #[schema(max_length = 100)]
     pub error_type: Option<String>,
     /// The log of what failed; secrets in it are masked before it is stored
-    #[schema(min_length = 1, pattern = r"\S")]
+    #[schema(min_length = 1, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub error_log: String,
 }
 
@@ -73,16 +75,21 @@ pub async fn webhook(
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let Some(webhook) = &service.webhook else {
         let message = "CI healing is disabled here: nothing is taken in";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message));
+        let refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "disabled", message);
+        return Err(refusal.with(header::RETRY_AFTER, HeaderValue::from(DISABLED_RETRY_AFTER)));
     };
     let headers = request.headers().clone();
     let head = head(&headers);
+    // Only what is wrong is counted: a sender who signs is never held up, whoever else is at that address.
+    let refusal = |unproved: Unproved| match service.guard.count_unsigned(address) {
+        Ok(()) => Problem::new(StatusCode::UNAUTHORIZED, "unsigned", unproved.to_string()),
+        Err(too_often) => too_often,
+    };
+    body::announced(&headers, head.max_bytes())?;
+    // Whoever proves nothing is not listened to.
+    webhook.secrets.check_head(&proof(&headers, &head)).map_err(|it| refusal(it).and_close())?;
     let whole = body::read(request, head.max_bytes(), &service.room, &service.settings).await?;
-    if let Err(unproved) = check(&webhook.secrets, &headers, &head, &whole).await? {
-        // Only what is wrong is counted: a sender who signs is never held up, whoever else is at that address.
-        service.guard.count_unsigned(address)?;
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unsigned", unproved.to_string()));
-    }
+    check(&webhook.secrets, &headers, &head, &whole).await?.map_err(refusal)?;
     let receipt = webhook.inbox.receive(head, whole.bytes.clone()).await.map_err(problem)?;
     if let Receipt::Taken(Taken { provider: Some(provider), deduplicated, .. }) = &receipt {
         service.metrics.webhook(*provider, *deduplicated);
@@ -103,28 +110,27 @@ fn head(headers: &HeaderMap) -> Head {
     }
 }
 
+fn proof<'a>(headers: &'a HeaderMap, head: &Head) -> Proof<'a> {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    Proof {
+        hub: value(SIGNATURE),
+        ci: value("x-ci-signature"),
+        gitlab: value("x-gitlab-token").filter(|_| head.is_gitlab()),
+    }
+}
+
 async fn check(
     secrets: &Secrets,
     headers: &HeaderMap,
     head: &Head,
     whole: &Whole,
 ) -> Result<Result<(), Unproved>, Problem> {
-    let (secrets, headers, is_gitlab, body) = (secrets.clone(), headers.clone(), head.is_gitlab(), whole.bytes.clone());
-    let is_large = body.len() >= LARGE;
-    let check = move || {
-        let value = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
-        let proof = Proof {
-            hub: value(SIGNATURE),
-            ci: value("x-ci-signature"),
-            gitlab: value("x-gitlab-token").filter(|_| is_gitlab),
-        };
-        secrets.check(&proof, &body)
-    };
-    if is_large {
-        tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))
-    } else {
-        Ok(check())
+    if whole.bytes.len() < LARGE {
+        return Ok(secrets.check(&proof(headers, head), &whole.bytes));
     }
+    let (secrets, headers, head, body) = (secrets.clone(), headers.clone(), head.clone(), whole.bytes.clone());
+    let check = move || secrets.check(&proof(&headers, &head), &body);
+    tokio::task::spawn_blocking(check).await.map_err(|it| Problem::internal(&it.to_string()))
 }
 
 fn problem(error: InboxError) -> Problem {

@@ -5,6 +5,7 @@ use crate::signal::Delivery;
 use crate::signal::Signal;
 use crate::signal::commit;
 use crate::signal::ignored;
+use crate::signal::is_blank;
 use crate::signal::normalised::MAX_BRANCH_CHARS;
 use crate::signal::normalised::MAX_REPOSITORY_CHARS;
 use crate::signal::text;
@@ -42,7 +43,7 @@ pub(super) fn read(payload: &Map<String, Value>) -> Delivery {
     };
     let Some(commit_sha) = commit(&scm["commit"]) else { return ignored("it names no commit") };
     let job = payload.get("name").and_then(|it| words(it, NAME_CHARS));
-    let log = build["log"].as_str().filter(|it| !it.trim().is_empty());
+    let log = build["log"].as_str().filter(|it| !is_blank(it));
     let branch = text(&scm["branch"], MAX_BRANCH_CHARS).unwrap_or_default();
     let name = job.clone().unwrap_or_else(|| "?".to_owned());
     let error_log = log.map_or_else(|| told(&name, &status, &build["test_summary"]), str::to_owned);
@@ -126,6 +127,9 @@ mod tests {
         let Delivery::Failure(signal) = delivered(&payload) else { panic!("ignored") };
         assert_eq!((signal.error_type, signal.build), (None, None));
         assert!(signal.error_log.starts_with("KeyError"));
+        // Nothing that can be read is no log: the build is known by its job.
+        payload["build"]["log"] = "\0\0\n".into();
+        assert!(matches!(delivered(&payload), Delivery::Failure(it) if it.build.is_some()));
         payload["build"]["phase"] = "STARTED".into();
         assert!(matches!(delivered(&payload), Delivery::Ignored(why) if why.contains("STARTED")));
     }

@@ -172,6 +172,11 @@ fn words(value: &Value, max_chars: usize) -> Option<String> {
     (!words.is_empty()).then(|| words.chars().take(max_chars).collect())
 }
 
+/// Whether there is nothing in a text that could be read.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|it| it.is_whitespace() || it.is_control())
+}
+
 /// Whether a text can name a commit: never an option of git, never a range.
 fn is_commit(text: &str) -> bool {
     let is_part = |it: u8| it.is_ascii_alphanumeric() || b"._/-".contains(&it);

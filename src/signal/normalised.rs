@@ -3,6 +3,7 @@ use crate::domain::Provider;
 use crate::signal::Delivery;
 use crate::signal::Signal;
 use crate::signal::SignalError;
+use crate::signal::is_blank;
 use crate::signal::is_commit;
 use crate::signal::is_url;
 use serde_json::Map;
@@ -61,7 +62,7 @@ pub(super) fn read(mut payload: Map<String, Value>) -> Result<Delivery, SignalEr
 fn required(name: &str, value: Option<Value>, max_chars: usize) -> Result<String, SignalError> {
     match optional(name, value, max_chars)? {
         None => Err(SignalError::field(name, "is missing")),
-        Some(text) if text.trim().is_empty() => Err(SignalError::field(name, "must not be empty")),
+        Some(text) if is_blank(&text) => Err(SignalError::field(name, "must not be empty")),
         Some(text) => Ok(text),
     }
 }
@@ -129,6 +130,8 @@ mod tests {
             ("pipelineUrl", json!("http://a b")),
             ("errorType", json!("t".repeat(101))),
             ("errorLog", json!("")),
+            ("errorLog", json!("\0\u{1}\u{85} \n")),
+            ("repository", json!("\0")),
             ("errorLog", json!(true)),
             ("surprise", json!("x")),
         ] {

@@ -199,6 +199,15 @@ pub trait Store: Operators {
     /// A running run that nobody holds at all is put back too.
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError>;
 
+    /// Notes that `worker`, a process on `machine` that takes whatever run it may, is there for `length` from now on.
+    async fn appear(&self, worker: &str, machine: &str, now: Timestamp, length: Duration) -> Result<(), StoreError>;
+
+    /// Notes that a worker takes no further run.
+    async fn disappear(&self, worker: &str) -> Result<(), StoreError>;
+
+    /// Returns `(worker, machine)` for each that is there.
+    async fn present(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
     /// Stores an output, replacing one of the same name. With a lease, only while it is held.
     async fn put_output(&self, id: RunId, output: &StoredOutput, lease: Option<&Lease>) -> Result<(), StoreError>;
 

@@ -66,6 +66,7 @@ macro_rules! held_to_the_contract {
             the_limit_is_exact_with_many_workers,
             a_place_in_the_chain_is_held_by_one,
             a_place_is_taken_by_one_of_many,
+            who_works_is_known_until_they_are_silent,
             operators_are_kept_with_their_facts,
             an_operator_of_a_name_is_added_once,
         }

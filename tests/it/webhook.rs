@@ -175,6 +175,8 @@ async fn what_is_wrong_is_refused_with_its_field() {
         ("pipelineUrl", json!("file:///etc/passwd")),
         ("errorType", json!("t".repeat(101))),
         ("errorLog", json!(" \n")),
+        ("errorLog", json!("\0".repeat(5_000))),
+        ("errorLog", json!("\u{1}\r\n\u{7f}\u{9b}")),
         ("surprise", json!(1)),
     ] {
         let mut body = report(1);
@@ -366,6 +368,53 @@ async fn a_large_log_does_not_hold_up_the_small_ones() {
     assert!(n_small >= 3, "{n_small}");
 }
 
+/// Sends bytes as they are, says that nothing more comes, and returns the answer.
+fn raw(served: &Served, request: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(served.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn whoever_proves_nothing_is_not_listened_to() {
+    let world = World::new();
+    let served = Served::start(&world, &[("CI_HEALING_WEBHOOK_SECRET", SECRET)]);
+    let form = format!("X-Hub-Signature-256: sha256={}\r\n", "0".repeat(64));
+    let gitlab = "X-Gitlab-Event: Job Hook\r\nX-Gitlab-Token: wrong\r\n";
+    // The body never comes: who is refused by the head is refused at once, who may be right is waited for.
+    for (headers, length, status) in [
+        ("", 1_000_000, 401),
+        ("X-GitHub-Event: push\r\n", 24 << 20, 401),
+        ("X-Hub-Signature-256: sha1=00\r\n", 1_000_000, 401),
+        (gitlab, 24 << 20, 401),
+        (&form, 1_000_000, 400),
+        ("", 2_000_000, 413),
+    ] {
+        let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n");
+        let answer = raw(&served, &head);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}: {answer}");
+    }
+    assert_eq!(total(&world), 0);
+}
+
+#[test]
+fn whoever_closes_their_side_still_gets_the_answer() {
+    let world = World::new();
+    let served = Served::start(&world, &[]);
+    for n in 0..20 {
+        let body = report(n).to_string();
+        let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let answer = raw(&served, &(head + &body));
+        assert!(answer.starts_with("HTTP/1.1 202 ") && answer.contains("\"deduplicated\":false"), "{answer}");
+    }
+    assert_eq!(total(&world), 20);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_on_one_database_make_one_run_of_a_failure() {
     let world = World::new();
@@ -382,8 +431,10 @@ async fn two_servers_on_one_database_make_one_run_of_a_failure() {
 async fn a_server_that_is_switched_off_says_so() {
     let world = World::new();
     let served = Served::start(&world, &[("CI_HEALING_ENABLED", "false")]);
-    let (status, answer) = Sender::to(&served).post(&[], report(1).to_string()).await;
-    assert_eq!((status, &answer["error"]["code"]), (503, &"disabled".into()));
+    let sender = Sender::to(&served);
+    let answer = sender.client.post(&sender.url).body(report(1).to_string()).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "300"));
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "disabled");
     let mut command = world.command(&["ingest", "-"]);
     assert_eq!(crate::support::ran(command.env("CI_HEALING_ENABLED", "false")).code, 5);
     assert_eq!(total(&world), 0);

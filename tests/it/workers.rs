@@ -139,9 +139,7 @@ fn a_stopped_worker_finishes_what_it_has_and_takes_nothing_more() {
     let worker = worker(&world, &["--concurrency", "1"]);
     eventually("the agent begins", || signs.join("began").exists().then_some(()));
     signal(&worker, Signal::SIGTERM);
-    eventually("nobody may count on the worker", || {
-        fs::read_dir(world.data_dir().join("workers")).unwrap().next().is_none().then_some(())
-    });
+    eventually("nobody may count on the worker", || (world.n_workers() == 0).then_some(()));
     fs::write(signs.join("go"), b"").unwrap();
     assert_eq!(ended(worker), Some(0));
     let mut states: Vec<Value> = ids.map(|id| show(&world, id)["status"].clone()).to_vec();
@@ -161,9 +159,7 @@ fn a_second_signal_or_the_end_of_grace_gives_back_and_costs_no_attempt() {
         eventually("the agent begins", || signs.join("began").exists().then_some(()));
         signal(&worker, Signal::SIGTERM);
         if n_signals == 2 {
-            eventually("the first signal is heard", || {
-                fs::read_dir(world.data_dir().join("workers")).unwrap().next().is_none().then_some(())
-            });
+            eventually("the first signal is heard", || (world.n_workers() == 0).then_some(()));
             signal(&worker, Signal::SIGINT);
         }
         assert_eq!(ended(worker), Some(0));
@@ -204,6 +200,67 @@ fn runs_of_the_service_wait_between_attempts_and_local_ones_do_not() {
     );
     assert!((due - failed).total(jiff::Unit::Minute).unwrap() > 59.0, "{run:#}");
     assert_eq!(run["order"]["testReason"], "settings");
+}
+
+/// The machine that a run is left to, as it is stored.
+fn machine_of(world: &World, id: RunId) -> Option<String> {
+    show(world, id)["order"]["machine"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_foreground_retry_of_a_run_of_the_service_stays_on_its_machine() {
+    let world = world(BUGGY, "");
+    let path = world.repo();
+    let settings =
+        format!("sandbox = \"off\"\n[repositories.\"acme/shop\"]\npath = \"{}\"\ntest = \"false\"\n", path.display());
+    fs::write(world.dir.path().join("config.toml"), settings).unwrap();
+    let signs = world.dir.path().join("signs");
+    let id = queue(&world, "acme/shop", order_from_elsewhere(&waiting_agent(&signs)), 1);
+    fs::write(signs.join("go"), "").unwrap();
+    drain(&world);
+    assert_eq!((&show(&world, id)["status"], machine_of(&world, id)), (&"escalated".into(), None));
+
+    fs::remove_file(signs.join("go")).unwrap();
+    fs::remove_file(signs.join("began")).unwrap();
+    let mut foreground = world.spawn(&["retry", &id.to_string(), "--config", "config.toml"]);
+    eventually("the agent begins", || signs.join("began").exists().then_some(()));
+    assert_eq!(machine_of(&world, id), Some(paramedic::engine::worker::this_machine()));
+    // Let go of, it is anybody's again.
+    signal(&foreground, Signal::SIGHUP);
+    eventually("the foreground ends", || foreground.try_wait().unwrap());
+    assert_eq!((&show(&world, id)["status"], machine_of(&world, id)), (&"queued".into(), None));
+    world.assert_clean();
+}
+
+/// Signals that come before a service has begun are heard when it has.
+#[test]
+fn a_service_stopped_while_it_starts_ends_in_good_order() {
+    let world = world(BUGGY, "");
+    for args in [vec!["worker"], vec!["serve", "--listen", "127.0.0.1:0"]] {
+        for has_begun in [is_listening as fn(&World, u32) -> bool, has_database, has_worker] {
+            fs::remove_dir_all(world.data_dir()).unwrap_or_default();
+            let mut child = world.spawn(&args);
+            eventually("the moment", || has_begun(&world, child.id()).then_some(()));
+            signal(&child, Signal::SIGTERM);
+            let ended = eventually("it ends", || child.try_wait().unwrap());
+            assert_eq!(ended.code(), Some(0), "{args:?}: {ended}");
+        }
+    }
+}
+
+fn has_database(world: &World, _: u32) -> bool {
+    world.data_dir().join("paramedic.db").exists()
+}
+
+fn has_worker(world: &World, _: u32) -> bool {
+    has_database(world, 0) && world.n_workers() > 0
+}
+
+/// Whether a process catches SIGTERM.
+fn is_listening(_: &World, pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:")).unwrap_or("0").trim();
+    u64::from_str_radix(caught, 16).unwrap_or(0) & (1 << (Signal::SIGTERM as u32 - 1)) != 0
 }
 
 #[test]
@@ -273,9 +330,7 @@ fn a_patch_handed_in_without_a_copy_is_checked_by_the_worker() {
         "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n";
     // Another process counts as the worker, so that the fix is not carried out here.
     let worker = worker(&world, &[]);
-    eventually("the worker says that it is there", || {
-        fs::read_dir(world.data_dir().join("workers")).ok()?.next().map(|_| ())
-    });
+    eventually("the worker says that it is there", || (world.n_workers() > 0).then_some(()));
     for (patch, status, kind) in [(wrong, "escalated", "bad_patch"), (right, "fixed", "")] {
         let fix = world.run_with_input(&["human-fix", &id_text, "--patch", "-", "--config", "config.toml"], patch);
         assert!([0, 1, 8].contains(&fix.code), "{fix:#?}");
@@ -374,4 +429,24 @@ fn a_long_queue_of_one_repository_fills_all_its_places_to_the_end() {
     }
     assert!(!signs.join("crowd").exists(), "more than two at a time");
     world.assert_clean();
+}
+
+#[test]
+fn whether_somebody_works_is_told_by_the_database() {
+    let world = world(BUGGY, "");
+    queue(&world, "acme/elsewhere", Order { machine: Some("another".to_owned()), ..order_from_elsewhere("true") }, 1);
+    let idle = "no worker is running";
+    for args in [&["runs"][..], &["show", "latest"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 0 && ran.stderr.contains(idle), "{ran:#?}");
+    }
+    let mut working = worker(&world, &[]);
+    eventually("the worker is seen", || (world.n_workers() == 1).then_some(()));
+    for args in [&["runs"][..], &["show", "latest"]] {
+        assert!(!world.run(args).stderr.contains(idle));
+    }
+    // One that died without a word is seen to be gone, by whoever is on its machine.
+    working.kill().unwrap();
+    working.wait().unwrap();
+    assert!(world.run(&["runs"]).stderr.contains(idle));
 }

@@ -17,6 +17,8 @@ use crate::console::effect::Draft;
 use crate::console::effect::Effect;
 use crate::console::keymap::Context;
 use crate::console::keymap::Keymap;
+use crate::console::layout;
+use crate::console::layout::Chrome;
 use crate::console::model::dialog::Dialog;
 use crate::console::model::field::Field;
 use crate::console::model::fix::Fix;
@@ -235,6 +237,13 @@ impl Model {
     /// Shows a sentence at the foot of the screen.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.notice = Some(Notice { tone, text: text.into(), at: self.now });
+    }
+
+    /// Returns where things are on the screen. While the backlog cannot be read, a narrow window has two lines at the foot to say why: it must
+    /// not take the place of the keys.
+    pub fn chrome(&self) -> Chrome {
+        let foot = if self.outage.is_some() && self.columns < 160 { 2 } else { 1 };
+        layout::chrome(self.columns, self.rows, foot)
     }
 
     /// Returns why this person never decides here: it would only be refused, so it is not even asked.

@@ -58,6 +58,7 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         note: None,
         rev: seen.digest.as_ref().map(crate::domain::Digest::as_str),
         version: seen.version,
+        machine: None,
         now: model.now,
     };
     // The backlog decides in the end; asking the same rules first spares the person a dialog that cannot succeed.
@@ -293,6 +294,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
         version: dialog.seen.version,
         fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
+        machine: None,
     };
     let run = dialog.seen.run;
     let draft = dialog.fix.as_ref().map(|(draft, _)| *draft);

@@ -54,6 +54,7 @@ fn begin(model: &mut Model) -> Result<(), String> {
         is_authenticated: model.server.is_some(),
         note: None,
         rev: None,
+        machine: None,
         version: None,
         now: model.now,
     };

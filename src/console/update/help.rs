@@ -21,7 +21,7 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 
 /// Runs a command of the help.
 pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
-    let body = layout::chrome(model.columns, model.rows).body;
+    let body = model.chrome().body;
     let page = layout::rows(body, 0);
     let len = help_lines(model).len().saturating_sub(page) + 1;
     if let Some(offset) = motion(command, model.help.offset, len, page) {

@@ -225,13 +225,13 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 fn page(model: &Model) -> usize {
-    layout::rows(layout::chrome(model.columns, model.rows).body, 0)
+    layout::rows(model.chrome().body, 0)
 }
 
 /// Scrolls so that the cursor is on the screen.
 pub fn keep_visible(model: &mut Model) {
     let rows = page(model);
-    let width = layout::text_columns(layout::chrome(model.columns, model.rows).body);
+    let width = layout::text_columns(model.chrome().body);
     let Some(log) = &mut model.log else { return };
     let len = log.document.as_ref().map_or(0, LogDocument::len);
     log.cursor = log.cursor.min(len.saturating_sub(1));

@@ -55,7 +55,7 @@ pub fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 fn page(model: &Model) -> usize {
-    let body = layout::chrome(model.columns, model.rows).body;
+    let body = model.chrome().body;
     layout::rows(layout::queue(body).list, 1)
 }
 

@@ -181,7 +181,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 
 fn page(model: &Model) -> usize {
     let shows_why = model.review.as_ref().is_some_and(|it| it.shows_why);
-    let body = layout::chrome(model.columns, model.rows).body;
+    let body = model.chrome().body;
     layout::rows(layout::review(body, shows_why).diff, 0)
 }
 
@@ -189,7 +189,7 @@ fn page(model: &Model) -> usize {
 pub fn keep_visible(model: &mut Model) {
     let rows = page(model);
     let shows_why = model.review.as_ref().is_some_and(|it| it.shows_why);
-    let width = layout::text_columns(layout::review(layout::chrome(model.columns, model.rows).body, shows_why).diff);
+    let width = layout::text_columns(layout::review(model.chrome().body, shows_why).diff);
     if let Some(review) = &mut model.review {
         review.cursor = review.cursor.min(review.document.len().saturating_sub(1));
         let last = review.document.len().saturating_sub(rows);

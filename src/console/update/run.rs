@@ -42,7 +42,7 @@ fn step(model: &mut Model, command: Command) {
 }
 
 fn scroll_timeline(model: &mut Model, command: Command) {
-    let area = layout::run(layout::chrome(model.columns, model.rows).body).timeline;
+    let area = layout::run(model.chrome().body).timeline;
     let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
     let len = detail.map_or(0, |it| timeline_rows(&it.events, area).len());
     model.run.timeline_back = scroll_back(model.run.timeline_back, command, len, layout::rows(area, 0));
@@ -50,7 +50,7 @@ fn scroll_timeline(model: &mut Model, command: Command) {
 
 fn scroll_output(model: &mut Model, command: Command) {
     let len = output_text(model).lines().count();
-    let area = layout::run(layout::chrome(model.columns, model.rows).body).output;
+    let area = layout::run(model.chrome().body).output;
     model.run.output_back = scroll_back(model.run.output_back, command, len, layout::rows(area, 0));
 }
 

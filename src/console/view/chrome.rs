@@ -207,7 +207,8 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
     };
     let waiting = if model.requests.is_waiting(Slot::Act) { " · a decision is on its way…" } else { "" };
     let who = model.server.as_ref().map_or_else(|| model.operator.clone(), Server::label);
-    let text = format!("{freshness} · {who}{waiting}");
+    let idle = if model.queue.summary.workers == Some(0) { " · no worker is running" } else { "" };
+    let text = format!("{freshness} · {who}{idle}{waiting}");
     pen.put(line.x + 1, line.y, line.width.saturating_sub(1), &text, Role::Dim);
 }
 

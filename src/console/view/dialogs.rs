@@ -143,6 +143,9 @@ fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>, widt
 }
 
 const fn done_word(kind: ActionKind, is_repeat: bool, needs_second_key: bool) -> (&'static str, Role) {
+    if is_repeat && needs_second_key {
+        return ("⚑ THE FIRST KEY WAS KEPT BEFORE; another person must approve too", Role::StatusNeedsYou);
+    }
     if is_repeat {
         return ("· that was done before; nothing changed", Role::NoticeInfo);
     }

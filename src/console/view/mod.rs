@@ -31,7 +31,7 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
     if layout::is_too_small(model.columns, model.rows) {
         chrome::too_small(model, &mut pen);
     } else {
-        let chrome = layout::chrome(model.columns, model.rows);
+        let chrome = model.chrome();
         chrome::top(model, &mut pen, chrome.top);
         match model.screen() {
             Screen::Queue => queue::view(model, &mut pen, chrome.body),

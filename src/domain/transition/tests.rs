@@ -60,7 +60,7 @@ fn proved(verdict: Verdict) -> Vec<Attempt> {
 }
 
 fn by(name: &str) -> Decision<'_> {
-    Decision { by: name, is_authenticated: false, note: None, rev: None, version: None, now: at(9) }
+    Decision { by: name, is_authenticated: false, note: None, rev: None, version: None, machine: None, now: at(9) }
 }
 
 fn hint() -> Pending {

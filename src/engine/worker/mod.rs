@@ -1,4 +1,4 @@
-//! Claims runs and works on them under a lease; takes back what a dead worker held; leaves a mark so that others know somebody works here.
+//! Claims runs and works on them under a lease; takes back what a dead worker held; says that somebody works here.
 mod backoff;
 mod heartbeat;
 mod identity;
@@ -10,7 +10,6 @@ mod step;
 pub use backoff::Backoff;
 pub use identity::{is_dead, this_machine};
 pub use pool::Workers;
-pub use presence::Presence;
 pub use shutdown::Shutdown;
 
 use crate::clock::instant;
@@ -40,11 +39,6 @@ pub struct Worker {
 impl Worker {
     pub fn new(engine: Engine) -> Self {
         Self { engine, name: identity::new_name(), machine: this_machine(), per_repository: 0 }
-    }
-
-    /// Leaves the mark that this process takes any run.
-    pub fn announce(&self) -> std::io::Result<Presence> {
-        presence::leave(&self.engine.settings.data_dir.join("workers"), &self.name)
     }
 
     /// Works on a run until it comes to rest, or somebody else has it. Returns it as it is then.

@@ -1,5 +1,6 @@
 //! The workers of a process: one loop that claims, as many runs at once as it may, and an orderly end.
 use crate::clock::instant;
+use crate::engine::worker::presence::Presence;
 use crate::engine::worker::{Backoff, Shutdown, Worker};
 use crate::engine::{Engine, EngineError};
 use jiff::Timestamp;
@@ -78,7 +79,7 @@ impl Workers {
 
     async fn work(&self, shutdown: &Shutdown, until: Until) -> Result<(), EngineError> {
         let worker = Worker { per_repository: self.per_repository, ..Worker::new(self.engine.clone()) };
-        let presence = worker.announce()?;
+        let presence = Presence::begin(&worker).await;
         let mut busy = JoinSet::new();
         let mut rounds =
             Rounds { backoff: Backoff::patient(), seen: 0, looked: None, due: BTreeSet::new(), swept: None };
@@ -98,7 +99,7 @@ impl Workers {
             }
         };
         // Nobody may count on this process from here on.
-        drop(presence);
+        presence.end().await;
         self.finish(&mut busy, shutdown).await;
         ended
     }

@@ -1,78 +1,72 @@
-//! The mark that a process takes any run from the queue: a file that is locked for as long as the process lives, also seen from another container.
-use crate::engine::Engine;
-use crate::engine::worker::identity;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+//! That a process takes runs from the queue: said in the database again and again, so that others see it from wherever they are.
+use crate::domain::Run;
+use crate::engine::worker::{Worker, identity};
+use crate::engine::{Engine, EngineError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-/// The mark of a process whose workers take any run. Gone when dropped.
+/// How often it is said, and for how long it counts: a database that is away for a moment makes nobody disappear.
+const BEAT: Duration = Duration::from_secs(15);
+const LENGTH: Duration = Duration::from_secs(50);
+/// How long saying it may take at the beginning and at the end; nothing waits longer for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The presence of a process whose workers take any run.
 #[derive(Debug)]
-pub struct Presence {
-    path: PathBuf,
-    _lock: File,
+pub(super) struct Presence {
+    end: CancellationToken,
+    telling: JoinHandle<()>,
 }
 
-impl Drop for Presence {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+impl Presence {
+    /// Says that `worker` is there, from now until the end.
+    pub(super) async fn begin(worker: &Worker) -> Self {
+        let (worker, end) = (worker.clone(), CancellationToken::new());
+        let _ = tokio::time::timeout(PATIENCE, worker.appear()).await;
+        let ended = end.clone();
+        let telling = tokio::spawn(async move {
+            while ended.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
+                worker.appear().await;
+            }
+            let _ = tokio::time::timeout(PATIENCE, worker.engine.store.disappear(&worker.name)).await;
+        });
+        Self { end, telling }
+    }
+
+    /// Says that nobody may count on it any more.
+    pub(super) async fn end(self) {
+        self.end.cancel();
+        let _ = self.telling.await;
     }
 }
 
-/// Leaves the mark of the worker called `name` in `folder`.
-pub(super) fn leave(folder: &Path, name: &str) -> io::Result<Presence> {
-    fs::create_dir_all(folder)?;
-    // Nobody may see it unlocked and take it for a dead one's.
-    let (hidden, path) = (folder.join(format!(".{name}")), folder.join(name));
-    let lock = File::create(&hidden)?;
-    match lock.try_lock() {
-        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
-        _ => fs::rename(&hidden, &path)?,
-    }
-    Ok(Presence { path, _lock: lock })
-}
-
-/// Whether a mark is that of a process that is gone.
-fn is_stale(path: &Path, name: &str) -> bool {
-    match File::open(path).map(|it| it.try_lock()) {
-        Ok(Ok(())) => true,
-        Ok(Err(TryLockError::WouldBlock)) => false,
-        Ok(Err(TryLockError::Error(_))) => identity::is_dead(name),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+impl Worker {
+    async fn appear(&self) {
+        let (store, now) = (&self.engine.store, self.engine.clock.now());
+        if let Err(error) = store.appear(&self.name, &self.machine, now, LENGTH).await {
+            tracing::debug!(%error, "cannot say that this worker is there");
+        }
     }
 }
 
 impl Engine {
-    /// Whether a living process on this data directory takes any run from the queue: a worker, or a server with workers in it.
-    pub fn has_workers(&self) -> bool {
-        let Ok(folder) = fs::read_dir(self.settings.data_dir.join("workers")) else { return false };
-        let mut has_living = false;
-        for entry in folder.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') {
-                continue;
-            }
-            if is_stale(&entry.path(), &name) {
-                let _ = fs::remove_file(entry.path());
-            } else {
-                has_living = true;
-            }
-        }
-        has_living
+    /// Returns how many processes take runs from the queue, wherever they are: workers, servers with workers in them, consoles.
+    pub async fn n_workers(&self) -> Result<u64, EngineError> {
+        Ok(self.living().await?.len() as u64)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Whether one of them may take this run: one whose repository is on a machine is for workers of that machine.
+    pub async fn has_workers_for(&self, run: &Run) -> Result<bool, EngineError> {
+        let living = self.living().await?;
+        let only = run.order.machine.as_deref().filter(|_| run.order.is_of_a_path());
+        Ok(living.iter().any(|(_, machine)| only.is_none_or(|it| it == machine)))
+    }
 
-    #[test]
-    fn a_mark_lives_as_long_as_its_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let mark = leave(folder.path(), "w").unwrap();
-        assert!(!is_stale(&folder.path().join("w"), "w"));
-        drop(mark);
-        assert!(!folder.path().join("w").exists());
-        fs::write(folder.path().join("left"), b"").unwrap();
-        assert!(is_stale(&folder.path().join("left"), "left"));
+    /// Leaves out those of this machine that died without a word.
+    async fn living(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let mut present = self.store.present(self.clock.now()).await?;
+        present.retain(|(name, _)| !identity::is_dead(name));
+        Ok(present)
     }
 }

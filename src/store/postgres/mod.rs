@@ -10,6 +10,7 @@ mod fault;
 mod news;
 mod open;
 mod operators;
+mod presence;
 mod queue;
 mod read;
 mod write;
@@ -248,6 +249,18 @@ impl Store for PostgresStore {
 
     async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError> {
         Ok(within(cursor::advance(&self.pool, name, holder, seq)).await?)
+    }
+
+    async fn appear(&self, worker: &str, machine: &str, _now: Timestamp, length: Duration) -> Result<(), StoreError> {
+        Ok(presence::put(&self.pool, worker, machine, length).await?)
+    }
+
+    async fn disappear(&self, worker: &str) -> Result<(), StoreError> {
+        Ok(presence::remove(&self.pool, worker).await?)
+    }
+
+    async fn present(&self, _now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(presence::read(&self.pool).await?)
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {

@@ -120,7 +120,7 @@ async fn put_next(conn: &mut PgConnection, run: &Run) -> Result<(), Fault> {
     let row = RunRow::of(run)?;
     let done = sqlx::query(
         "UPDATE runs SET created_at = $2, updated_at = $3, not_before = $4, repository = $5, status = $6, resolved_by = $7,
-             version = $8, doc = $9
+             version = $8, doc = $9, machine = $10
          WHERE id = $1 AND version = $8 - 1",
     )
     .bind(codec::id(run.id))
@@ -132,6 +132,7 @@ async fn put_next(conn: &mut PgConnection, run: &Run) -> Result<(), Fault> {
     .bind(run.resolved_by.map(ResolvedBy::as_str))
     .bind(codec::int(run.version))
     .bind(row.doc)
+    .bind(run.order.machine.as_deref().map(text))
     .execute(&mut *conn)
     .await?;
     if done.rows_affected() == 1 {

@@ -10,6 +10,7 @@ mod fault;
 mod news;
 mod open;
 mod operators;
+mod presence;
 mod queue;
 mod read;
 mod rows;
@@ -49,6 +50,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use backup::backup;
+pub use open::remove;
 
 /// The backlog's memory in one file.
 #[derive(Debug, Clone)]
@@ -267,6 +269,23 @@ impl Store for SqliteStore {
         let is_held = cursor::advance(&mut tx, name, holder, seq).await?;
         tx.commit().await.map_err(fault)?;
         Ok(is_held)
+    }
+
+    async fn appear(&self, worker: &str, machine: &str, now: Timestamp, length: Duration) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        presence::put(&mut tx, worker, machine, now, now + length).await?;
+        tx.commit().await.map_err(fault)
+    }
+
+    async fn disappear(&self, worker: &str) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        presence::remove(&mut tx, worker).await?;
+        tx.commit().await.map_err(fault)
+    }
+
+    async fn present(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        presence::read(&mut tx, now).await
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {

@@ -106,6 +106,17 @@ fn close_to_others(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a database with all that lies beside it.
+pub fn remove(path: &Path) -> io::Result<()> {
+    for path in [path.to_owned(), beside(path, "wal"), beside(path, "shm"), beside(path, "lock")] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-");

@@ -57,6 +57,8 @@ fn sync(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::Context;
+    use std::task::Waker;
 
     #[tokio::test]
     async fn one_sync_serves_all_who_wait_for_it() {
@@ -72,13 +74,13 @@ mod tests {
                     async move { wal.sync().await }
                 });
                 // Each has asked by now.
-                assert!(futures::poll!(&mut sync).is_pending());
+                assert!(sync.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
                 sync
             })
             .collect();
         drop(busy);
-        for sync in futures::future::join_all(waiting).await {
-            sync.unwrap();
+        for sync in waiting {
+            sync.await.unwrap();
         }
         assert_eq!(wal.begun.load(Ordering::SeqCst), 1);
         wal.sync().await.unwrap();

@@ -62,11 +62,19 @@ fn an_operator_comes_and_goes() {
 #[test]
 fn what_cannot_be_is_refused_and_changes_nothing() {
     let world = World::new();
+    let long = "a".repeat(65);
     for (args, code, says) in [
         (vec!["add", "ann"], 2, "--role"),
         (vec!["add", "ann", "--role", "root"], 2, "viewer, operator, admin"),
         (vec!["add", "a:b", "--role", "viewer"], 2, "a:b"),
         (vec!["add", "\u{1b}[31m", "--role", "viewer"], 2, "name"),
+        (vec!["add", "-x", "--role", "viewer"], 2, "beginning with a letter"),
+        (vec!["add", "--role", "viewer", "--", "-x"], 2, "beginning with a letter"),
+        (vec!["add", "..", "--role", "viewer"], 2, "beginning with a letter"),
+        (vec!["add", "ann\u{202e}nna", "--role", "viewer"], 2, "letters, digits"),
+        (vec!["add", &long, "--role", "viewer"], 2, "1 to 64"),
+        (vec!["add", "System", "--role", "admin"], 2, "choose another name"),
+        (vec!["add", "--role", "viewer"], 2, "NAME"),
         (vec!["add", "ann", "--role", "viewer", "--read-only"], 5, "read-only"),
         (vec!["add", "ann", "--role", "viewer", "--password-stdin"], 2, "at least 8"),
         (vec!["revoke", "nobody"], 1, "operator list"),

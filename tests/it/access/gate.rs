@@ -106,7 +106,7 @@ async fn each_role_does_what_it_may_and_no_more() {
     assert_eq!((first.actor.as_str(), first.run_id), ("human:the viewer", run));
     assert_eq!(
         first.payload,
-        serde_json::json!({ "action": "approve", "reason": "is only viewer", "run": run.to_string() })
+        serde_json::json!({ "action": "approve", "reason": "their role is viewer, and this needs operator", "run": run.to_string() })
     );
     place.assert_intact().await;
 }

@@ -178,7 +178,11 @@ async fn nobody_decides_who_may_not() {
         refusals.iter().filter(is_it).count()
     };
     assert_eq!(
-        [n_of("vic", "is only viewer"), n_of("ann", "expired token"), n_of("gus", "revoked operator")],
+        [
+            n_of("vic", "their role is viewer, and this needs operator"),
+            n_of("ann", "expired token"),
+            n_of("gus", "revoked operator")
+        ],
         [12, 6, 12]
     );
     assert_eq!(refusals.len(), 30);

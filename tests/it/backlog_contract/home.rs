@@ -161,6 +161,7 @@ impl Decision<'_> {
             rev: self.rev.map(str::to_owned),
             version: self.version,
             fix: self.fix,
+            machine: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 use crate::backlog_contract::home::Home;
 use crate::store_contract::fixtures::{at, creation, full_attempt, full_run, new_run, queued};
 use paramedic::backlog::{BacklogError, Live, Output};
-use paramedic::domain::{EventType, NewEvent, Run, RunId, RunQuery, Status, Transition, Verdict};
+use paramedic::domain::{EventType, NewEvent, Run, RunId, RunQuery, Status, Summary, Transition, Verdict};
 use paramedic::store::StoredOutput;
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,8 @@ pub(super) async fn counts_and_the_chain_are_told(home: &impl Home) {
     let (store, backlog) = (home.place().store(), home.of("root"));
     queued(store, at(0)).await;
     home.place().fixed(at(20), "playbook", Verdict::Ok).await;
-    assert_eq!(backlog.summary().await.unwrap(), store.summary().await.unwrap());
+    let counted = Summary { workers: Some(0), ..store.summary().await.unwrap() };
+    assert_eq!(backlog.summary().await.unwrap(), counted);
     let repositories = backlog.repositories().await.unwrap();
     assert_eq!(repositories, store.repositories(10).await.unwrap());
     assert_eq!(repositories.len(), 2);

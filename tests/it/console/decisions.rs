@@ -347,6 +347,9 @@ fn a_done_dialog_says_what_a_repeat_and_a_first_key_are() {
     let Stage::Done(outcome) = &mut dialog.stage else { panic!("{:?}", dialog.stage) };
     outcome.needs_second_key = true;
     assert!(console.screen().contains("FIRST KEY KEPT"));
+    let Stage::Done(outcome) = &mut console.model.dialog.as_mut().unwrap().stage else { panic!("no outcome") };
+    outcome.is_repeat = true;
+    assert!(console.screen().contains("KEPT BEFORE; another person must approve too"));
 }
 
 #[test]

@@ -136,3 +136,13 @@ fn a_window_that_changed_before_it_was_told_is_left_blank() {
     terminal.draw(|frame| view(&console.model, &Theme::named("dark").unwrap(), frame)).unwrap();
     assert!(text(terminal.backend().buffer()).trim().is_empty());
 }
+
+#[test]
+fn that_nobody_works_is_said() {
+    let mut console = Console::new();
+    assert!(!console.screen().contains("no worker"));
+    console.model.queue.summary.workers = Some(0);
+    assert!(console.screen().contains("· no worker is running"), "{}", console.screen());
+    console.model.queue.summary.workers = Some(1);
+    assert!(!console.screen().contains("no worker"));
+}

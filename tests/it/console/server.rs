@@ -285,3 +285,20 @@ fn a_console_may_start_before_its_server() {
     session.press("\x03\x03").assert_given_back();
     assert_eq!(world.run(&["show", "latest", "--json"]).json()["status"], "fixed");
 }
+
+#[test]
+fn the_keys_are_there_while_the_server_is_not() {
+    for (columns, rows) in [(80, 24), (120, 36)] {
+        let mut console = online(columns, rows);
+        let before = console.screen();
+        console.go_offline();
+        for keys in ["", "enter", "d"] {
+            console.press(keys);
+            let screen = console.screen();
+            assert!(screen.contains("? help") && screen.contains("A approve"), "{columns}x{rows} {keys}\n{screen}");
+            assert!(screen.contains("decisions are off"), "{columns}x{rows} {keys}\n{screen}");
+        }
+        console.press("q q").come_back();
+        assert_eq!(console.screen().lines().count(), before.lines().count());
+    }
+}

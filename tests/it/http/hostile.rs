@@ -184,6 +184,68 @@ async fn a_crowd_of_idle_connections_does_not_shut_others_out() {
 }
 
 #[tokio::test]
+async fn whoever_says_nothing_gives_way() {
+    let world = World::new();
+    database(&world).await;
+    // Nobody is let go of by time.
+    let head_timeout = Duration::from_mins(10);
+    let inside = Inside::start(&world, Settings { max_connections: 8, head_timeout, ..Settings::default() }).await;
+    let client = inside.client();
+    assert_eq!(client.get("/runs", VIEWER).await.0, 200);
+    let mut crowd = Vec::new();
+    for n in 0..40 {
+        let mut stream = connect(&inside.url).await;
+        stream.write_all(&b"GET /runs HTTP/1.1\r\n"[..n % 18]).await.unwrap();
+        crowd.push(stream);
+        assert_eq!(inside.client().get("/runs", VIEWER).await.0, 200);
+    }
+    assert_eq!(client.get("/runs", VIEWER).await.0, 200);
+    drop(client);
+    inside.stop().await;
+}
+
+/// Bodies of 24 MiB whose signature has the right form: they must be read, a few at once, and none of them leaves memory behind.
+#[test]
+fn many_large_bodies_take_no_more_than_their_room() {
+    use std::io::{Read, Write};
+    const BODY: usize = 24 << 20;
+    let world = World::new();
+    let mut command = world.command(&["serve", "--listen", "127.0.0.1:0", "--workers", "0"]);
+    command.env("CI_HEALING_WEBHOOK_SECRET", "a secret");
+    let served = Served::started(command);
+    let post = |is_chunked: bool| {
+        let mut stream = std::net::TcpStream::connect(served.url.trim_start_matches("http://")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let framed =
+            if is_chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {BODY}") };
+        let signature = "0".repeat(64);
+        let head = format!(
+            "POST {API}/webhook HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: sha256={signature}\r\n{framed}\r\n\r\n"
+        );
+        let piece = if is_chunked { format!("10000\r\n{}\r\n", " ".repeat(1 << 16)) } else { " ".repeat(1 << 16) };
+        // The server may say no before it has heard everything.
+        let _ = stream.write_all(head.as_bytes());
+        let _ = (0..BODY >> 16).try_for_each(|_| stream.write_all(piece.as_bytes()));
+        let _ = stream.write_all(if is_chunked { b"0\r\n\r\n" } else { b"" });
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
+    };
+    for _ in 0..3 {
+        std::thread::scope(|scope| {
+            for n in 0..24 {
+                scope.spawn(move || {
+                    let answer = post(n % 2 == 0);
+                    let is_refused = |it: &str| ["HTTP/1.1 401", "HTTP/1.1 503"].contains(&it);
+                    assert!(answer.as_deref().map_or(true, is_refused), "{answer:?}");
+                });
+            }
+        });
+    }
+    let peak = peak_kib(served.child.id());
+    assert!(peak < 400 * 1024, "{peak} KiB at most");
+}
+
+#[tokio::test]
 async fn a_server_without_files_comes_back() {
     let world = World::new();
     database(&world).await;

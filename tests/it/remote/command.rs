@@ -58,7 +58,7 @@ fn deciding_ends_with_the_same_exit_codes() {
     assert_eq!(vic.run(&["show", "latest"]).code, 0);
     let ran = vic.run(&["approve", "latest"]);
     assert_eq!(ran.code, 5, "{ran:#?}");
-    assert!(ran.stderr.contains("vic is viewer here"), "{ran:#?}");
+    assert!(ran.stderr.contains("vic has the role viewer here"), "{ran:#?}");
     let ran = nobody.run(&["runs"]);
     assert_eq!(ran.code, 4, "{ran:#?}");
     assert!(ran.stderr.contains("PARAMEDIC_TOKEN"), "{ran:#?}");
@@ -202,7 +202,7 @@ fn an_order_goes_to_the_server() {
         assert!(ran.stderr.contains(words), "{ran:#?}");
     }
     let vic = Elsewhere::new(&server.url, &operator(&world, "vic", "viewer")).run(&["dispatch", "fix", "x"]);
-    assert!(vic.code == 5 && vic.stderr.contains("vic is viewer here"), "{vic:#?}");
+    assert!(vic.code == 5 && vic.stderr.contains("vic has the role viewer here"), "{vic:#?}");
     let nobody = Elsewhere::new(&server.url, "pmd_nobody").run(&["dispatch", "fix", "x"]);
     assert!(nobody.code == 4 && nobody.stderr.contains("PARAMEDIC_TOKEN"), "{nobody:#?}");
     assert_eq!(world.run(&["runs", "--json"]).json()["total"], 2, "what was refused made no run");

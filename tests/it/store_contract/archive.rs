@@ -134,6 +134,12 @@ async fn a_copy_that_cannot_be_whole_is_refused() {
     let ran = copy(&to);
     assert!(ran.code == 1 && ran.stderr.contains("stop the workers") && ran.stderr.contains("elsewhere"), "{ran:#?}");
 
+    let new_file = world.dir.path().join("new.db");
+    let ran = copy(&format!("sqlite:{}", new_file.display()));
+    assert!(ran.code == 1 && ran.stderr.contains("stop the workers"), "{ran:#?}");
+    let left: Vec<_> = std::fs::read_dir(world.dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|it| it.to_string_lossy().starts_with("new.db")), "{left:?}");
+
     // Nobody does any more: what was held goes back into the queue there.
     store.take_back(now, &["elsewhere:1:1:x".to_owned()]).await.unwrap();
     assert!(!store.heartbeat(&lease, now, Duration::from_mins(1)).await.unwrap());

@@ -197,7 +197,7 @@ pub(crate) async fn fixed(store: &dyn Store, now: Timestamp, verdict: Verdict) -
 
 /// Returns a decision of `by` that names no revision.
 pub(crate) fn decision(by: &str, now: Timestamp) -> Decision<'_> {
-    Decision { by, is_authenticated: false, note: None, rev: None, version: None, now }
+    Decision { by, is_authenticated: false, note: None, rev: None, version: None, machine: None, now }
 }
 
 /// Returns the transition of a decision that changes something.

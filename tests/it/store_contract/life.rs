@@ -18,6 +18,7 @@ use paramedic::domain::NewEvent;
 use paramedic::domain::Status;
 use paramedic::domain::Transition;
 use paramedic::domain::Verdict;
+use paramedic::domain::transition::Decided;
 use paramedic::store::Claim;
 use paramedic::store::Store;
 use paramedic::store::StoreError;
@@ -185,7 +186,7 @@ pub(crate) async fn a_first_key_is_kept(backend: &impl Backend) {
     store.commit(&first, None).await.unwrap();
     let run = backend.open().await.run(run.id).await.unwrap();
     assert_eq!((run.status, run.approved_by.as_slice()), (Status::Fixed, ["ann".to_owned()].as_slice()));
-    assert!(run.approve(&attempts, &decision("ann", at(21))).is_err());
+    assert!(matches!(run.approve(&attempts, &decision("ann", at(21))), Ok(Decided::AlreadyDone(_))));
     let second = change(run.approve(&attempts, &decision("bob", at(21))).unwrap());
     store.commit(&second, None).await.unwrap();
     assert_eq!(store.run(run.id).await.unwrap().status, Status::Resolved);

@@ -14,6 +14,7 @@ use paramedic::domain::EventType;
 use paramedic::domain::Order;
 use paramedic::domain::Run;
 use paramedic::domain::Status;
+use paramedic::domain::transition::Decision;
 use paramedic::store::Claim;
 use paramedic::store::Lease;
 use paramedic::store::StoreError;
@@ -88,6 +89,16 @@ pub(crate) async fn what_is_tied_to_a_machine_is_left_to_it(backend: &impl Backe
     // Whoever asks for it by its name means it.
     let named = Claim { only: Some(there.id), ..claim };
     assert_eq!(store.claim(&named).await.unwrap().unwrap().0.id, there.id);
+    // Tied and freed by what people decide, on either side.
+    let escalated = Run { status: Status::Escalated, order: Order::default(), ..new_run(at(3)) };
+    store.create(&creation(&escalated), None).await.unwrap();
+    for (machine, is_free) in [(Some("there"), false), (None, true)] {
+        let run = store.run(escalated.id).await.unwrap();
+        let retried = change(run.retry(&Decision { machine, ..decision("ann", at(4)) }).unwrap());
+        store.commit(&retried, None).await.unwrap();
+        let given = store.claim(&claim).await.unwrap();
+        assert_eq!(given.map(|(it, _)| it.id), is_free.then_some(escalated.id), "{machine:?}");
+    }
 }
 
 pub(crate) async fn a_creator_may_hold_from_the_start(backend: &impl Backend) {

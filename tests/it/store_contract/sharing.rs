@@ -468,3 +468,23 @@ pub(crate) async fn an_operator_of_a_name_is_added_once(backend: &impl Backend) 
     }
     assert_eq!((n_added, handles[0].last_seq().await.unwrap()), (1, 1));
 }
+
+pub(crate) async fn who_works_is_known_until_they_are_silent(backend: &impl Backend) {
+    let (one, other) = (backend.open().await, backend.open().await);
+    let minute = Duration::from_mins(1);
+    assert_eq!(one.present(at(0)).await.unwrap(), []);
+    one.appear(ODD, "here", at(0), minute).await.unwrap();
+    one.appear("b", "here", at(0), minute).await.unwrap();
+    other.appear("b", "there", at(1), minute).await.unwrap();
+    let both = [(ODD.to_owned(), "here".to_owned()), ("b".to_owned(), "there".to_owned())];
+    assert_eq!(other.present(at(2)).await.unwrap(), both, "the last word counts");
+    // Without another word it is over, by the database's clock where it has one.
+    one.appear("c", "here", at(2), Duration::from_millis(1)).await.unwrap();
+    let limit = Instant::now() + SOON;
+    while other.present(at(3)).await.unwrap() != both {
+        assert!(Instant::now() < limit, "c is still there");
+    }
+    other.disappear(ODD).await.unwrap();
+    other.disappear("nobody").await.unwrap();
+    assert_eq!(one.present(at(3)).await.unwrap(), both[1..]);
+}

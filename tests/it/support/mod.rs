@@ -1,6 +1,7 @@
 //! A world of its own for each test: a data directory, a real repository, and the real binary in a hermetic environment.
 pub(crate) mod postgres;
 
+use paramedic::store::sqlite::SqliteStore;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,6 +37,18 @@ impl Ran {
 impl World {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::Builder::new().prefix("paramedic-test-").tempdir().unwrap() }
+    }
+
+    /// Returns how many processes say that they take runs from the queue.
+    pub(crate) fn n_workers(&self) -> usize {
+        use paramedic::store::Store as _;
+        let now = std::time::SystemTime::now().try_into().unwrap();
+        std::fs::create_dir_all(self.data_dir()).unwrap();
+        let read = async {
+            let store = SqliteStore::open(&self.data_dir().join("paramedic.db")).await.unwrap();
+            store.present(now).await.unwrap().len()
+        };
+        tokio::runtime::Runtime::new().unwrap().block_on(read)
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

@@ -54,8 +54,12 @@ fn two_keys_are_two_people() {
     let run = first_key(run_in(Status::Fixed).approve(&attempts, &by("ann")));
     assert_eq!((run.status, run.version), (Status::Fixed, 8));
     assert_eq!(run.approved_by, ["ann"]);
-    let again = refusal(run.approve(&attempts, &by("ann")));
-    assert_eq!(again, "ann already approved; the second key must be another person's");
+    // Sent twice, with the version that was looked at, it is still one key.
+    let again = run.approve(&attempts, &Decision { version: Some(7), ..by("ann") });
+    let message = "ann already approved; the second key must be another person's";
+    assert_eq!(again, Ok(Decided::AlreadyDone(message.to_owned())));
+    let of_another_patch = Decision { rev: Some("0123456"), ..by("ann") };
+    assert!(matches!(run.approve(&attempts, &of_another_patch), Err(Illegal::StaleDigest { .. })));
     let done = changed(run.approve(&attempts, &by("bob")));
     assert_eq!((done.run.status, done.run.version), (Status::Resolved, 9));
     assert_eq!(done.run.approved_by, ["ann", "bob"]);
@@ -244,4 +248,38 @@ fn what_a_person_hands_in_waits_for_the_next_attempt() {
     let decision = Decision { note: Some("try x"), ..by("ann") };
     let hinted = changed(run_in(Status::Fixed).human_fix(hint(), &decision));
     assert_eq!(hinted.events[0].message, "supplied a hint: try x");
+}
+
+#[test]
+fn who_heals_in_the_foreground_keeps_the_run_to_their_machine_until_they_let_go_of_it() {
+    let here = Decision { machine: Some("here"), ..by("ann") };
+    let escalated = run_in(Status::Escalated);
+    for back in [escalated.retry(&here), escalated.human_fix(hint(), &here)] {
+        let queued = changed(back).run;
+        assert_eq!(queued.order.machine.as_deref(), Some("here"));
+        assert!(matches!(queued.retry(&here), Ok(Decided::AlreadyDone(_))));
+        let running = queued.claimed("w", at(9)).unwrap().run;
+        assert_eq!(
+            running.released("another attempt is left", at(9)).unwrap().run.order.machine.as_deref(),
+            Some("here")
+        );
+        for gone in [running.given_back(None, "stopped", at(9)), running.lost("silent", at(9))] {
+            assert_eq!(gone.unwrap().run.order.machine, None);
+        }
+        // Whoever had it is gone without a word: others may ask for it.
+        let asked = changed(queued.retry(&by("bob"))).run;
+        assert_eq!((asked.status, asked.order.machine.clone()), (Status::Queued, None));
+        assert!(matches!(asked.retry(&by("bob")), Ok(Decided::AlreadyDone(_))));
+    }
+    // What is a path of another machine stays there, whoever asks for it.
+    let mut local = run_in(Status::Escalated);
+    local.order.repo_path = "/srv/shop".to_owned();
+    local.order.machine = Some("there".to_owned());
+    let queued = changed(local.retry(&here)).run;
+    assert_eq!(queued.order.machine.as_deref(), Some("there"));
+    assert!(matches!(queued.retry(&by("bob")), Ok(Decided::AlreadyDone(_))));
+    assert_eq!(
+        queued.claimed("w", at(9)).unwrap().run.lost("silent", at(9)).unwrap().run.order.machine,
+        queued.order.machine
+    );
 }
