@@ -36,8 +36,6 @@ use tokio::sync::oneshot;
 
 /// Reports that one transaction takes at most.
 const MAX_BATCH: usize = 256;
-/// Batches under way at once: while one waits for the disk another is written.
-const N_COMMITTERS: usize = 2;
 /// Reports that wait for the database at most.
 const MAX_WAITING: usize = 4_096;
 /// Bytes of logs that are being read or wait for the database, altogether.
@@ -101,7 +99,7 @@ impl Inbox {
         engine.agents.for_order(&heal_by.order(None))?;
         let (waiting, arrivals) = mpsc::channel(MAX_WAITING);
         let arrivals = Arc::new(Mutex::new(arrivals));
-        for _ in 0..N_COMMITTERS {
+        for _ in 0..engine.store.batches_at_once() {
             tokio::spawn(commit_batches(engine.store.clone(), arrivals.clone()));
         }
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -137,6 +137,12 @@ pub trait Store: Operators {
     /// the key of a run that is there, or a delivery that came before, is a duplicate of that run. Two at once with the same key make one run.
     async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, StoreError>;
 
+    /// Returns how many batches of arrivals are worth having under way at once: several where making one durable does not keep the next from
+    /// being written. Otherwise they would only be smaller.
+    fn batches_at_once(&self) -> usize {
+        1
+    }
+
     /// Appends facts that change no state: about `run`, or ([`RunId::NONE`]) about the backlog as a whole.
     async fn note(&self, run: RunId, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError>;
 

@@ -67,16 +67,18 @@ async fn within<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fa
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// The one connection that reports come through: it knows its statements, and nobody else makes them wait for one.
+    intake: PgPool,
     news: news::News,
 }
 
 /// Does `$work` in a transaction of its own, whole or not at all, and again where it lost against another.
 macro_rules! transact {
-    ($store:expr, $tx:ident => $work:expr) => {{
+    ($pool:expr, $tx:ident => $work:expr) => {{
         let mut repeats = 0;
         loop {
             let done = async {
-                let mut $tx = $store.pool.begin().await?;
+                let mut $tx = $pool.begin().await?;
                 let value = $work.await?;
                 $tx.commit().await?;
                 Ok::<_, Fault>(value)
@@ -114,7 +116,7 @@ impl Store for PostgresStore {
         transition: &Transition,
         hold: Option<(&str, Duration)>,
     ) -> Result<Option<Lease>, StoreError> {
-        let (lease, newest) = transact!(self, tx => write::create(&mut tx, transition, hold))?;
+        let (lease, newest) = transact!(self.pool, tx => write::create(&mut tx, transition, hold))?;
         self.news.tell(newest);
         Ok(lease)
     }
@@ -124,13 +126,13 @@ impl Store for PostgresStore {
             return Err(StoreError::Conflict);
         }
         let rows = arrivals.iter().map(|it| RunRow::of(&it.creation.run)).collect::<Result<Vec<_>, _>>()?;
-        let (arrived, newest) = transact!(self, tx => arrive::arrive(&mut tx, arrivals, &rows))?;
+        let (arrived, newest) = transact!(self.intake, tx => arrive::arrive(&mut tx, arrivals, &rows))?;
         self.news.tell(newest);
         Ok(arrived)
     }
 
     async fn note(&self, run: RunId, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
-        let newest = transact!(self, tx => write::note(&mut tx, run, events, now))?;
+        let newest = transact!(self.pool, tx => write::note(&mut tx, run, events, now))?;
         self.news.tell(newest);
         Ok(())
     }
@@ -192,7 +194,7 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, transition: &Transition, lease: Option<&Lease>) -> Result<(), StoreError> {
-        let newest = transact!(self, tx => write::commit(&mut tx, transition, lease))?;
+        let newest = transact!(self.pool, tx => write::commit(&mut tx, transition, lease))?;
         self.news.tell(newest);
         Ok(())
     }
@@ -202,7 +204,7 @@ impl Store for PostgresStore {
         if !within(queue::is_any(&self.pool, claim)).await? {
             return Ok(None);
         }
-        transact!(self, tx => queue::claim(&mut tx, claim))
+        transact!(self.pool, tx => queue::claim(&mut tx, claim))
     }
 
     async fn heartbeat(&self, lease: &Lease, _: Timestamp, length: Duration) -> Result<bool, StoreError> {
@@ -216,7 +218,7 @@ impl Store for PostgresStore {
     async fn take_back(&self, now: Timestamp, dead: &[String]) -> Result<Vec<RunId>, StoreError> {
         let mut taken = Vec::new();
         for lost in within(queue::lost(&self.pool, dead)).await? {
-            let (is_requeued, newest) = transact!(self, tx => queue::take_back(&mut tx, &lost, now))?;
+            let (is_requeued, newest) = transact!(self.pool, tx => queue::take_back(&mut tx, &lost, now))?;
             self.news.tell(newest);
             if is_requeued {
                 taken.push(lost.run_id);
@@ -226,7 +228,7 @@ impl Store for PostgresStore {
     }
 
     async fn put_output(&self, id: RunId, output: &StoredOutput, lease: Option<&Lease>) -> Result<(), StoreError> {
-        transact!(self, tx => write::output(&mut tx, id, output, lease))
+        transact!(self.pool, tx => write::output(&mut tx, id, output, lease))
     }
 
     async fn output(&self, id: RunId, name: &str) -> Result<Option<StoredOutput>, StoreError> {
@@ -276,7 +278,7 @@ impl Operators for PostgresStore {
     }
 
     async fn update_operator(&self, operator: &Operator, fact: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
-        let newest = transact!(self, tx => async {
+        let newest = transact!(self.pool, tx => async {
             operators::put(&mut tx, operator).await?;
             write::note(&mut tx, RunId::NONE, std::slice::from_ref(fact), now).await
         })?;

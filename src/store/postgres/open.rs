@@ -53,7 +53,7 @@ pub(super) async fn open(url: &str) -> Result<PostgresStore, StoreError> {
     prepare(&mut conn).await.map_err(|it| failed(it.into()))?;
     // It has done its work; how it ends is nobody's concern.
     let _ = conn.close().await;
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).idle_timeout(IDLE);
+    let pool = PgPoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(IDLE);
     // The pool waits for ever for what a question that was given up left behind, and has one connection less until then.
     let pool = pool.after_release(|conn, _| {
         Box::pin(async {
@@ -61,7 +61,9 @@ pub(super) async fn open(url: &str) -> Result<PostgresStore, StoreError> {
             answered.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
         })
     });
-    Ok(PostgresStore { pool: pool.connect_lazy_with(options), news: News::default() })
+    let intake = pool.clone().max_connections(1).connect_lazy_with(options.clone());
+    let pool = pool.max_connections(CONNECTIONS).connect_lazy_with(options);
+    Ok(PostgresStore { pool, intake, news: News::default() })
 }
 
 /// Brings the schema up to date, if it is older than this program.

@@ -123,6 +123,10 @@ impl Store for SqliteStore {
         Ok(arrived)
     }
 
+    fn batches_at_once(&self) -> usize {
+        2
+    }
+
     async fn note(&self, run: RunId, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         write::note(&mut tx, run, events, now).await?;
