@@ -1,4 +1,5 @@
 //! The only place that names concrete adapters and puts them together.
+pub mod forge;
 mod repositories;
 
 use crate::access::{Gate, Registry, SigningKey};
@@ -23,8 +24,7 @@ use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
-use crate::forge::Forge;
-use crate::forge::github::Github;
+use crate::forge::Writes;
 use crate::http;
 use crate::http::address::TrustedProxies;
 use crate::http::limits::{Limits, Rates};
@@ -188,15 +188,9 @@ impl App {
 }
 
 /// Returns the desk that takes dispatch orders: it sends them to the forge where one may be reached, else makes runs of them.
-pub fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Result<Desk, String> {
-    let token = environment.first(TOKEN_NAMES).filter(|_| config.github.enabled && !config.safe_mode);
-    let forge = match token {
-        Some(token) => {
-            let github = Github::new(&config.github.api_url, token).map_err(|it| it.to_string())?;
-            Some(Arc::new(github) as Arc<dyn Forge>)
-        }
-        None => None,
-    };
+pub async fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Result<Desk, String> {
+    let forge = if config.safe_mode { None } else { forge::github(engine, config, environment).await? };
+    let forge = forge.map(|it| it as Arc<dyn Writes>);
     Ok(Desk::new(engine.clone(), config.dispatch.repository.clone(), forge))
 }
 

@@ -1,4 +1,4 @@
-//! `[github]` and `[dispatch]`: the forge that orders and decisions may reach, and the repository that orders are for.
+//! `[github]` and `[dispatch]`: the forge that `doctor` looks at and orders may reach, and the repository that orders are for.
 use crate::config::checked::truth;
 use crate::config::repositories::is_repository_name;
 use crate::config::{ConfigError, Environment};
@@ -11,10 +11,12 @@ pub const TOKEN_NAMES: &[&str] = &["GITHUB_TOKEN", "GH_TOKEN", "GITHUB_PAT"];
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawGithub {
-    /// Whether anything is sent to GitHub; also needs `safe_mode = false` and a token. Default false.
+    /// Whether GitHub is asked at all; what changes something there also needs `safe_mode = false`. Default false.
     pub enabled: Option<bool>,
     /// Address of the REST API. Default `https://api.github.com`.
     pub api_url: Option<String>,
+    /// Whether `gh auth token` is asked where no variable holds a token. Default true.
+    pub gh_cli: Option<bool>,
 }
 
 /// What a settings file may say of dispatch orders.
@@ -30,6 +32,7 @@ pub struct RawDispatch {
 pub struct GithubSettings {
     pub enabled: bool,
     pub api_url: String,
+    pub gh_cli: bool,
 }
 
 /// Where dispatch orders go.
@@ -45,7 +48,8 @@ impl GithubSettings {
             Some(text) => truth("CI_HEALING_GITHUB_ENABLED", text)?,
             None => raw.enabled.unwrap_or(false),
         };
-        let api_url = raw.api_url.unwrap_or_else(|| "https://api.github.com".to_owned());
+        let api_url = environment.text("GITHUB_API_URL").map(str::to_owned).or(raw.api_url);
+        let api_url = api_url.unwrap_or_else(|| "https://api.github.com".to_owned());
         let place = api_url.split_once("://").map(|(_, rest)| rest.split(['/', ':']).next().unwrap_or_default());
         let is_safe = match place {
             Some("localhost" | "127.0.0.1") => true,
@@ -56,7 +60,8 @@ impl GithubSettings {
             let text = "github.api_url: give an https address without a user (http only on 127.0.0.1)";
             return Err(ConfigError(text.to_owned()));
         }
-        Ok(Self { enabled, api_url: api_url.trim_end_matches('/').to_owned() })
+        let gh_cli = raw.gh_cli.unwrap_or(true);
+        Ok(Self { enabled, api_url: api_url.trim_end_matches('/').to_owned(), gh_cli })
     }
 }
 
@@ -79,7 +84,7 @@ mod tests {
     #[test]
     fn a_token_is_never_sent_in_the_clear() {
         let at = |url: &str| {
-            let raw = RawGithub { enabled: None, api_url: Some(url.to_owned()) };
+            let raw = RawGithub { api_url: Some(url.to_owned()), ..RawGithub::default() };
             GithubSettings::check(raw, &Environment::default())
         };
         for url in ["https://ghe.acme.test/api/v3/", "http://127.0.0.1:8080", "http://localhost"] {

@@ -1,5 +1,6 @@
 //! What the product is about: runs, attempts, patches, verdicts and events. Pure: no I/O, no async, no clock.
 pub mod attempt;
+pub mod ci;
 pub mod event;
 pub mod failure;
 pub mod ids;
@@ -16,6 +17,7 @@ pub mod transition;
 pub mod verdict;
 
 pub use attempt::{Attempt, AttemptFailure, AttemptStatus, Author};
+pub use ci::{Budget, CiJob, CiRun, CiState, CiStep};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
 pub use ids::{Digest, RunId};

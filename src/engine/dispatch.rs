@@ -2,7 +2,7 @@
 use crate::domain::{Digest, EventType, Instruction, NewEvent, Order, Provider, Run, RunId, Source, Transition};
 use crate::engine::intake::LocalOrder;
 use crate::engine::{Engine, EngineError};
-use crate::forge::Forge;
+use crate::forge::Writes;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Desk {
     engine: Engine,
     /// owner/name, or the path of a local repository.
     repository: Option<String>,
-    forge: Option<Arc<dyn Forge>>,
+    forge: Option<Arc<dyn Writes>>,
 }
 
 /// What became of an order.
@@ -41,7 +41,7 @@ impl Desk {
         self.repository.is_none().then_some(NOBODY)
     }
 
-    pub fn new(engine: Engine, repository: Option<String>, forge: Option<Arc<dyn Forge>>) -> Self {
+    pub fn new(engine: Engine, repository: Option<String>, forge: Option<Arc<dyn Writes>>) -> Self {
         Self { engine, repository, forge }
     }
 
@@ -63,7 +63,7 @@ impl Desk {
 
     async fn send_on(
         &self,
-        forge: &dyn Forge,
+        forge: &dyn Writes,
         repository: &str,
         order: &Instruction,
         by: &str,

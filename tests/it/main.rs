@@ -12,6 +12,7 @@ mod crash;
 mod decisions;
 mod demo;
 mod dispatch;
+mod github;
 mod heal;
 mod http;
 mod machines;

@@ -1,4 +1,5 @@
 //! A world of its own for each test: a data directory, a real repository, and the real binary in a hermetic environment.
+pub(crate) mod github;
 pub(crate) mod postgres;
 
 use paramedic::store::sqlite::SqliteStore;

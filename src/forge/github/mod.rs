@@ -1,0 +1,112 @@
+//! GitHub's REST API, of github.com or of an Enterprise server.
+mod auth;
+mod cache;
+mod pace;
+mod page;
+mod path;
+mod reads;
+mod requests;
+mod shapes;
+mod transport;
+
+pub use auth::Token;
+pub use pace::Timing;
+
+use crate::clock::Clock;
+use crate::forge::github::cache::Cache;
+use crate::forge::github::pace::Pace;
+use crate::forge::github::path::of_repository;
+use crate::forge::github::transport::Transport;
+use crate::forge::{ForgeError, Writes};
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// What a client of GitHub is made from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Address of the API, such as `https://api.github.com`.
+    pub api_url: String,
+    pub token: Option<Token>,
+    /// Whether this process is a job of a workflow, whose token is GitHub's own.
+    pub is_of_workflow: bool,
+    /// Whether every request but GET is refused before it is sent.
+    pub is_read_only: bool,
+    pub timing: Timing,
+}
+
+/// GitHub, or a GitHub Enterprise server.
+#[derive(Debug)]
+pub struct Github {
+    api_url: String,
+    token: Option<Token>,
+    is_of_workflow: bool,
+    transport: Transport,
+    pace: Pace,
+    cache: Mutex<Cache>,
+}
+
+impl Github {
+    /// Makes the client; nothing is asked yet. Must be called inside the runtime.
+    pub fn new(setup: Setup, clock: Arc<dyn Clock>) -> Result<Self, ForgeError> {
+        let api_url = setup.api_url.trim_end_matches('/').to_owned();
+        let odd = |_| ForgeError::Odd(format!("`{}` is no address", api_url.escape_debug()));
+        let api = api_url.parse().map_err(odd)?;
+        Ok(Self {
+            transport: Transport::new(api, setup.token.as_ref(), setup.timing, setup.is_read_only)?,
+            pace: Pace::new(clock, setup.timing),
+            cache: Mutex::new(Cache::new()),
+            api_url,
+            token: setup.token,
+            is_of_workflow: setup.is_of_workflow,
+        })
+    }
+}
+
+#[async_trait]
+impl Writes for Github {
+    async fn repository_dispatch(
+        &self,
+        repository: &str,
+        event_type: &str,
+        client_payload: &Value,
+    ) -> Result<(), ForgeError> {
+        let body = json!({ "event_type": event_type, "client_payload": client_payload });
+        let answer = self.write(Method::POST, &of_repository(repository, &["dispatches"])?, &body).await?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(()),
+            status => {
+                let text =
+                    format!("GitHub answered {}, which is not what it says to an event that it takes", status.as_u16());
+                Err(ForgeError::Odd(text))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::forge::Reads as _;
+
+    #[tokio::test]
+    async fn pages_are_on_the_web_host_and_no_token_is_shown() {
+        for (api, page) in [
+            ("https://api.github.com", "https://github.com/acme/shop/actions"),
+            ("https://ghe.test/api/v3/", "https://ghe.test/acme/shop/actions"),
+        ] {
+            let setup = Setup {
+                api_url: api.to_owned(),
+                token: Some(Token::new("ghp_secret").unwrap()),
+                is_of_workflow: false,
+                is_read_only: false,
+                timing: Timing::default(),
+            };
+            let github = Github::new(setup, Arc::new(SystemClock)).unwrap();
+            assert_eq!(github.workflows_url("acme/shop"), page);
+            assert!(!format!("{github:?}").contains("secret"));
+        }
+    }
+}

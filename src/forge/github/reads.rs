@@ -1,0 +1,167 @@
+//! What is read of GitHub, one call of its API (or two) each.
+use crate::domain::{Budget, CiJob, CiRun};
+use crate::forge::github::path::{of_repository, with_query};
+use crate::forge::github::{Github, shapes};
+use crate::forge::{
+    Abilities, Check, Comment, ForgeError, Issue, LogEnd, Page, PullRequest, PullsQuery, Reads, RepositoryFacts,
+    RunsQuery, Take, TokenKind,
+};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+
+/// Rows of a list of which all are wanted.
+const MAX_ROWS: usize = 1_000;
+/// Bytes of a file.
+const MAX_FILE: u64 = 1024 * 1024;
+
+#[async_trait]
+impl Reads for Github {
+    fn workflows_url(&self, repository: &str) -> String {
+        let web = match self.api_url.strip_prefix("https://api.") {
+            Some(host) => format!("https://{host}"),
+            None => self.api_url.trim_end_matches("/api/v3").to_owned(),
+        };
+        format!("{web}/{repository}/actions")
+    }
+
+    fn budget(&self) -> Budget {
+        self.pace.budget()
+    }
+
+    async fn abilities(&self) -> Result<Abilities, ForgeError> {
+        let kind = self.token.as_ref().map_or(TokenKind::None, |it| it.kind(self.is_of_workflow));
+        // An App is nobody, and what it may ask without a person costs nothing. A server may have no limits to tell.
+        let is_nobody = matches!(kind, TokenKind::Installation | TokenKind::Actions | TokenKind::None);
+        let read = if is_nobody { self.get_if_there("/rate_limit").await? } else { Some(self.get("/user").await?) };
+        let header = |name: &str| read.as_ref().and_then(|it| it.headers.get(name)?.to_str().ok());
+        let scopes = header("x-oauth-scopes").unwrap_or_default().split(',').map(str::trim);
+        Ok(Abilities {
+            kind,
+            login: read.as_ref().and_then(|it| shapes::line_if(&it.document, "/login")),
+            scopes: scopes.filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+            expires_at: header("github-authentication-token-expiration").and_then(expiry),
+            clock_skew_s: self.pace.skew_s(),
+        })
+    }
+
+    async fn repository(&self, repository: &str) -> Result<RepositoryFacts, ForgeError> {
+        let read = self.get(&of_repository(repository, &[])?).await?.document;
+        Ok(RepositoryFacts {
+            default_branch: shapes::line(&read, "/default_branch"),
+            is_private: shapes::flag(&read, "/private").unwrap_or(true),
+            is_fork: shapes::flag(&read, "/fork").unwrap_or(false),
+            is_archived: shapes::flag(&read, "/archived").unwrap_or(false),
+            may_push: shapes::flag(&read, "/permissions/push"),
+        })
+    }
+
+    async fn runs(&self, repository: &str, query: &RunsQuery) -> Result<Page<CiRun>, ForgeError> {
+        let asked = [
+            ("branch", query.branch.as_deref()),
+            ("head_sha", query.commit.as_deref()),
+            ("event", query.event.as_deref()),
+        ];
+        let path = of_repository(repository, &["actions", "runs"])?;
+        self.rows(&path, &given(&asked), "workflow_runs", query.max, shapes::run).await
+    }
+
+    async fn run(&self, repository: &str, id: u64) -> Result<CiRun, ForgeError> {
+        let read = self.get(&of_repository(repository, &["actions", "runs", &id.to_string()])?).await?;
+        shapes::run(&read.document).ok_or_else(|| ForgeError::Odd("GitHub's run has no id".to_owned()))
+    }
+
+    async fn jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, ForgeError> {
+        let (run, attempt) = (run.to_string(), attempt.map(|it| it.to_string()));
+        let parts = match &attempt {
+            Some(attempt) => vec!["actions", "runs", &run, "attempts", attempt, "jobs"],
+            None => vec!["actions", "runs", &run, "jobs"],
+        };
+        let path = of_repository(repository, &parts)?;
+        Ok(self.rows(&path, &[], "jobs", MAX_ROWS, shapes::job).await?.items)
+    }
+
+    async fn job_log(&self, repository: &str, job: u64, max: u64, take: &mut Take<'_>) -> Result<LogEnd, ForgeError> {
+        let path = of_repository(repository, &["actions", "jobs", &job.to_string(), "logs"])?;
+        self.stream(&path, max, take).await
+    }
+
+    async fn checks(&self, repository: &str, commit: &str) -> Result<Vec<Check>, ForgeError> {
+        let path = of_repository(repository, &["commits", commit, "check-runs"])?;
+        let runs = self.rows(&path, &[], "check_runs", MAX_ROWS, shapes::check_run).await?;
+        let path = of_repository(repository, &["commits", commit, "status"])?;
+        let statuses = self.rows(&path, &[], "statuses", MAX_ROWS, shapes::status).await?;
+        Ok(runs.items.into_iter().chain(statuses.items).collect())
+    }
+
+    async fn branch(&self, repository: &str, name: &str) -> Result<Option<String>, ForgeError> {
+        let read = self.get_if_there(&of_repository(repository, &["branches", name])?).await?;
+        Ok(read.and_then(|it| shapes::line_if(&it.document, "/commit/sha")))
+    }
+
+    async fn branches(&self, repository: &str, prefix: &str) -> Result<Vec<(String, String)>, ForgeError> {
+        let path = of_repository(repository, &["git", "matching-refs", &format!("heads/{prefix}")])?;
+        Ok(self.rows(&path, &[], "", MAX_ROWS, shapes::branch).await?.items)
+    }
+
+    async fn file(&self, repository: &str, path: &str, at: &str) -> Result<Option<Vec<u8>>, ForgeError> {
+        let asked = with_query(&of_repository(repository, &["contents", path])?, &[("ref", at)]);
+        let Some(read) = self.get_if_there(&asked).await? else { return Ok(None) };
+        let read = read.document;
+        if shapes::number(&read, "/size").is_some_and(|it| it > MAX_FILE) {
+            return Err(ForgeError::TooLarge("the file at GitHub is larger than 1 MiB".to_owned()));
+        }
+        let content = read["content"].as_str().filter(|_| read["encoding"] == "base64");
+        let content = content.map(|it| it.bytes().filter(|it| !it.is_ascii_whitespace()).collect::<Vec<_>>());
+        let content = content.and_then(|it| STANDARD.decode(it).ok());
+        content.map(Some).ok_or_else(|| ForgeError::Odd("what GitHub has there is not a file".to_owned()))
+    }
+
+    async fn pulls(&self, repository: &str, query: &PullsQuery) -> Result<Page<PullRequest>, ForgeError> {
+        let state = if query.is_open { "open" } else { "all" };
+        let asked = [("state", Some(state)), ("head", query.head.as_deref()), ("base", query.base.as_deref())];
+        let path = of_repository(repository, &["pulls"])?;
+        self.rows(&path, &given(&asked), "", query.max, shapes::pull).await
+    }
+
+    async fn issues(&self, repository: &str, labels: &[&str], max: usize) -> Result<Vec<Issue>, ForgeError> {
+        let labels = Some(labels.join(",")).filter(|it| !it.is_empty());
+        let asked = [("state", Some("all")), ("labels", labels.as_deref())];
+        let path = of_repository(repository, &["issues"])?;
+        Ok(self.rows(&path, &given(&asked), "", max, shapes::issue).await?.items)
+    }
+
+    async fn comments(&self, repository: &str, issue: u64) -> Result<Vec<Comment>, ForgeError> {
+        let path = of_repository(repository, &["issues", &issue.to_string(), "comments"])?;
+        Ok(self.rows(&path, &[], "", MAX_ROWS, shapes::comment).await?.items)
+    }
+}
+
+/// Returns what of a query is given.
+fn given<'a>(asked: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
+    asked.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect()
+}
+
+/// Returns the time in `2026-12-31 10:00:00 UTC`, or with an offset such as `+0200`.
+fn expiry(text: &str) -> Option<Timestamp> {
+    let text = text.trim().replace("UTC", "+0000");
+    strtime::parse("%Y-%m-%d %H:%M:%S %z", &text).ok()?.to_timestamp().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_read_with_its_offset() {
+        for (text, expected) in [
+            ("2026-12-31 10:00:00 UTC", Some("2026-12-31T10:00:00Z")),
+            ("2026-12-31 10:00:00 +0200", Some("2026-12-31T08:00:00Z")),
+            ("soon", None),
+        ] {
+            assert_eq!(expiry(text).map(|it| it.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+}

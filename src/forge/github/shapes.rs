@@ -1,0 +1,179 @@
+//! GitHub's JSON in our words. Lenient: what is missing or new is no error, only a row without its id is none.
+use crate::domain::{CiJob, CiRun, CiState, CiStep};
+use crate::forge::{Check, Comment, Issue, PullRequest};
+use jiff::Timestamp;
+use serde_json::Value;
+
+const MAX_LINE: usize = 500;
+const MAX_BODY: usize = 65_536;
+
+pub(super) fn run(it: &Value) -> Option<CiRun> {
+    let conclusion = line_if(it, "/conclusion");
+    Some(CiRun {
+        id: number(it, "/id")?,
+        attempt: small(it, "/run_attempt").unwrap_or(1),
+        number: number(it, "/run_number").unwrap_or_default(),
+        workflow: line(it, "/name"),
+        workflow_id: number(it, "/workflow_id").unwrap_or_default(),
+        workflow_path: line(it, "/path"),
+        title: line(it, "/display_title"),
+        event: line(it, "/event"),
+        branch: line(it, "/head_branch"),
+        commit_sha: line(it, "/head_sha"),
+        state: CiState::of(&line(it, "/status"), conclusion.as_deref()),
+        conclusion,
+        actor: line(it, "/actor/login"),
+        head_repository: line_if(it, "/head_repository/full_name"),
+        author_email: line(it, "/head_commit/author/email"),
+        commit_message: line(it, "/head_commit/message"),
+        pull_numbers: rows(it, "/pull_requests").filter_map(|it| number(it, "/number")).collect(),
+        url: line(it, "/html_url"),
+        created_at: time(it, "/created_at").unwrap_or_default(),
+        updated_at: time(it, "/updated_at").unwrap_or_default(),
+    })
+}
+
+pub(super) fn job(it: &Value) -> Option<CiJob> {
+    let conclusion = line_if(it, "/conclusion");
+    Some(CiJob {
+        id: number(it, "/id")?,
+        run_id: number(it, "/run_id").unwrap_or_default(),
+        attempt: small(it, "/run_attempt").unwrap_or(1),
+        name: line(it, "/name"),
+        state: CiState::of(&line(it, "/status"), conclusion.as_deref()),
+        conclusion,
+        url: line(it, "/html_url"),
+        steps: rows(it, "/steps").map(step).collect(),
+        started_at: time(it, "/started_at"),
+        completed_at: time(it, "/completed_at"),
+    })
+}
+
+fn step(it: &Value) -> CiStep {
+    let conclusion = line_if(it, "/conclusion");
+    CiStep {
+        number: small(it, "/number").unwrap_or_default(),
+        name: line(it, "/name"),
+        state: CiState::of(&line(it, "/status"), conclusion.as_deref()),
+        conclusion,
+    }
+}
+
+pub(super) fn check_run(it: &Value) -> Option<Check> {
+    let state = CiState::of(&line(it, "/status"), line_if(it, "/conclusion").as_deref());
+    Some(Check { name: line_if(it, "/name")?, state, url: line_if(it, "/details_url") })
+}
+
+pub(super) fn status(it: &Value) -> Option<Check> {
+    let state = match line(it, "/state").as_str() {
+        "pending" => CiState::Running,
+        other => CiState::of("completed", Some(other)),
+    };
+    Some(Check { name: line_if(it, "/context")?, state, url: line_if(it, "/target_url") })
+}
+
+pub(super) fn pull(it: &Value) -> Option<PullRequest> {
+    Some(PullRequest {
+        number: number(it, "/number")?,
+        title: line(it, "/title"),
+        body: text(it, "/body", MAX_BODY).unwrap_or_default(),
+        is_open: line(it, "/state") == "open",
+        is_merged: line_if(it, "/merged_at").is_some(),
+        is_draft: flag(it, "/draft").unwrap_or(false),
+        head_branch: line(it, "/head/ref"),
+        head_commit: line(it, "/head/sha"),
+        head_repository: line_if(it, "/head/repo/full_name"),
+        base_branch: line(it, "/base/ref"),
+        base_commit: line(it, "/base/sha"),
+        author: line(it, "/user/login"),
+        labels: labels(it),
+        url: line(it, "/html_url"),
+    })
+}
+
+/// Returns an issue; a pull request, which GitHub lists among them, is none.
+pub(super) fn issue(it: &Value) -> Option<Issue> {
+    if it.get("pull_request").is_some() {
+        return None;
+    }
+    Some(Issue {
+        number: number(it, "/number")?,
+        title: line(it, "/title"),
+        body: text(it, "/body", MAX_BODY).unwrap_or_default(),
+        is_open: line(it, "/state") == "open",
+        labels: labels(it),
+        author: line(it, "/user/login"),
+        url: line(it, "/html_url"),
+    })
+}
+
+pub(super) fn comment(it: &Value) -> Option<Comment> {
+    let body = text(it, "/body", MAX_BODY).unwrap_or_default();
+    Some(Comment { id: number(it, "/id")?, author: line(it, "/user/login"), body })
+}
+
+/// Returns a branch and its commit from a reference.
+pub(super) fn branch(it: &Value) -> Option<(String, String)> {
+    let name = line_if(it, "/ref")?;
+    Some((name.strip_prefix("refs/heads/")?.to_owned(), line_if(it, "/object/sha")?))
+}
+
+pub(super) fn line(it: &Value, at: &str) -> String {
+    line_if(it, at).unwrap_or_default()
+}
+
+pub(super) fn line_if(it: &Value, at: &str) -> Option<String> {
+    text(it, at, MAX_LINE)
+}
+
+pub(super) fn flag(it: &Value, at: &str) -> Option<bool> {
+    it.pointer(at)?.as_bool()
+}
+
+pub(super) fn number(it: &Value, at: &str) -> Option<u64> {
+    it.pointer(at)?.as_u64()
+}
+
+fn small(it: &Value, at: &str) -> Option<u32> {
+    number(it, at).and_then(|it| u32::try_from(it).ok())
+}
+
+fn time(it: &Value, at: &str) -> Option<Timestamp> {
+    it.pointer(at)?.as_str()?.parse().ok()
+}
+
+fn text(it: &Value, at: &str, max: usize) -> Option<String> {
+    let text = it.pointer(at)?.as_str()?;
+    Some(text.chars().take(max).collect())
+}
+
+fn rows<'a>(it: &'a Value, at: &str) -> impl Iterator<Item = &'a Value> {
+    it.pointer(at).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Returns the names of labels, which are words or have one.
+fn labels(it: &Value) -> Vec<String> {
+    rows(it, "/labels").filter_map(|it| line_if(it, "").or_else(|| line_if(it, "/name"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_missing_null_or_new_is_no_error() {
+        let sparse =
+            run(&json!({ "id": 9, "status": "brand-new", "head_commit": null, "name": null, "pull_requests": 7 }));
+        let sparse = sparse.unwrap();
+        assert_eq!((sparse.id, sparse.attempt, sparse.state), (9, 1, CiState::Unknown));
+        assert_eq!(run(&json!({ "id": "nine" })), None);
+        assert_eq!(job(&json!({ "id": 1, "steps": [{ "number": 4_294_967_296_u64 }] })).unwrap().steps[0].number, 0);
+        assert_eq!(pull(&json!({ "number": 1, "head": { "repo": null } })).unwrap().head_repository, None);
+        assert_eq!(issue(&json!({ "number": 1, "pull_request": {} })), None);
+        let labelled = issue(&json!({ "number": 1, "labels": ["a", { "name": "b" }, 7] })).unwrap();
+        assert_eq!(labelled.labels, ["a", "b"]);
+        assert_eq!(branch(&json!({ "ref": "refs/tags/x", "object": { "sha": "1" } })), None);
+        assert_eq!(line(&json!({ "name": "x".repeat(9_000) }), "/name").len(), MAX_LINE);
+    }
+}

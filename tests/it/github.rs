@@ -1,0 +1,3 @@
+//! The client of GitHub against a fake of it.
+mod limits;
+mod reads;
