@@ -177,7 +177,11 @@ pub(super) enum Command {
         command: ConfigCommand,
     },
     /// Say what works on this machine and what does not
-    Doctor,
+    Doctor {
+        /// Ask nothing of GitHub
+        #[arg(long)]
+        offline: bool,
+    },
     /// Print the completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page

@@ -1,4 +1,6 @@
 //! `paramedic doctor`: what works on this machine, what does not, and what to do about it.
+mod github;
+
 use crate::backlog::remote::Remote;
 use crate::backlog::{Backlog as _, BacklogError};
 use crate::cli::Context;
@@ -25,7 +27,7 @@ struct Check {
     text: String,
 }
 
-pub(super) async fn run(context: &Context) -> Ended {
+pub(super) async fn run(context: &Context, is_offline: bool) -> Ended {
     let mut checks = Vec::new();
     let mut check = |name: &str, health: Health, text: String| {
         checks.push(Check { name: name.to_owned(), health, text });
@@ -66,9 +68,13 @@ pub(super) async fn run(context: &Context) -> Ended {
         programs(context, app, &mut check).await;
         service(context, app, &mut check).await;
     }
+    let github = match &app {
+        Some(app) => github::look(context, app, is_offline, &mut check).await,
+        None => None,
+    };
     let is_broken = checks.iter().any(|it| it.health == Health::Broken);
     if context.is_json {
-        out::json(&serde_json::json!({ "ok": !is_broken, "checks": checks }));
+        out::json(&serde_json::json!({ "ok": !is_broken, "checks": checks, "github": github }));
     } else {
         let rows: Vec<Vec<String>> = checks
             .iter()

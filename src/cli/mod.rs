@@ -186,7 +186,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Audit { command }) => audit::run(&context, &command).await,
         Some(Command::Store { command }) => store::run(&context, &command).await,
         Some(Command::Config { command }) => config::run(&context, &command),
-        Some(Command::Doctor) => doctor::run(&context).await,
+        Some(Command::Doctor { offline }) => Box::pin(doctor::run(&context, offline)).await,
         Some(Command::Completions { .. } | Command::Man) => Ok(OK),
     }
 }

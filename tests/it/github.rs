@@ -1,3 +1,4 @@
-//! The client of GitHub against a fake of it.
+//! The client of GitHub against a fake of it, and what `doctor` says of the token.
+mod doctor;
 mod limits;
 mod reads;

@@ -1,0 +1,175 @@
+//! What the token of GitHub can and cannot do, as far as looking tells.
+use crate::cli::Context;
+use crate::cli::doctor::Health;
+use crate::config::repositories::Origin;
+use crate::wiring::App;
+use crate::wiring::forge::{self, Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery};
+use serde_json::{Value, json};
+
+/// The most repositories that are looked at.
+const MAX_REPOSITORIES: usize = 10;
+/// Clocks that are further apart than this many seconds are told.
+const MAX_SKEW_S: i64 = 60;
+
+/// Looks at GitHub and returns what it found, for scripts. Asks nothing unless the settings enable it and there is a token.
+pub(super) async fn look(
+    context: &Context,
+    app: &App,
+    is_offline: bool,
+    check: &mut impl FnMut(&str, Health, String),
+) -> Option<Value> {
+    let settings = &context.config.github;
+    if !settings.enabled {
+        check("github", Health::Ok, "off: it is asked nothing".to_owned());
+        return None;
+    }
+    if is_offline {
+        check("github", Health::Note, format!("{}: not asked (--offline)", settings.api_url));
+        return None;
+    }
+    let github = match forge::github(&app.engine, &context.config, &context.environment).await {
+        Ok(Some(github)) => github,
+        Ok(None) => {
+            let text = "enabled, but there is no token: set GITHUB_TOKEN, or log in with `gh auth login`";
+            check("github", Health::Broken, text.to_owned());
+            return None;
+        }
+        Err(text) => {
+            check("github", Health::Broken, text);
+            return None;
+        }
+    };
+    let abilities = match github.abilities().await {
+        Ok(abilities) => abilities,
+        Err(error) => {
+            check("github", Health::Broken, error.to_string());
+            return None;
+        }
+    };
+    of_token(&settings.api_url, &abilities, check);
+    let mut repositories = Vec::new();
+    for repository in repositories_of(context) {
+        repositories.push(of_repository(github.as_ref(), &abilities, &repository, check).await);
+    }
+    let budget = github.budget();
+    if let (Some(remaining), Some(limit)) = (budget.remaining, budget.limit) {
+        let is_low = remaining < limit / 10;
+        let until = budget.resets_at.map_or(String::new(), |it| format!(" until {it:.0}"));
+        let text = format!("{remaining} of {limit} requests left{until}");
+        check("github budget", if is_low { Health::Note } else { Health::Ok }, text);
+    }
+    Some(json!({
+        "apiUrl": settings.api_url,
+        "tokenKind": abilities.kind.as_str(),
+        "login": abilities.login,
+        "scopes": abilities.scopes,
+        "expiresAt": abilities.expires_at,
+        "clockSkewSeconds": abilities.clock_skew_s,
+        "pushesStartCi": abilities.kind.starts_ci(),
+        "mayChangeWorkflows": answer(&abilities.may_change_workflows()),
+        "repositories": repositories,
+        "budget": budget,
+    }))
+}
+
+/// Returns the repositories of the settings that lie at this forge.
+fn repositories_of(context: &Context) -> Vec<String> {
+    let config = &context.config;
+    let cloned = config.repositories.all().filter(|(name, it)| {
+        let is_here = |url: &str| forge::is_at(&config.github.api_url, url);
+        name.contains('/') && matches!(&it.origin, Some(Origin::CloneUrl(url)) if is_here(url))
+    });
+    let ordered = config.dispatch.repository.clone().filter(|it| !it.starts_with('/'));
+    let mut all: Vec<String> = ordered.into_iter().chain(cloned.map(|(name, _)| name.to_owned())).collect();
+    all.sort();
+    all.dedup();
+    all.truncate(MAX_REPOSITORIES);
+    all
+}
+
+/// Says what the token is, and what follows for everything that is pushed with it.
+fn of_token(api_url: &str, abilities: &Abilities, check: &mut impl FnMut(&str, Health, String)) {
+    let whose = abilities.login.as_ref().map_or_else(|| "nobody in particular".to_owned(), Clone::clone);
+    let scopes = if abilities.scopes.is_empty() { String::new() } else { format!(": {}", abilities.scopes.join(", ")) };
+    let expiry = abilities.expires_at.map_or(String::new(), |it| format!(", valid until {it:.0}"));
+    let kind = abilities.kind.as_str();
+    check("github", Health::Ok, format!("{api_url}, token of {whose} ({kind}{scopes}){expiry}"));
+    if let Some(skew) = abilities.clock_skew_s.filter(|it| it.abs() > MAX_SKEW_S) {
+        let text = format!("GitHub's clock is {} s {}", skew.abs(), if skew > 0 { "ahead" } else { "behind" });
+        check("github clock", Health::Note, text);
+    }
+    match abilities.kind.starts_ci() {
+        Some(true) => check("github pushes", Health::Ok, "CI runs on what is pushed with this token".to_owned()),
+        Some(false) => {
+            let text = "CI does not run on what is pushed with a workflow's own token; use a personal one, or an App's";
+            check("github pushes", Health::Note, text.to_owned());
+        }
+        None => {
+            let text = "not known whether CI runs on what is pushed with this token: it is of no kind known here";
+            check("github pushes", Health::Note, text.to_owned());
+        }
+    }
+    let (health, text) = words(&abilities.may_change_workflows());
+    check("github workflows", health, format!("may push changes of workflow files: {text}"));
+}
+
+/// Says what may be read of a repository, and what may be changed.
+async fn of_repository(
+    github: &dyn Reads,
+    abilities: &Abilities,
+    repository: &str,
+    check: &mut impl FnMut(&str, Health, String),
+) -> Value {
+    let name = format!("github {repository}");
+    let facts = match github.repository(repository).await {
+        Ok(facts) => facts,
+        Err(error) => {
+            check(&name, Health::Broken, error.to_string());
+            return json!({ "name": repository, "error": error.to_string() });
+        }
+    };
+    let runs = github.runs(repository, &RunsQuery { max: 1, ..RunsQuery::default() }).await.map(drop);
+    let pulls = github.pulls(repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await.map(drop);
+    let issues = github.issues(repository, &[], 1).await.map(drop);
+    let file = github.file(repository, ".github/auto-heal-config.yml", &facts.default_branch).await.map(drop);
+    let mut readable = vec!["repository"];
+    let mut unreadable = Vec::new();
+    for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file)] {
+        match read {
+            Ok(()) => readable.push(what),
+            // A repository may have no issues at all.
+            Err(ForgeError::NotFound(_)) if what == "issues" => {}
+            Err(error) => unreadable.push((what, error.to_string())),
+        }
+    }
+    let may_write = abilities.may_write(&facts);
+    let (health, write) = words(&may_write);
+    check(&name, health, format!("reads {}; may change things: {write}", readable.join(", ")));
+    for (what, why) in &unreadable {
+        check(&name, Health::Broken, format!("cannot read {what}: {why}"));
+    }
+    let unreadable: Vec<Value> = unreadable.iter().map(|(what, why)| json!({ "name": what, "why": why })).collect();
+    json!({
+        "name": repository,
+        "defaultBranch": facts.default_branch,
+        "reads": readable,
+        "cannotRead": unreadable,
+        "mayWrite": answer(&may_write),
+    })
+}
+
+fn words(may: &May) -> (Health, String) {
+    match may {
+        May::Yes => (Health::Ok, "yes".to_owned()),
+        May::No(why) => (Health::Note, format!("no, {why}")),
+        May::Untold(why) => (Health::Ok, format!("not known, {why}")),
+    }
+}
+
+fn answer(may: &May) -> Value {
+    match may {
+        May::Yes => json!({ "answer": "yes" }),
+        May::No(why) => json!({ "answer": "no", "why": why }),
+        May::Untold(why) => json!({ "answer": "unknown", "why": why }),
+    }
+}
