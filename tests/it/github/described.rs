@@ -1,0 +1,141 @@
+//! Every request of the client is one that GitHub describes: a validating proxy stands between it and the fake.
+use crate::support::eventually;
+use crate::support::github::{Fake, Seen};
+use paramedic::clock::SystemClock;
+use paramedic::forge::github::{Github, Setup, Token};
+use paramedic::forge::{PullsQuery, Reads as _, RunsQuery, Writes as _};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+/// The paths of GitHub's description that the client uses.
+const PATHS: &str = include_str!("../../../.ci/prism/paths.txt");
+
+/// The proxy; ended when it is dropped.
+struct Prism {
+    child: Child,
+    log: PathBuf,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Prism {
+    fn start(upstream: &str) -> Self {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| std::env::home_dir().map(|it| it.join(".cache"))).unwrap();
+        let place = cache.join("paramedic-tests/prism");
+        let program = place.join("node_modules/@stoplight/prism-cli/dist/index.js");
+        assert!(program.exists(), "{} is missing: run .ci/prepare", program.display());
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let said = File::create(&log).unwrap();
+        let child = Command::new("node")
+            .arg(program)
+            .args(["proxy", "--host", "127.0.0.1", "--port", "0"])
+            .arg(place.join("github.json"))
+            .arg(upstream)
+            .stdin(Stdio::null())
+            .stderr(said.try_clone().unwrap())
+            .stdout(said)
+            .spawn()
+            .unwrap();
+        let mut prism = Self { child, log, url: String::new(), _folder: folder };
+        prism.url = eventually("the proxy listens", || {
+            let lines = prism.lines();
+            let line = lines.iter().find(|it| it.contains("Prism is listening on"))?;
+            Some(line.split_whitespace().last()?.to_owned())
+        });
+        prism
+    }
+
+    /// Returns what it has said so far, without colours.
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read(&self.log).unwrap();
+        let text = paramedic::evidence::text::strip_escapes(&String::from_utf8_lossy(&text));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns what it found wrong with requests.
+    fn violations(&self) -> Vec<String> {
+        self.lines().into_iter().filter(|it| it.contains("Violation: request")).collect()
+    }
+}
+
+/// Returns the described path that a request was made to.
+fn described(seen: &Seen) -> Option<&'static str> {
+    let parts: Vec<&str> = seen.path.split('/').collect();
+    let fits = |path: &&str| {
+        let wanted: Vec<&str> = path.split('/').collect();
+        wanted.len() == parts.len() && wanted.iter().zip(&parts).all(|(it, part)| it.starts_with('{') || it == part)
+    };
+    PATHS.lines().filter(fits).min_by_key(|it| it.matches('{').count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_is_one_that_github_describes() {
+    let fake = Fake::start();
+    {
+        let mut state = fake.state();
+        state.page_size = 2;
+        let shop = state.shop();
+        (1..=5).for_each(|id| shop.add_run(id, Some("failure")));
+        shop.add_job(70, 5, b"the log");
+        shop.branches.insert("heal/1a2b".to_owned(), "6dcb09b5b57875f334f61aebed695e2e4193db5e".to_owned());
+        shop.files.insert(".github/auto-heal-config.yml".to_owned(), b"enabled: true".to_vec());
+    }
+    let prism = Prism::start(&fake.url);
+    fake.state().url.clone_from(&prism.url);
+    let github = Github::new(Setup { api_url: prism.url.clone(), ..fake.setup() }, Arc::new(SystemClock)).unwrap();
+    let shop = "acme/shop";
+    github.abilities().await.unwrap();
+    github.repository(shop).await.unwrap();
+    let query = RunsQuery {
+        branch: Some("main".to_owned()),
+        commit: Some("acb5820ced9479c074f688cc328bf03f341a511d".to_owned()),
+        event: Some("push".to_owned()),
+        max: 100,
+    };
+    for query in [query, RunsQuery { max: 1, ..RunsQuery::default() }] {
+        github.runs(shop, &query).await.unwrap();
+    }
+    github.run(shop, 5).await.unwrap();
+    github.jobs(shop, 5, None).await.unwrap();
+    github.jobs(shop, 5, Some(2)).await.unwrap();
+    // The proxy follows the redirect itself; what becomes of it is tested without the proxy.
+    let _ = github.job_log(shop, 70, 1_000, &mut |_| true).await;
+    github.checks(shop, "acb5820ced9479c074f688cc328bf03f341a511d").await.unwrap();
+    github.branch(shop, "heal/1a2b").await.unwrap().unwrap();
+    github.branches(shop, "heal/").await.unwrap();
+    github.file(shop, ".github/auto-heal-config.yml", "main").await.unwrap().unwrap();
+    let head = Some("acme:heal/1a2b".to_owned());
+    let pulls = PullsQuery { is_open: true, head, base: Some("main".to_owned()), max: 10 };
+    github.pulls(shop, &pulls).await.unwrap();
+    github.issues(shop, &["auto-heal", "a b"], 10).await.unwrap();
+    github.comments(shop, 1).await.unwrap();
+    github.repository_dispatch(shop, "jarvis_order", &json!({ "intent": "create" })).await.unwrap();
+    // What is asked in the name of an App.
+    let token = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
+    fake.state().token = token.to_owned();
+    let setup = Setup { token: Some(Token::new(token).unwrap()), api_url: prism.url.clone(), ..fake.setup() };
+    Github::new(setup, Arc::new(SystemClock)).unwrap().abilities().await.unwrap();
+
+    assert_eq!(prism.violations(), Vec::<String>::new());
+    let asked: Vec<Seen> = fake.seen("").into_iter().filter(|it| !it.path.starts_with("/blob/")).collect();
+    let used: BTreeSet<&str> = asked.iter().map(|it| described(it).unwrap_or_else(|| panic!("{it:?}"))).collect();
+    let listed: BTreeSet<&str> = PATHS.lines().collect();
+    assert_eq!(used, listed, "the list of paths is what the client asks");
+    // It would have said so.
+    let wrong = format!("{}/repos/acme/shop/actions/runs?per_page=many", prism.url);
+    reqwest::get(wrong).await.unwrap();
+    eventually("the proxy finds a wrong request", || (!prism.violations().is_empty()).then_some(()));
+}
