@@ -151,8 +151,7 @@ impl Transport {
         max: u64,
         take: &mut Take<'_>,
     ) -> Result<Result<LogEnd, StatusCode>, Broken> {
-        let is_loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost"));
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+        if !is_fetched(&self.api, &url) {
             return Err(Broken::NotAnAddress);
         }
         let asked = async {
@@ -197,6 +196,12 @@ impl fmt::Display for Broken {
     }
 }
 
+/// Whether an API may send us to an address: to https; one on this machine to others here, too.
+fn is_fetched(api: &Url, url: &Url) -> bool {
+    let is_here = |it: &Url| matches!(it.host_str(), Some("127.0.0.1" | "localhost"));
+    url.scheme() == "https" || (url.scheme() == "http" && is_here(url) && is_here(api))
+}
+
 /// Hands on at most `max` bytes of a body.
 async fn drain<B>(mut body: B, max: u64, take: &mut Take<'_>) -> Result<LogEnd, Broken>
 where
@@ -229,6 +234,19 @@ fn broken(error: &(dyn Error + 'static)) -> Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_api_elsewhere_sends_us_to_no_program_of_this_machine() {
+        for (api, url, expected) in [
+            ("https://api.github.com", "https://logs.blob.test/x?sig=1", true),
+            ("https://api.github.com", "http://127.0.0.1:7171/metrics", false),
+            ("https://api.github.com", "http://logs.blob.test/x", false),
+            ("http://127.0.0.1:1", "http://localhost:1/x", true),
+            ("http://127.0.0.1:1", "file:///etc/passwd", false),
+        ] {
+            assert_eq!(is_fetched(&api.parse().unwrap(), &url.parse().unwrap()), expected, "{url}");
+        }
+    }
 
     #[tokio::test]
     async fn only_paths_of_the_api_itself_get_the_token() {

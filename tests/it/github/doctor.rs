@@ -1,5 +1,5 @@
 //! `paramedic doctor` on a token: what it may, what it may not, and nothing asked that nobody wanted asked.
-use crate::support::github::{Fake, TOKEN};
+use crate::support::github::{Fake, Fault, TOKEN};
 use crate::support::{Ran, World, ran};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ fn what_is_wrong_is_broken_and_says_why() {
         "{ran:#?}"
     );
     assert!(fake.seen("GET /repos/acme/lab").is_empty(), "it lies elsewhere");
-    fake.next("GET /repos/acme/shop/pulls", crate::support::github::Fault::status(403));
+    fake.next("GET /repos/acme/shop/pulls", Fault::status(403));
     let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert!(said(&ran, "github acme/shop").contains("cannot read pulls"), "{ran:#?}");
     fake.state().skew_s = 3_600;

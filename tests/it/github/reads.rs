@@ -1,5 +1,5 @@
 //! What is read, and how: whole, once, at the right place, and with the token only where it belongs.
-use crate::support::github::{Fake, TOKEN};
+use crate::support::github::{Fake, Fault, TOKEN};
 use paramedic::clock::SystemClock;
 use paramedic::domain::CiState;
 use paramedic::forge::github::{Github, Setup};
@@ -132,7 +132,7 @@ async fn pages_are_followed_to_the_end_and_never_in_a_circle() {
     for next in ["/repos/acme/shop/issues?state=all&per_page=100", "https://evil.test/repos/acme/shop/issues?page=2"] {
         let n_before = fake.seen("GET").len();
         let link = vec![("link", format!("<{next}>; rel=\"next\""))];
-        fake.always("GET /repos/acme/shop/issues", crate::support::github::Fault::Status(200, link, "[]".to_owned()));
+        fake.always("GET /repos/acme/shop/issues", Fault::Status(200, link, "[]".to_owned()));
         let odd = github.issues("acme/shop", &[], 100).await.unwrap_err();
         assert!(matches!(odd, ForgeError::Odd(_)), "{odd}");
         assert_eq!(fake.seen("GET").len(), n_before + 1);
@@ -190,17 +190,17 @@ async fn a_log_at_another_host_is_fetched_without_the_token() {
     assert!(end.is_cut && end.bytes < log.len() as u64);
     // What is not kept any more, at GitHub or at the host of the logs.
     assert!(matches!(github.job_log("acme/shop", 71, 9, &mut |_| true).await, Err(ForgeError::NotFound(_))));
-    fake.next("GET /blob/70", crate::support::github::Fault::status(410));
+    fake.next("GET /blob/70", Fault::status(410));
     assert!(matches!(github.job_log("acme/shop", 70, 9, &mut |_| true).await, Err(ForgeError::NotFound(_))));
-    fake.next("GET /blob/70", crate::support::github::Fault::status(500));
+    fake.next("GET /blob/70", Fault::status(500));
     let broken = github.job_log("acme/shop", 70, 9, &mut |_| true).await.unwrap_err();
     assert!(!broken.to_string().contains("s3cret"), "the address of a log is a key to it: {broken}");
+    fake.next("GET /blob/70", Fault::Cut);
+    let cut = github.job_log("acme/shop", 70, 1_000, &mut |_| true).await;
+    assert!(matches!(cut, Err(ForgeError::Unanswered(_))), "{cut:?}");
     for place in ["http://192.0.2.1/log", "file:///etc/passwd", "//"] {
         let elsewhere = vec![("location", place.to_owned())];
-        fake.next(
-            "GET /repos/acme/shop/actions/jobs/70",
-            crate::support::github::Fault::Status(302, elsewhere, String::new()),
-        );
+        fake.next("GET /repos/acme/shop/actions/jobs/70", Fault::Status(302, elsewhere, String::new()));
         assert!(github.job_log("acme/shop", 70, 9, &mut |_| true).await.is_err(), "{place}");
     }
 }
