@@ -6,13 +6,13 @@ use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
 use crate::store::codec;
+use crate::store::codec::RunRow;
 use crate::store::intake::Intake;
 use crate::store::intake::Known;
 use crate::store::intake::Name;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::write;
-use crate::store::codec::RunRow;
 use sqlx::PgConnection;
 
 /// Takes in all arrivals. Returns what became of them, and the number of the last event.

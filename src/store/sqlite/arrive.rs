@@ -6,6 +6,7 @@ use crate::store::Arrival;
 use crate::store::Arrived;
 use crate::store::StoreError;
 use crate::store::codec;
+use crate::store::codec::RunRow;
 use crate::store::intake::Intake;
 use crate::store::intake::Known;
 use crate::store::intake::Name;
@@ -13,7 +14,6 @@ use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::rows;
 use crate::store::sqlite::write;
 use crate::store::sqlite::write::OutputRow;
-use crate::store::codec::RunRow;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
