@@ -2,6 +2,7 @@
 use crate::domain::Digest;
 use crate::domain::Event;
 use crate::domain::EventType;
+use crate::domain::Run;
 use crate::domain::RunId;
 use crate::store::MAX_STORED_BYTES;
 use crate::store::StoreError;
@@ -73,6 +74,28 @@ pub(in crate::store) fn doc<T: Serialize + DeserializeOwned>(
     }
     serde_json::from_str::<T>(&text).map_err(|error| unstorable(&what, &error))?;
     Ok(text)
+}
+
+/// Longest name of a repository, in bytes: an index of `PostgreSQL` holds it whole, and what one database takes the other must take.
+const MAX_REPOSITORY_BYTES: usize = 1_000;
+
+/// The row of a run, made before the transaction begins.
+#[derive(Debug)]
+pub(in crate::store) struct RunRow<'a> {
+    pub(in crate::store) run: &'a Run,
+    pub(in crate::store) doc: String,
+}
+
+impl<'a> RunRow<'a> {
+    pub(in crate::store) fn of(run: &'a Run) -> Result<Self, StoreError> {
+        if run.repository.len() > MAX_REPOSITORY_BYTES {
+            return Err(StoreError::Broken(format!(
+                "a run cannot be stored: its repository's name has {} bytes, at most {MAX_REPOSITORY_BYTES}",
+                run.repository.len()
+            )));
+        }
+        Ok(Self { run, doc: doc("a run", run)? })
+    }
 }
 
 fn unstorable(what: &dyn Display, why: &dyn Display) -> StoreError {

@@ -27,7 +27,7 @@ use crate::store::postgres::fault::Fault;
 use crate::store::postgres::operators;
 use crate::store::postgres::queue;
 use crate::store::postgres::write;
-use crate::store::postgres::write::RunRow;
+use crate::store::codec::RunRow;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;

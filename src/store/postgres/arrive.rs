@@ -12,7 +12,7 @@ use crate::store::intake::Name;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::write;
-use crate::store::postgres::write::RunRow;
+use crate::store::codec::RunRow;
 use sqlx::PgConnection;
 
 /// Takes in all arrivals. Returns what became of them, and the number of the last event.

@@ -36,6 +36,7 @@ use crate::store::Operators;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
+use crate::store::codec::RunRow;
 use async_trait::async_trait;
 use fault::Fault;
 use jiff::Timestamp;
@@ -43,7 +44,6 @@ use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Transaction;
 use std::time::Duration;
-use write::RunRow;
 
 /// How often a write is tried again that the database gave up in favour of another.
 const REPEATS: u32 = 5;

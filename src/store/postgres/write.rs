@@ -17,6 +17,7 @@ use crate::store::chain::About;
 use crate::store::chain::End;
 use crate::store::chain::Link;
 use crate::store::codec;
+use crate::store::codec::RunRow;
 use crate::store::postgres::codec::text;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::queue;
@@ -24,28 +25,6 @@ use crate::store::postgres::read;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::time::Duration;
-
-/// Longest name of a repository, in bytes: an index holds it whole.
-const MAX_REPOSITORY_BYTES: usize = 1_000;
-
-/// The row of a run, made before the transaction begins.
-#[derive(Debug)]
-pub(super) struct RunRow<'a> {
-    run: &'a Run,
-    doc: String,
-}
-
-impl<'a> RunRow<'a> {
-    pub(super) fn of(run: &'a Run) -> Result<Self, StoreError> {
-        if run.repository.len() > MAX_REPOSITORY_BYTES {
-            return Err(StoreError::Broken(format!(
-                "a run cannot be stored: its repository's name has {} bytes, at most {MAX_REPOSITORY_BYTES}",
-                run.repository.len()
-            )));
-        }
-        Ok(Self { run, doc: codec::doc("a run", run)? })
-    }
-}
 
 /// Stores a new run with what belongs to it. Returns the number of its last event.
 pub(super) async fn create(

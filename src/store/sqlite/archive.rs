@@ -24,7 +24,7 @@ use crate::store::sqlite::operators;
 use crate::store::sqlite::queue;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write;
-use crate::store::sqlite::write::RunRow;
+use crate::store::codec::RunRow;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;

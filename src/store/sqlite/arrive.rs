@@ -13,7 +13,7 @@ use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::rows;
 use crate::store::sqlite::write;
 use crate::store::sqlite::write::OutputRow;
-use crate::store::sqlite::write::RunRow;
+use crate::store::codec::RunRow;
 use serde_json::json;
 use sqlx::SqliteConnection;
 

@@ -39,7 +39,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOutput;
 use crate::store::sqlite::fault::fault;
-use crate::store::sqlite::write::RunRow;
+use crate::store::codec::RunRow;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::Connection as _;

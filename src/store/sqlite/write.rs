@@ -2,7 +2,6 @@
 use crate::domain::Attempt;
 use crate::domain::Event;
 use crate::domain::NewEvent;
-use crate::domain::Run;
 use crate::domain::RunId;
 use crate::domain::Transition;
 use crate::store::StoreError;
@@ -11,24 +10,12 @@ use crate::store::chain::About;
 use crate::store::chain::End;
 use crate::store::chain::Link;
 use crate::store::codec;
+use crate::store::codec::RunRow;
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read;
 use crate::store::sqlite::rows;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
-
-/// The row of a run, made before the transaction begins.
-#[derive(Debug)]
-pub(super) struct RunRow<'a> {
-    run: &'a Run,
-    doc: String,
-}
-
-impl<'a> RunRow<'a> {
-    pub(super) fn of(run: &'a Run) -> Result<Self, StoreError> {
-        Ok(Self { run, doc: codec::doc("a run", run)? })
-    }
-}
 
 /// Stores a new run with what belongs to it.
 pub(super) async fn insert(conn: &mut SqliteConnection, transition: &Transition) -> Result<(), StoreError> {
