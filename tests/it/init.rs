@@ -370,7 +370,7 @@ fn the_order_is_checked_before_anything_is_done() {
         assert_eq!(runner.step(&world, check, &environment).code, code, "{intent} {instruction:.20}");
     }
     // The words reach the program as they are, whatever a shell would make of them.
-    runner.program("paramedic-stub", "#!/bin/sh\nprintf '%s\\n' \"$@\" >> arguments\n");
+    runner.program("paramedic-stub", "#!/bin/sh\nprintf '%s\\n' \"$PARAMEDIC_OPERATOR\" \"$@\" >> arguments\n");
     fs::rename(runner.programs.join("paramedic-stub"), runner.programs.join("paramedic")).unwrap();
     let carry_out = step(&all, "paramedic-order.yml", "Carry out the order");
     let environment = [
@@ -378,12 +378,16 @@ fn the_order_is_checked_before_anything_is_done() {
         ("INSTRUCTION", "-x $(touch owned); *"),
         ("CONTEXT", "a b"),
         ("PARAMEDIC_AGENT", ""),
+        ("ACTOR", "github-actions[bot]"),
         ("GITHUB_STEP_SUMMARY", "summary"),
     ];
     let done = runner.step(&world, carry_out, &environment);
     assert_eq!(done.code, 0, "{done:#?}");
     let arguments = fs::read_to_string(world.repo().join("arguments")).unwrap();
-    assert!(arguments.starts_with("dispatch\n--context=a b\n--\nfix\n-x $(touch owned); *\n"), "{arguments}");
+    assert!(
+        arguments.starts_with("github-actionsbot\ndispatch\n--context=a b\n--\nfix\n-x $(touch owned); *\n"),
+        "{arguments}"
+    );
     assert!(!world.repo().join("owned").exists());
 }
 
