@@ -14,6 +14,7 @@ mod demo;
 mod dispatch;
 mod heal;
 mod http;
+mod init;
 mod machines;
 mod notify;
 mod outage;
