@@ -1,6 +1,6 @@
 //! Paramedic is first on the scene of a red build.
 //!
-//! In reading order: `domain` is what the product is about; `evidence`, `guard` and `signal` read foreign text; `store`, `workspace` and `agent` are ports with
+//! In reading order: `domain` is what the product is about; `evidence`, `guard`, `rules` and `signal` read foreign text; `store`, `workspace` and `agent` are ports with
 //! their adapters; `engine` runs the loop over them; `backlog` is what a console or script may ask; `notify` and `telemetry` tell
 //! others what happens; `http` serves it to others; `console` and `cli` show it to people.
 //! ARCHITECTURE.md has the map and the rules; `tests/it/tidy.rs` checks them.
@@ -9,6 +9,7 @@ pub mod domain;
 
 pub mod evidence;
 pub mod guard;
+pub mod rules;
 pub mod signal;
 
 pub mod agent;

@@ -1,4 +1,5 @@
 //! The command line, as clap reads it (DESIGN §4.1).
+use crate::cli::init;
 use crate::config::log::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -156,6 +157,8 @@ pub(super) enum Command {
     Worker(Worker),
     /// Judge a patch by the repository's policy
     Guard(Guard),
+    /// Write the repository's side: how it is healed, what a fix may touch, and workflows for GitHub Actions
+    Init(Init),
     /// Say who may look and decide on a server, and give them tokens
     Operator {
         #[command(subcommand)]
@@ -321,6 +324,22 @@ pub(super) struct Guard {
     /// Judge this patch instead; `-` = standard input
     #[arg(long, value_name = "FILE", conflicts_with = "head")]
     pub(super) patch: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The repository; any folder of its checkout will do
+    #[arg(long, alias = "dir", value_name = "DIR", default_value = ".")]
+    pub(super) repo: PathBuf,
+    /// Only these files
+    #[arg(long, value_name = "NAME", value_enum, num_args = 1.., value_delimiter = ',')]
+    pub(super) only: Vec<init::Name>,
+    /// Show what would be written, as a diff, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Overwrite files that are there and different
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Subcommand)]

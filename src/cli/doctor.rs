@@ -9,8 +9,13 @@ use crate::cli::out;
 use crate::config::checked::shown;
 use crate::config::repositories::Origin;
 use crate::domain::Role;
-use crate::wiring::{App, version_of};
+use crate::rules;
+use crate::rules::Rules;
+use crate::wiring::{App, version_of, workspace};
 use serde::Serialize;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +38,7 @@ pub(super) async fn run(context: &Context, is_offline: bool) -> Ended {
         checks.push(Check { name: name.to_owned(), health, text });
     };
     check("settings", Health::Ok, format!("{} file(s) read", context.config.files.len()));
+    rules(context, &mut check).await;
     let app = match context.remote() {
         Ok(Some(remote)) => {
             server(&remote, &mut check).await;
@@ -90,6 +96,40 @@ pub(super) async fn run(context: &Context, is_offline: bool) -> Ended {
         out::line(out::table(&rows).trim_end());
     }
     Ok(if is_broken { FAILED } else { OK })
+}
+
+/// Says how the rules of the checkout we stand in are read; outside of one there is nothing to say.
+async fn rules(context: &Context, check: &mut impl FnMut(&str, Health, String)) {
+    let Ok(workspace) = workspace(&context.config, &context.environment) else { return };
+    let Ok(root) = workspace.root(Path::new(".")).await else { return };
+    let path = root.join(rules::PATH);
+    let mut bytes = Vec::new();
+    let is_there = path.symlink_metadata().is_ok();
+    // What is no file, a pipe say, could keep us waiting.
+    let read = if path.is_file() {
+        File::open(&path).and_then(|it| it.take(rules::MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+    } else {
+        Err(ErrorKind::NotFound.into())
+    };
+    match read.map(|_| Rules::read(&bytes)) {
+        Ok(Ok((rules, remarks))) => {
+            let text = if rules.is_enabled { "is read" } else { "is read; healing is off (`enabled: false`)" };
+            let health = if rules.is_enabled { Health::Ok } else { Health::Note };
+            check("rules", health, format!("{} {text}", rules::PATH));
+            for remark in &remarks {
+                check("rules", Health::Note, remark.to_string());
+            }
+        }
+        Ok(Err(error)) => {
+            let text = format!("{}, {error}; nothing of this repository is healed until it is right", rules::PATH);
+            check("rules", Health::Broken, text);
+        }
+        Err(_) if !is_there => {
+            let text = format!("no {} here, so the defaults hold; `paramedic init` writes it", rules::PATH);
+            check("rules", Health::Note, text);
+        }
+        Err(error) => check("rules", Health::Broken, format!("cannot read {}: {error}", rules::PATH)),
+    }
 }
 
 /// Asks the server who it is and whom it takes us for.

@@ -13,6 +13,7 @@ mod follow;
 mod guard;
 mod heal;
 mod ingest;
+mod init;
 mod log;
 mod operator;
 mod out;
@@ -181,6 +182,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Worker(asked)) => worker::run(&context, &asked, signals()?).await,
         Some(Command::Ingest(ingest)) => ingest::run(&context, &ingest).await,
         Some(Command::Serve(serve)) => serve::run(&context, serve, signals()?).await,
+        Some(Command::Init(init)) => init::run(&context, &init).await,
         Some(Command::Guard(guard)) => guard::run(&context, &guard).await,
         Some(Command::Operator { command }) => operator::run(&context, command).await,
         Some(Command::Audit { command }) => audit::run(&context, &command).await,

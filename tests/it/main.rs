@@ -15,6 +15,7 @@ mod dispatch;
 mod github;
 mod heal;
 mod http;
+mod init;
 mod machines;
 mod notify;
 mod outage;

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("evidence", &["domain"]),
     ("guard", &["domain", "evidence"]),
+    ("rules", &["evidence"]),
     ("signal", &["domain"]),
     ("process", &["clock"]),
     ("store", &["domain", "clock"]),
@@ -57,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "evidence",
             "guard",
+            "rules",
             "signal",
             "access",
             "engine",
@@ -94,6 +96,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("landlock::", &["process"]),
     ("nix::", &["process"]),
     ("clap::", &["cli"]),
+    ("serde_saphyr::", &["rules", "cli"]),
     ("std::env::", &["config", "main"]),
 ];
 
@@ -102,6 +105,7 @@ const PURE: &[&str] = &[
     "domain",
     "evidence",
     "guard",
+    "rules",
     "signal",
     "console/model",
     "console/update",

@@ -218,7 +218,7 @@ fn facts(pen: &mut Pen<'_>, area: Rect, detail: &RunDetail, focus: &Focus, is_be
     let run = &detail.run;
     let mut sheet = Sheet { pen, area, y: area.y };
     let (_, role) = words::status(run);
-    sheet.text("why", &words::situation(run), if is_beside { 3 } else { 1 }, role);
+    sheet.text("why", &words::situation(run), if is_beside { 8 } else { 1 }, role);
     if let Some(merge) = run.merge_command() {
         sheet.text("merge", &format!("{merge}  (y copies it)"), 3, Role::Strong);
     }

@@ -70,6 +70,11 @@ impl GitWorkspace {
         Self { launcher, home, owner: OnceCell::new() }
     }
 
+    /// Returns the top folder of the checkout that `path` lies in; it needs no commit.
+    pub async fn root(&self, path: &Path) -> Result<PathBuf, WorkspaceError> {
+        Ok(self.locate(path).await?.root)
+    }
+
     /// Returns the patch that a tree's state amounts to: what is stored after a patch written by a person was applied.
     pub async fn canonical(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
         self.difference(tree).await

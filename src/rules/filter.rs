@@ -1,0 +1,70 @@
+//! What the rules say of one failed workflow run.
+use crate::rules::Rules;
+
+/// Workflows of this program itself; what they do is never healed.
+const OWN_WORKFLOWS: &str = ".github/workflows/paramedic-";
+/// First part of the branches with fixes, whatever the rules call them.
+const OWN_BRANCHES: &str = "heal/";
+
+/// What is known of a workflow run that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Build<'a> {
+    pub workflow: &'a str,
+    pub workflow_path: &'a str,
+    pub branch: &'a str,
+    pub default_branch: &'a str,
+    /// The commit is from another repository.
+    pub is_fork: bool,
+}
+
+/// What is to be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Treatment {
+    Heal,
+    /// Healed, but the patch stays here; why, in words.
+    PatchOnly(String),
+    /// Left alone; why, in words.
+    Leave(String),
+}
+
+impl Rules {
+    /// Returns what to do about a failed workflow run.
+    pub fn treatment(&self, build: &Build<'_>) -> Treatment {
+        if let Some(why) = self.why_left(build) {
+            return Treatment::Leave(why);
+        }
+        if build.is_fork {
+            return Treatment::PatchOnly("the commit is from a fork".to_owned());
+        }
+        if !self.is_trusted(build.branch, build.default_branch) {
+            return Treatment::PatchOnly("the branch is none of `trusted_branches`".to_owned());
+        }
+        Treatment::Heal
+    }
+
+    /// Whether a fix for this branch may be published.
+    pub fn is_trusted(&self, branch: &str, default_branch: &str) -> bool {
+        branch == default_branch || self.trusted_branches.is_match(branch)
+    }
+
+    fn why_left(&self, build: &Build<'_>) -> Option<String> {
+        let is_any = |patterns: &crate::rules::Patterns| {
+            patterns.is_match(build.workflow) || patterns.is_match(build.workflow_path)
+        };
+        let own_prefix = format!("{}/", self.branch_naming.prefix);
+        let why = if !self.is_enabled {
+            "healing is off here (`enabled: false`)"
+        } else if is_any(&self.excluded) {
+            "the workflow is one of `excluded_workflows`"
+        } else if !is_any(&self.monitored) {
+            "the workflow is none of `monitored_workflows`"
+        } else if build.branch.starts_with(OWN_BRANCHES) || build.branch.starts_with(&own_prefix) {
+            "the branch is one of ours"
+        } else if build.workflow_path.starts_with(OWN_WORKFLOWS) {
+            "the workflow is one of ours"
+        } else {
+            return None;
+        };
+        Some(why.to_owned())
+    }
+}
