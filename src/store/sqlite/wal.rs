@@ -57,6 +57,7 @@ fn sync(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::SqliteStore;
     use std::task::Context;
     use std::task::Waker;
 
@@ -94,5 +95,16 @@ mod tests {
         assert!(Wal::at(&folder.path().join("none-wal/below/a-file")).sync().await.is_ok());
         std::fs::write(folder.path().join("file"), "").unwrap();
         assert!(Wal::at(&folder.path().join("file/below")).sync().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_linked_database_has_its_log_beside_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("disk")).unwrap();
+        std::fs::write(folder.path().join("disk/db"), "").unwrap();
+        std::os::unix::fs::symlink("disk/db", folder.path().join("linked")).unwrap();
+        let store = SqliteStore::open(&folder.path().join("linked")).await.unwrap();
+        assert_eq!(*store.wal.path, *folder.path().canonicalize().unwrap().join("disk/db-wal"));
+        assert!(store.wal.path.exists());
     }
 }
