@@ -130,8 +130,8 @@ static ERROR_TYPE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"\berror\[(?P<rust>E[0-9]{4})\]|\berror:? (?P<code>(?:TS|CS|MSB|NU|C|LNK|AVT)[0-9]{3,5})\b",
         r"|^(?:E\s+|\s+|# |Uncaught |Caused by: |Exception in thread \x22[^\x22]*\x22 )?(?:[A-Za-z_$\u{80}-\u{10FFFF}][A-Za-z0-9_$\u{80}-\u{10FFFF}]*[.:]{1,2})*(?P<class>[A-Z][A-Za-z0-9_]{1,60}(?:Error|Exception|Failure|Exit|Interrupt|Expired|Timeout|Warning))(?: \[[A-Za-z0-9_]+\])?(?::|$|\s*$)",
-        r"|^(?:FAILED|ERROR) .* - (?:[A-Za-z_\u{80}-\u{10FFFF}][A-Za-z0-9_\u{80}-\u{10FFFF}]*\.)*(?P<pytest>[A-Z][A-Za-z0-9_]{1,60}(?:Error|Exception|Failure))\b",
-        r"|^FAILED .* - (?P<bare>assert) |^\s+name: '(?P<yaml>[A-Z][A-Za-z0-9_]{1,60}Error)'",
+        r"|^(?:FAILED|ERROR) .* - (?:[A-Za-z_\u{80}-\u{10FFFF}][A-Za-z0-9_\u{80}-\u{10FFFF}]*\.)*(?P<pytest>[A-Z][A-Za-z0-9_\u{80}-\u{10FFFF}]{1,60}(?:Error|Exception|Failure))\b",
+        r"|^FAILED .* - (?P<bare>assert) |^\s+name: '(?P<yaml>[A-Z][A-Za-z0-9_\u{80}-\u{10FFFF}]{1,60}Error)'",
         r"|^E\s+(?P<assert>assert) |^thread '.*' (?:\([0-9]+\) )?(?P<panicked>panicked) at|^(?P<panic>panic): ",
         r"|\bnpm (?:ERR!|error) code (?P<npm>E[A-Z0-9]{3,20})\b"
     ))
@@ -173,6 +173,7 @@ mod tests {
             ("ERROR: No matching distribution found for nosuch", Category::Dependency, "dependency"),
             ("there is no package called 'dplyr'", Category::Dependency, "dependency"),
             ("sh: 1: pytest: not found", Category::Dependency, "dependency"),
+            ("FAILED test_a.py::test_x - körper.KörperÜbelError: 1", Category::Test, "KörperÜbelError"),
             ("SyntaxError: invalid syntax", Category::Syntax, "SyntaxError"),
             ("IndentationError: unexpected indent", Category::Syntax, "IndentationError"),
             ("yaml.scanner.ScannerError: mapping values are not allowed here", Category::Syntax, "ScannerError"),

@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+/// How long whoever just came may be silent in any case: their head is on its way.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The places of one server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,7 +26,7 @@ pub(super) struct Places {
 struct Taken {
     by_address: HashMap<IpAddr, usize>,
     /// Those who have not sent a whole head yet, the longest there first.
-    silent: BTreeMap<u64, CancellationToken>,
+    silent: BTreeMap<u64, (Instant, CancellationToken)>,
     n_seen: u64,
 }
 
@@ -33,15 +38,31 @@ impl Places {
         Self { all, per_address, proxies, taken: Arc::default() }
     }
 
-    /// Waits for a free place. When there is none, the one who has been silent for longest loses theirs.
+    /// Waits for a free place, for somebody who is there already. When there is none, the one who has been silent for longest loses theirs.
     pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(free) = self.all.clone().try_acquire_owned() {
-            return Some(free);
+        let mut free = Box::pin(self.all.clone().acquire_owned());
+        while let Some(since) = self.silent_since() {
+            if let Ok(free) = timeout_at(since + GRACE, &mut free).await {
+                return free.ok();
+            }
+            if self.dismiss(since) {
+                break;
+            }
         }
-        if let Some((_, longest)) = lock(&self.taken).silent.pop_first() {
-            longest.cancel();
-        }
-        self.all.clone().acquire_owned().await.ok()
+        free.await.ok()
+    }
+
+    /// Returns since when the longest silent one is there.
+    fn silent_since(&self) -> Option<Instant> {
+        lock(&self.taken).silent.values().next().map(|it| it.0)
+    }
+
+    /// Takes the place of the longest silent one away, unless they spoke meanwhile.
+    fn dismiss(&self, since: Instant) -> bool {
+        let mut taken = lock(&self.taken);
+        let Some(longest) = taken.silent.first_entry().filter(|it| it.get().0 == since) else { return false };
+        longest.remove().1.cancel();
+        true
     }
 
     /// Gives a free place to a connection from `peer`; `None` when that address has its share.
@@ -59,7 +80,7 @@ impl Places {
         }
         taken.n_seen += 1;
         let (number, must_leave) = (taken.n_seen, CancellationToken::new());
-        taken.silent.insert(number, must_leave.clone());
+        taken.silent.insert(number, (Instant::now(), must_leave.clone()));
         let (taken, has_spoken) = (self.taken.clone(), AtomicBool::new(false));
         Some(Place { _free: free, address, number, must_leave, has_spoken, taken })
     }
@@ -146,6 +167,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_was_silent_for_longest_gives_way() {
         let places = places(3, 0);
+        let came = Instant::now();
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(come(&places, "192.0.2.1").await.unwrap());
@@ -156,6 +178,7 @@ mod tests {
             async move { places.free().await }
         });
         held[1].must_leave().cancelled().await;
+        assert!(came.elapsed() >= GRACE);
         assert!(!held[0].must_leave().is_cancelled() && !held[2].must_leave().is_cancelled());
         held.remove(1);
         assert!(waiting.await.unwrap().is_some());

@@ -152,10 +152,10 @@ struct Serving {
 
 async fn accept(listener: &TcpListener, places: &Places, connections: &TaskTracker, serving: &Arc<Serving>) {
     loop {
-        // Without a place nobody is accepted: the system keeps them waiting.
-        let Some(free) = places.free().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // Without a place nobody else is accepted: the system keeps them waiting.
+                let Some(free) = places.free().await else { return };
                 if let Some(place) = places.give(free, peer.ip()) {
                     let must_leave = place.must_leave();
                     let serving = Box::pin(connection(stream, peer, serving.clone(), place));

@@ -254,15 +254,15 @@ impl Store for PostgresStore {
     }
 
     async fn appear(&self, worker: &str, machine: &str, _now: Timestamp, length: Duration) -> Result<(), StoreError> {
-        Ok(presence::put(&self.pool, worker, machine, length).await?)
+        Ok(within(presence::put(&self.pool, worker, machine, length)).await?)
     }
 
     async fn disappear(&self, worker: &str) -> Result<(), StoreError> {
-        Ok(presence::remove(&self.pool, worker).await?)
+        Ok(within(presence::remove(&self.pool, worker)).await?)
     }
 
     async fn present(&self, _now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(presence::read(&self.pool).await?)
+        Ok(within(presence::read(&self.pool)).await?)
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {

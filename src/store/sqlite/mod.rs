@@ -118,7 +118,7 @@ impl Store for SqliteStore {
         tx.commit().await.map_err(fault)?;
         // The next ones may be written while these become durable.
         drop(conn);
-        self.wal.sync().await?;
+        self.wal.sync(&self.writer).await?;
         self.news.wake();
         Ok(arrived)
     }

@@ -39,6 +39,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     let failed = |why: String| StoreError::Broken(format!("{}: {why}", path.display()));
+    // `SQLite` keeps the log beside the file that a link leads to.
+    let path = &real(path).map_err(|error| failed(error.to_string()))?;
     let gate = make_private(path).map_err(|error| failed(error.to_string()))?;
     match tokio::time::timeout(PATIENCE, pass(&gate)).await {
         Ok(passed) => passed.map_err(|error| failed(error.to_string()))?,
@@ -76,13 +78,25 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Makes the folder and the file, readable by the user alone, and returns the gate that openers pass one by one.
+/// Returns where the file is or will be, without links. Its folder is made where it is missing.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            Ok(fs::canonicalize(folder.unwrap_or(Path::new(".")))?.join(name))
+        }
+        found => found,
+    }
+}
+
+/// Makes the file, readable by the user alone, and returns the gate that openers pass one by one.
 ///
 /// The database file itself is never opened here once it exists: closing it would drop the locks `SQLite` holds on it in this process.
 fn make_private(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
     let gate = OpenOptions::new().create(true).append(true).mode(0o600).open(beside(path, "lock"))?;
     match OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
         Ok(_) => (),

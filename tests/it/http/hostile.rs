@@ -204,6 +204,24 @@ async fn whoever_says_nothing_gives_way() {
     inside.stop().await;
 }
 
+#[tokio::test]
+async fn the_last_place_is_as_good_as_any() {
+    let world = World::new();
+    database(&world).await;
+    let inside = Inside::start(&world, Settings { max_connections: 2, ..Settings::default() }).await;
+    let client = inside.client();
+    assert_eq!(client.get("/runs", VIEWER).await.0, 200);
+    // The other connection stays open. Nobody waits for this one's place, however long it takes.
+    let mut last = connect(&inside.url).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    last.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    drop(client);
+    inside.stop().await;
+}
+
 /// Bodies of 24 MiB whose signature has the right form: they must be read, a few at once, and none of them leaves memory behind.
 #[test]
 fn many_large_bodies_take_no_more_than_their_room() {
