@@ -1,4 +1,5 @@
 //! Agents that start programs: the contract of agents by command, and the playbook's repairs, with real shells in real folders.
+use crate::support::eventually_answered;
 use paramedic::agent::Account;
 use paramedic::agent::Agent;
 use paramedic::agent::Task;
@@ -256,9 +257,7 @@ async fn an_agent_stops_when_it_is_told_to() {
     let cancel = CancellationToken::new();
     let (task, ready) = (stage.task(), stage.tree.path().join("ready"));
     let stop = async {
-        while !ready.exists() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        eventually_answered(async || ready.exists().then_some(())).await;
         cancel.cancel();
     };
     let both = async { tokio::join!(agent.propose(&task, &cancel), stop) };

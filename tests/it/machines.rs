@@ -1,7 +1,7 @@
 //! Machines on one database: their clocks differ, and answers get lost on the way. Neither takes what the other holds, nothing is done twice.
 use crate::backlog_contract::home::Place;
 use crate::store_contract::fixtures::creation;
-use crate::support::{PATIENCE, postgres};
+use crate::support::{PATIENCE, eventually_answered, postgres};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use paramedic::agent::{Account, Agent, Task, Turn};
@@ -106,20 +106,8 @@ impl Machines {
 
     /// Waits until the agent was asked so often.
     async fn asked(&self, n_turns: usize) {
-        eventually(async || (self.agent.asked.lock().unwrap().len() == n_turns).then_some(())).await;
+        eventually_answered(async || (self.agent.asked.lock().unwrap().len() == n_turns).then_some(())).await;
     }
-}
-
-async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let answer = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, answer).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,7 +126,7 @@ async fn a_lease_lasts_as_long_as_it_is_renewed_and_no_longer() {
         assert_eq!(mine.store.run(id).await.unwrap().status, Status::Running);
         // The worker is gone without a word.
         work.abort();
-        eventually(async || (other.take_back_dead().await.unwrap() == [id]).then_some(())).await;
+        eventually_answered(async || (other.take_back_dead().await.unwrap() == [id]).then_some(())).await;
     }
 }
 
@@ -151,7 +139,7 @@ async fn a_retry_waits_as_long_as_it_should_wherever_it_is_taken_up() {
         let (worker, stopped) = (Worker::new(first.clone()), stop.clone());
         let work = tokio::spawn(async move { worker.follow(id, &stopped).await });
         machines.asked(n_turns).await;
-        eventually(async || (first.store.run(id).await.unwrap().status == Status::Queued).then_some(())).await;
+        eventually_answered(async || (first.store.run(id).await.unwrap().status == Status::Queued).then_some(())).await;
         stop.cancel();
         work.await.unwrap().unwrap();
 
@@ -178,7 +166,7 @@ async fn a_lost_answer_costs_no_work() {
     let id = machines.queued(&engine, &format!("while [ ! -e {} ]; do sleep 0.05; done; false", go.display())).await;
     let worker = Worker::new(engine.clone());
     let work = tokio::spawn(async move { worker.follow(id, &CancellationToken::new()).await });
-    eventually(async || (engine.store.run(id).await.unwrap().status == Status::Running).then_some(())).await;
+    eventually_answered(async || (engine.store.run(id).await.unwrap().status == Status::Running).then_some(())).await;
 
     // From here on the server commits, and then waits for somebody who never comes before it says so.
     let mut conn = PgConnection::connect(&url).await.unwrap();
@@ -189,7 +177,7 @@ async fn a_lost_answer_costs_no_work() {
     fs::write(go, "").unwrap();
     let cut =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
-    eventually(async || (sql(cut).await > 0).then_some(())).await;
+    eventually_answered(async || (sql(cut).await > 0).then_some(())).await;
     sql("ALTER SYSTEM RESET synchronous_standby_names").await;
     sql("SELECT pg_reload_conf()").await;
 

@@ -1,6 +1,6 @@
 //! `paramedic serve` as a program: where it listens, how it stops, and the work it does beside.
 use super::served::{OPERATOR, Served, VIEWER, database};
-use crate::support::{BUGGY, RIGHT, World};
+use crate::support::{BUGGY, RIGHT, World, eventually_answered};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -67,15 +67,7 @@ async fn its_workers_heal_what_is_retried() {
     let path = format!("/runs/{}", run["id"].as_str().unwrap());
     let (status, done) = client.post(&format!("{path}/actions/retry"), OPERATOR, &json!({})).await;
     assert_eq!(status, 200, "{done}");
-    let since = std::time::Instant::now();
-    loop {
-        let (_, now) = client.get(&path, VIEWER).await;
-        if now["status"] == "fixed" {
-            break;
-        }
-        assert!(since.elapsed() < crate::support::PATIENCE, "{now}");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    eventually_answered(async || (client.get(&path, VIEWER).await.1["status"] == "fixed").then_some(())).await;
     served.stop();
     world.assert_clean();
 }

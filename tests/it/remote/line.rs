@@ -1,6 +1,7 @@
 //! The line to a server: who is refused, what a broken answer means, and that a decision is sent once.
 use crate::backlog_contract::home::{Decision, Home, Running, There};
 use crate::store_contract::fixtures::{at, queued};
+use crate::support::eventually_answered;
 use paramedic::backlog::remote::{Access, Remote};
 use paramedic::backlog::{ActionKind, Backlog, BacklogError};
 use paramedic::domain::{EventType, Role, RunId, RunQuery, Verdict};
@@ -191,16 +192,16 @@ async fn news_go_on_across_a_restart() {
     let home: There = There::fresh().await;
     let remote = home.with(Some(home.token("ann")), false);
     queued(home.place().store(), at(0)).await;
-    let before = eventually(async || remote.newest(0).await.ok().filter(|it| *it > 0)).await;
+    let before = eventually_answered(async || remote.newest(0).await.ok().filter(|it| *it > 0)).await;
     let address = home.server.address();
     let place = home.leave().await;
-    let error = eventually(async || remote.newest(before).await.err()).await;
+    let error = eventually_answered(async || remote.newest(before).await.err()).await;
     assert!(matches!(&error, BacklogError::Unreachable(_)), "{error:?}");
     assert!(matches!(remote.summary().await, Err(BacklogError::Unreachable(_))));
     queued(place.store(), at(1)).await;
     let newest = place.store().last_seq().await.unwrap();
     let _again = Running::start(&place, &address).await;
-    eventually(async || remote.newest(before).await.ok().filter(|it| *it == newest)).await;
+    eventually_answered(async || remote.newest(before).await.ok().filter(|it| *it == newest)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,16 +211,4 @@ async fn a_decision_counts_once() {
     home.decide("ann", run.id, Decision::of(ActionKind::Approve)).await.unwrap();
     let events = home.of("ann").run(run.id).await.unwrap().events;
     assert_eq!(events.iter().filter(|it| it.kind == EventType::RunApproved).count(), 1);
-}
-
-/// Waits until there is an answer.
-async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(value) = ask().await {
-            return value;
-        }
-        assert!(since.elapsed() < Duration::from_mins(1), "it never came");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -231,6 +231,19 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
     }
 }
 
+/// Asks again and again until there is an answer, and fails after `PATIENCE`.
+pub(crate) async fn eventually_answered<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let answer = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answer).await.unwrap()
+}
+
 fn collect(dir: &Path, found: &mut BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64)>) {
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
