@@ -102,7 +102,8 @@ impl Repositories for ConfiguredRepositories {
             Origin::Path(path) => Ok(Located { path, hold: None }),
             Origin::CloneUrl(url) => {
                 let remote = self.remote(&run.repository, &settings, url)?;
-                let held = self.mirrors.hold(&remote, &run.commit_sha, &run.branch).await.map_err(|it| told(&it))?;
+                let held =
+                    self.mirrors.hold(&remote, run.working_commit(), &run.branch).await.map_err(|it| told(&it))?;
                 Ok(Located { path: held.path.clone(), hold: Some(Box::new(held)) })
             }
         }
