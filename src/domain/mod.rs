@@ -3,6 +3,7 @@ pub mod attempt;
 pub mod ci;
 pub mod event;
 pub mod failure;
+pub mod forge;
 pub mod ids;
 pub mod metrics;
 pub mod names;
@@ -17,9 +18,13 @@ pub mod transition;
 pub mod verdict;
 
 pub use attempt::{Attempt, AttemptFailure, AttemptStatus, Author};
-pub use ci::{Budget, CiJob, CiRun, CiState, CiStep};
+pub use ci::{
+    Budget, ChecksSummary, CiJob, CiRun, CiState, CiStep, CiView, Deployment, LimitsPicture, Picture, RulesFile,
+    RulesPicture, SeenPull, SeenRun, Used,
+};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
+pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use metrics::{Depth, RepositorySummary, Summary};
 pub use operator::{Operator, Role};
