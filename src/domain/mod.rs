@@ -4,7 +4,9 @@ pub mod ci;
 pub mod event;
 pub mod failure;
 pub mod family;
+pub mod forge;
 pub mod ids;
+pub mod limits;
 pub mod metrics;
 pub mod names;
 pub mod operator;
@@ -18,11 +20,16 @@ pub mod transition;
 pub mod verdict;
 
 pub use attempt::{Attempt, AttemptFailure, AttemptStatus, Author};
-pub use ci::{Budget, CiJob, CiRun, CiState, CiStep};
+pub use ci::{
+    Budget, ChecksSummary, CiJob, CiRun, CiState, CiStep, CiView, Deployment, LimitsPicture, Picture, RulesFile,
+    RulesPicture, SeenPull, SeenRun, Used,
+};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
 pub use family::{AfterOutcome, Aftermath, ChecksState, Family, Merging, PullState, Tracking, family_key};
+pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
+pub use limits::limits;
 pub use metrics::{Depth, RepositorySummary, Summary};
 pub use operator::{Operator, Role};
 pub use order::{CiRef, Instruction, Intent, Order, Pending};

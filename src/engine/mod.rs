@@ -3,6 +3,7 @@ pub mod attempt;
 pub mod baseline;
 pub mod decisions;
 pub mod dispatch;
+pub mod forge;
 pub mod inbox;
 pub mod intake;
 pub mod live;
@@ -17,6 +18,7 @@ pub mod worker;
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::domain::{Illegal, Order};
+use crate::engine::forge::ForgeSeat;
 use crate::engine::live::LiveFolder;
 use crate::engine::repositories::Repositories;
 use crate::evidence::mask::Masker;
@@ -101,6 +103,7 @@ pub struct Engine {
     pub masker: Masker,
     pub live: LiveFolder,
     pub settings: Settings,
+    pub forge: ForgeSeat,
 }
 
 impl Engine {
