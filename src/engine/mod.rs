@@ -1,6 +1,7 @@
 //! The loop: takes runs in, works on them under a lease, and carries out people's decisions. Knows the ports, never an adapter.
 pub mod attempt;
 pub mod baseline;
+pub mod ci;
 pub mod decisions;
 pub mod dispatch;
 pub mod forge;
