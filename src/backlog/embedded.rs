@@ -1,7 +1,6 @@
 //! The backlog in this process: asks the engine and its store directly.
 use crate::backlog::{
-    Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Output,
-    job_log,
+    Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Output, job_log,
 };
 use crate::domain::{
     CiJob, CiView, Deployment, Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary,
