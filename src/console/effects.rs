@@ -80,10 +80,9 @@ async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
         Ask::Run(id) | Ask::Reread(id) => backlog.run(id).await.map(Answer::Run),
         Ask::Me => backlog.me().await.map(Answer::Me),
         Ask::Outputs(id) => backlog.outputs(id).await.map(Answer::Outputs),
-        Ask::Output(id, name) => backlog.output(id, &name).await.map(|output| Answer::Output {
-            output: output.map(stored),
-            name,
-        }),
+        Ask::Output(id, name) => {
+            backlog.output(id, &name).await.map(|output| Answer::Output { output: output.map(stored), name })
+        }
         Ask::Live(id) => backlog.live(id).await.map(Answer::Live),
         Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(it.into())),
         Ask::Ci => backlog.ci().await.map(|it| Answer::Ci(Box::new(it))),
@@ -107,10 +106,7 @@ async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
 }
 
 fn stored(output: Output) -> StoredOutput {
-    StoredOutput {
-        text: String::from_utf8_lossy(&output.bytes).into_owned(),
-        dropped_bytes: output.dropped_bytes,
-    }
+    StoredOutput { text: String::from_utf8_lossy(&output.bytes).into_owned(), dropped_bytes: output.dropped_bytes }
 }
 
 async fn queue(backlog: &dyn Backlog) -> Result<Answer, BacklogError> {

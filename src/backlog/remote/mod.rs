@@ -14,9 +14,7 @@ use crate::backlog::remote::news::Listener;
 use crate::backlog::{
     Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Me, Output, job_log,
 };
-use crate::domain::{
-    CiJob, CiView, Deployment, Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary,
-};
+use crate::domain::{CiJob, CiView, Deployment, Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary};
 use async_trait::async_trait;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -292,7 +290,9 @@ impl Backlog for Remote {
 
     async fn ci_jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, BacklogError> {
         let query: Vec<(&str, String)> = attempt.into_iter().map(|it| ("attempt", it.to_string())).collect();
-        answer::value(&self.line.read(self.ci_url(repository, &["runs", &run.to_string(), "jobs"])?, &query).await?.body)
+        answer::value(
+            &self.line.read(self.ci_url(repository, &["runs", &run.to_string(), "jobs"])?, &query).await?.body,
+        )
     }
 
     async fn ci_log(&self, repository: &str, job: u64) -> Result<Output, BacklogError> {

@@ -176,7 +176,10 @@ fn remarks(picture: &Picture) -> Vec<(Mood, String)> {
     }
     if !picture.stale_branches.is_empty() {
         let n = picture.stale_branches.len();
-        remarks.push((Mood::Plain, format!("{n} heal {} without a pull request", if n == 1 { "branch" } else { "branches" })));
+        remarks.push((
+            Mood::Plain,
+            format!("{n} heal {} without a pull request", if n == 1 { "branch" } else { "branches" }),
+        ));
     }
     if picture.runs.is_empty() && picture.seen_at.is_some() {
         remarks.push((Mood::Plain, "no workflow has run yet".to_owned()));

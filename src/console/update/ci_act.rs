@@ -70,7 +70,11 @@ fn prepare(model: &Model, kind: CiActKind) -> Result<Dialog, String> {
                 facts.push(("not to".to_owned(), format!("{}: others must", names(&others))));
             }
             let is_approval = kind == CiActKind::ApproveDeployment;
-            let effect = if is_approval { "the deployment goes ahead at once" } else { "the deployment fails, the run ends red" };
+            let effect = if is_approval {
+                "the deployment goes ahead at once"
+            } else {
+                "the deployment fails, the run ends red"
+            };
             facts.push(("effect".to_owned(), effect.to_owned()));
             format!("{} the deployment of #{}", if is_approval { "APPROVE" } else { "REJECT" }, run.number)
         }
@@ -94,7 +98,9 @@ fn on_screen(model: &Model) -> Option<(&str, &SeenRun)> {
 fn check(kind: CiActKind, state: CiState) -> Result<(), String> {
     let is_open = matches!(state, CiState::Queued | CiState::Waiting | CiState::Running);
     match (kind, state) {
-        (CiActKind::Rerun, _) if is_open => Err("it is not done yet; failed jobs can be run again afterwards".to_owned()),
+        (CiActKind::Rerun, _) if is_open => {
+            Err("it is not done yet; failed jobs can be run again afterwards".to_owned())
+        }
         (CiActKind::Rerun, CiState::Green | CiState::Skipped) => Err("no job of it failed".to_owned()),
         (CiActKind::Cancel, _) if !is_open => Err(format!("it is done: {state}")),
         _ => Ok(()),
@@ -117,7 +123,9 @@ fn waiting(model: &Model) -> Result<&[Deployment], String> {
     let nothing = "no deployment of this run waits for an answer";
     match (&page.waiting, page.seen.as_ref().map(|it| it.run.state)) {
         (Some(waiting), _) if !waiting.is_empty() => Ok(waiting),
-        (None, Some(CiState::Waiting)) => Err("what waits is still being read; press again when it is shown".to_owned()),
+        (None, Some(CiState::Waiting)) => {
+            Err("what waits is still being read; press again when it is shown".to_owned())
+        }
         _ => Err(nothing.to_owned()),
     }
 }

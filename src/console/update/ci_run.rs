@@ -82,13 +82,7 @@ fn is_on_screen(model: &Model) -> bool {
 }
 
 /// Takes the jobs; the cursor stays on its job, or goes to what failed.
-pub fn jobs_read(
-    model: &mut Model,
-    repository: &str,
-    run: u64,
-    attempt: Option<u32>,
-    jobs: Vec<CiJob>,
-) -> Vec<Effect> {
+pub fn jobs_read(model: &mut Model, repository: &str, run: u64, attempt: Option<u32>, jobs: Vec<CiJob>) -> Vec<Effect> {
     let page = model.ci_run.as_mut().filter(|it| it.run == run && it.repository == repository && it.attempt == attempt);
     let Some(page) = page else { return Vec::new() };
     let here = page.nodes().get(page.cursor).map(key);
@@ -179,7 +173,9 @@ const fn is_told(log: &Log) -> bool {
 pub fn load_log(model: &mut Model) -> Vec<Effect> {
     let Some((log, page)) = model.ci_log.as_mut().zip(model.ci_run.as_ref()) else { return Vec::new() };
     (log.document, log.refusal, log.is_asked) = (None, None, true);
-    let Some(job) = log.job().and_then(|id| page.jobs.iter().flatten().find(|it| it.id == id)) else { return Vec::new() };
+    let Some(job) = log.job().and_then(|id| page.jobs.iter().flatten().find(|it| it.id == id)) else {
+        return Vec::new();
+    };
     log.refusal = match job.state {
         CiState::Queued | CiState::Waiting => Some("it has not begun".to_owned()),
         CiState::Running => Some("GitHub gives the log when the job is done".to_owned()),

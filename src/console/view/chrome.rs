@@ -125,7 +125,8 @@ fn breadcrumb(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         None => pieces.push(piece(screen, Role::Title)),
     }
     if let Some(page) = model.ci_run.as_ref().filter(|_| matches!(model.screen(), Screen::CiRun | Screen::CiLog)) {
-        let number = page.seen.as_ref().map_or(String::new(), |it| format!(" · {} #{}", it.run.workflow, it.run.number));
+        let number =
+            page.seen.as_ref().map_or(String::new(), |it| format!(" · {} #{}", it.run.workflow, it.run.number));
         pieces.push(piece(format!(" {}{number}", page.repository), Role::Text));
     }
     if line.width > 110 {

@@ -48,7 +48,9 @@ impl Columns {
         let free = width.saturating_sub(2 + STATE + 1 + AGE + 1 + NUMBER + 1 + 2 + event);
         let names = free.saturating_sub(HEALING);
         let longest = |text: fn(&SeenRun) -> &str| {
-            let runs = rows.iter().filter_map(|it| if let Row::Run(_, seen) = it { Some(cell_width(text(seen))) } else { None });
+            let runs = rows
+                .iter()
+                .filter_map(|it| if let Row::Run(_, seen) = it { Some(cell_width(text(seen))) } else { None });
             runs.max().unwrap_or(0).max(8)
         };
         let workflow = longest(|it| &it.run.workflow).min(names / 2);
@@ -117,7 +119,11 @@ fn freshness(model: &Model, now: Timestamp) -> Piece {
     let Some(seen_at) = pictures.iter().filter_map(|it| it.seen_at).max() else { return piece("", Role::Dim) };
     let is_old = pictures.iter().all(|it| it.seen_at.is_none() || is_stale(it, now));
     let ago = age(seen_at, now);
-    if is_old { piece(format!("  stale: as of {ago} ago"), Role::NoticeBad) } else { piece(format!("  as of {ago} ago"), Role::Dim) }
+    if is_old {
+        piece(format!("  stale: as of {ago} ago"), Role::NoticeBad)
+    } else {
+        piece(format!("  as of {ago} ago"), Role::Dim)
+    }
 }
 
 /// Returns what the forge still lets us ask, in one line.
@@ -162,7 +168,9 @@ fn repository(pen: &mut Pen<'_>, line: Rect, picture: &Picture, now: Timestamp) 
     }
     pieces.push(match picture.seen_at {
         None => piece("  not looked at yet", Role::Dim),
-        Some(seen_at) if is_stale(picture, now) => piece(format!("  stale: as of {} ago", age(seen_at, now)), Role::NoticeBad),
+        Some(seen_at) if is_stale(picture, now) => {
+            piece(format!("  stale: as of {} ago", age(seen_at, now)), Role::NoticeBad)
+        }
         Some(seen_at) => piece(format!("  as of {} ago", age(seen_at, now)), Role::Dim),
     });
     if let Some(next_at) = picture.next_at.filter(|it| now < *it) {

@@ -100,9 +100,16 @@ fn row(pen: &mut Pen<'_>, line: Rect, node: &Node<'_>, page: &CiRunPage, now: Ti
             pen.put(line.x + 1, line.y, room(line.x), &format!("{sign} attempt {no}{hint}"), role);
         }
         Node::Waiting(it) => {
-            let who = if it.may_approve { "A approves it".to_owned() } else { format!("{} may", it.reviewers.join(", ")) };
+            let who =
+                if it.may_approve { "A approves it".to_owned() } else { format!("{} may", it.reviewers.join(", ")) };
             let at = line.x + 3;
-            pen.put(at, line.y, room(at), &format!("⚑ waits to deploy to {}: {who}", it.environment), Role::StatusNeedsYou);
+            pen.put(
+                at,
+                line.y,
+                room(at),
+                &format!("⚑ waits to deploy to {}: {who}", it.environment),
+                Role::StatusNeedsYou,
+            );
         }
         Node::Job(job, is_unfolded) => {
             let sign = if *is_unfolded { "▾" } else { "▸" };

@@ -108,7 +108,9 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
         Stage::Refused(refusal) => {
             paragraph(&mut lines, &format!("✗ {}", refusal.text), width + usize::from(LABEL), Role::NoticeBad);
             let after = match refusal.kind {
-                RefusalKind::Unreachable if dialog.decision().is_none() => "It is not sent again by itself: look at the run first.",
+                RefusalKind::Unreachable if dialog.decision().is_none() => {
+                    "It is not sent again by itself: look at the run first."
+                }
                 RefusalKind::Unreachable => "It is not sent again by itself; what became of it is told at the foot.",
                 RefusalKind::Failed => "Whether it was done is not known: read the run before you decide again.",
                 _ => "Nothing was changed.",

@@ -1,8 +1,8 @@
 //! What a person does at the CI system: run failed jobs again, cancel a run, answer a deployment that waits. A fact before the call and one after.
 use crate::domain::names::named;
 use crate::domain::{Deployment, EventType, NewEvent, Picture, RunId};
-use crate::engine::ci::{CiError, PICTURE, read};
 use crate::engine::Engine;
+use crate::engine::ci::{CiError, PICTURE, read};
 use crate::forge::{ForgeError, Writes};
 use crate::store::StoreError;
 use serde_json::{Value, json};
@@ -58,7 +58,8 @@ impl Engine {
         };
         let names: Vec<String> = answered.iter().map(|it| self.safe_text(&it.environment, 100)).collect();
         let (asked, done) = words(act, repository, &names.join(", "));
-        let story = Story { repository, act, by, names: &names, note: note.as_deref(), about: self.healed_by(act).await? };
+        let story =
+            Story { repository, act, by, names: &names, note: note.as_deref(), about: self.healed_by(act).await? };
         story.tell(self, "asked", &asked).await?;
         let outcome = call(writes, repository, act, &answered, by, note.as_deref()).await;
         let (stage, message) = match &outcome {
@@ -117,14 +118,18 @@ impl Story<'_> {
 fn words(act: &CiAct, repository: &str, names: &str) -> (String, String) {
     let run = format!("run {} of {repository}", act.run);
     match act.kind {
-        CiActKind::Rerun => (format!("run the failed jobs of {run} again"), format!("GitHub runs the failed jobs of {run} again")),
+        CiActKind::Rerun => {
+            (format!("run the failed jobs of {run} again"), format!("GitHub runs the failed jobs of {run} again"))
+        }
         CiActKind::Cancel => (format!("cancel {run}"), format!("GitHub is cancelling {run}")),
-        CiActKind::ApproveDeployment => {
-            (format!("approve the deployment of {run} to {names}"), format!("the deployment of {run} to {names} is approved"))
-        }
-        CiActKind::RejectDeployment => {
-            (format!("reject the deployment of {run} to {names}"), format!("the deployment of {run} to {names} is rejected"))
-        }
+        CiActKind::ApproveDeployment => (
+            format!("approve the deployment of {run} to {names}"),
+            format!("the deployment of {run} to {names} is approved"),
+        ),
+        CiActKind::RejectDeployment => (
+            format!("reject the deployment of {run} to {names}"),
+            format!("the deployment of {run} to {names} is rejected"),
+        ),
     }
 }
 
@@ -133,7 +138,8 @@ fn chosen(waiting: Vec<Deployment>, wanted: &[u64]) -> Result<Vec<Deployment>, C
     if let Some(id) = wanted.iter().find(|id| !waiting.iter().any(|it| it.environment_id == **id)) {
         return Err(CiError::Nothing(format!("no deployment to environment {id} waits here")));
     }
-    let is_wanted = |it: &Deployment| if wanted.is_empty() { it.may_approve } else { wanted.contains(&it.environment_id) };
+    let is_wanted =
+        |it: &Deployment| if wanted.is_empty() { it.may_approve } else { wanted.contains(&it.environment_id) };
     let is_empty = waiting.is_empty();
     let chosen: Vec<Deployment> = waiting.into_iter().filter(is_wanted).collect();
     if let Some(other) = chosen.iter().find(|it| !it.may_approve) {

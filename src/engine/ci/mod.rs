@@ -103,7 +103,8 @@ impl Engine {
         let end = reads.job_log(repository, job, MAX_LOG, &mut take).await?;
         let mut kept = whole_lines(keeper.finish());
         if end.is_cut {
-            kept.tail.extend_from_slice(format!("\n[the log goes on: only {MAX_LOG} bytes of it were read]\n").as_bytes());
+            kept.tail
+                .extend_from_slice(format!("\n[the log goes on: only {MAX_LOG} bytes of it were read]\n").as_bytes());
         }
         Ok(JobLog { bytes: self.masker.mask_bytes(&joined(&kept)), dropped_bytes: kept.dropped })
     }
