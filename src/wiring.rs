@@ -13,18 +13,18 @@ use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
 use crate::config::checked::Database;
-use crate::config::forge::TOKEN_NAMES;
+use crate::config::forge::{APP_KEY_NAME, TOKEN_NAMES};
 use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
 use crate::engine::dispatch::Desk;
+use crate::engine::forge::ForgeSeat;
 use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
 use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
-use crate::forge::Writes;
 use crate::http;
 use crate::http::address::TrustedProxies;
 use crate::http::limits::{Limits, Rates};
@@ -78,7 +78,8 @@ impl App {
         }
         let store = store(config).await?;
         let launcher = launcher(config, environment)?;
-        let workspace = Arc::new(GitWorkspace::new(launcher.clone(), data_dir.join("trees")));
+        let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        let workspace = Arc::new(workspace.on(repositories::network(environment)));
         if !config.read_only {
             // What a crashed process left behind; it must not keep this one from starting.
             let _ = workspace.sweep().await;
@@ -89,7 +90,7 @@ impl App {
             environment: environment.clone(),
         };
         let repositories = ConfiguredRepositories::new(config, environment, &launcher, workspace.clone());
-        let engine = Engine {
+        let mut engine = Engine {
             store,
             workspace,
             agents: Arc::new(agents),
@@ -103,7 +104,9 @@ impl App {
                 grace: config.workers.grace,
                 ..Settings::new(data_dir.clone())
             },
+            forge: ForgeSeat::default(),
         };
+        engine.forge = forge::seat(&engine, config, environment).await;
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
     }
@@ -188,10 +191,8 @@ impl App {
 }
 
 /// Returns the desk that takes dispatch orders: it sends them to the forge where one may be reached, else makes runs of them.
-pub async fn desk(engine: &Engine, config: &Config, environment: &Environment) -> Result<Desk, String> {
-    let forge = if config.safe_mode { None } else { forge::github(engine, config, environment).await? };
-    let forge = forge.map(|it| it as Arc<dyn Writes>);
-    Ok(Desk::new(engine.clone(), config.dispatch.repository.clone(), forge))
+pub fn desk(engine: &Engine, config: &Config) -> Desk {
+    Desk::new(engine.clone(), config.dispatch.repository.clone(), engine.forge.writes.clone())
 }
 
 /// Returns the backlog of a server; nothing is asked yet.
@@ -237,7 +238,7 @@ pub fn guard(engine: &Engine, config: &Config) -> Result<http::Guard, String> {
 
 /// Returns what knows the secrets of this process: those of its environment and those of its settings.
 pub fn masker(config: &Config, environment: &Environment, launcher: &Launcher) -> Masker {
-    let tokens = config.repositories.token_names().into_iter().chain(TOKEN_NAMES.iter().copied());
+    let tokens = config.repositories.token_names().into_iter().chain(TOKEN_NAMES.iter().copied()).chain([APP_KEY_NAME]);
     let tokens = tokens.filter_map(|it| environment.text(it).map(str::to_owned));
     Masker::new(launcher.secrets().into_iter().chain(config.secrets()).chain(tokens))
 }

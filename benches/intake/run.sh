@@ -19,7 +19,10 @@ cleanup() {
 }
 trap cleanup EXIT
 as_user "$binaries/initdb" -D "$work/pg" -A trust -U bench >/dev/null
-as_user "$binaries/pg_ctl" -D "$work/pg" -w -l "$work/pg/log" -o "-p 54329 -k $work -c listen_addresses=127.0.0.1" start >/dev/null
+as_user "$binaries/pg_ctl" -D "$work/pg" -w -l "$work/pg/log" -o "-p 54329 -k $work -c listen_addresses=127.0.0.1 -c min_wal_size=800MB" start >/dev/null
+# A server that has been up for a while writes its log into files it has used before; making new ones of 16 MB stalls every commit of a young one.
+"$binaries/psql" -h "$work" -p 54329 -U bench -d postgres -qc "CREATE TABLE old AS SELECT repeat(md5(i::text), 50) FROM generate_series(1, 400000) i" \
+    -c "DROP TABLE old" -c CHECKPOINT
 redis-server --port 63799 --dir "$work" --appendonly yes --appendfsync always --save '' --daemonize yes --pidfile "$work/redis.pid" >/dev/null
 pids+=("$(sleep 0.5; cat "$work/redis.pid")")
 node reports.mjs "$count" "$secret" > reports.txt 2> "$work/expected"

@@ -159,7 +159,8 @@ fn error(error: EngineError) -> BacklogError {
             BacklogError::Moved { message: text, named: named.to_string(), now: now.to_string() }
         }
         EngineError::Store(StoreError::Unavailable(_)) => BacklogError::Unreachable(text),
-        EngineError::Store(StoreError::Conflict) | EngineError::Workspace(WorkspaceError::BranchTaken { .. }) => {
+        EngineError::Store(StoreError::Conflict)
+        | EngineError::Workspace(WorkspaceError::BranchTaken { .. } | WorkspaceError::Foreign { .. }) => {
             BacklogError::Precondition(text)
         }
         EngineError::Store(StoreError::NotFound) => BacklogError::NotFound(text),

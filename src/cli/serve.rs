@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, serve: Serve, mut signals: Signals) -
     let mut service = app.service(&context.config, settings, metrics.clone()).map_err(CliError::usage)?;
     service.webhook = app.webhook(&context.config).map_err(CliError::usage)?;
     tell(context, &app, &server).await?;
-    let desk = desk(&app.engine, &context.config, &context.environment).await.map_err(CliError::failed)?;
+    let desk = desk(&app.engine, &context.config);
     service.desk = Some(desk);
     let service = Service::from(service);
 

@@ -103,9 +103,7 @@ impl RawConfig {
         self.agents.extend(over.agents);
         self.workers.overlay(over.workers);
         self.repositories.extend(over.repositories);
-        lay(&mut self.github.enabled, over.github.enabled);
-        lay(&mut self.github.api_url, over.github.api_url);
-        lay(&mut self.github.gh_cli, over.github.gh_cli);
+        self.github.overlay(over.github);
         lay(&mut self.dispatch.repository, over.dispatch.repository);
         self.access = self.access.overlaid_by(over.access);
         self.notify = self.notify.overlaid_by(over.notify);

@@ -37,6 +37,8 @@ named! {
         NotProved = "not_proved",
         /// Green once, red when repeated.
         Unstable = "unstable",
+        /// Proved here, red in CI.
+        CiRed = "ci_red",
     }
 }
 
@@ -123,6 +125,9 @@ pub struct Attempt {
     pub hint: Option<String>,
     /// Whether a recorded answer stood in for an agent.
     pub recorded: bool,
+    /// Whether a patch of before is proved anew because its base moved; that uses no budget.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_again: bool,
     pub duration_ms: u64,
     pub tokens: Option<u64>,
     pub cost_usd: Option<f64>,
@@ -148,6 +153,7 @@ impl Attempt {
             failing_tests: Vec::new(),
             hint,
             recorded: false,
+            is_again: false,
             duration_ms: 0,
             tokens: None,
             cost_usd: None,

@@ -1,6 +1,9 @@
-//! Runs and jobs of a CI system, as its forge tells them, and what the forge still lets us ask.
+//! Runs and jobs of a CI system as its forge tells them, watched repositories as they were last seen, and what the forge still lets us ask.
+use crate::domain::RunId;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 crate::domain::names::named! {
     /// How far a run, a job or a step of CI is.
@@ -36,7 +39,7 @@ impl CiState {
 }
 
 /// A run of a workflow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CiRun {
     pub id: u64,
@@ -66,7 +69,7 @@ pub struct CiRun {
 }
 
 /// A job of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CiJob {
     pub id: u64,
@@ -75,6 +78,8 @@ pub struct CiJob {
     pub name: String,
     pub state: CiState,
     pub conclusion: Option<String>,
+    /// Under which its annotations are found.
+    pub check_run_id: Option<u64>,
     pub url: String,
     pub steps: Vec<CiStep>,
     pub started_at: Option<Timestamp>,
@@ -82,7 +87,7 @@ pub struct CiJob {
 }
 
 /// A step of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CiStep {
     pub number: u32,
@@ -92,7 +97,7 @@ pub struct CiStep {
 }
 
 /// What a forge still lets us ask, as its answers tell; knowing it costs no request.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
     pub limit: Option<u32>,
@@ -108,6 +113,144 @@ pub struct Budget {
     pub blocked_until: Option<Timestamp>,
     /// Why not, in words.
     pub why: Option<String>,
+}
+
+/// An environment whose deployment waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    pub environment_id: u64,
+    pub environment: String,
+    /// Whether the owner of the token may approve it.
+    pub may_approve: bool,
+    /// Who else may: people and teams.
+    pub reviewers: Vec<String>,
+}
+
+crate::domain::names::named! {
+    /// What there is of a repository's own rules.
+    RulesFile {
+        /// Nobody has looked yet.
+        Unread = "unread",
+        /// There is none: the defaults hold.
+        Absent = "absent",
+        Read = "read",
+        /// It is wrong, and until it is mended nothing of the repository is healed or published.
+        Refused = "refused",
+    }
+}
+
+/// A repository's own rules, as they were last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RulesPicture {
+    pub file: RulesFile,
+    /// Keys that are taken and have no effect, with their lines.
+    pub remarks: Vec<String>,
+    /// Why it was refused, with the line.
+    pub refusal: Option<String>,
+}
+
+/// How much of something was used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Used {
+    pub used: u32,
+    /// None: no limit.
+    pub limit: Option<u32>,
+}
+
+impl Used {
+    /// Whether nothing is left.
+    pub fn is_up(self) -> bool {
+        self.limit.is_some_and(|it| self.used >= it)
+    }
+}
+
+/// What may still be done in a repository in these 24 hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsPicture {
+    /// Runs that were healed, by workflow.
+    pub heals_today: BTreeMap<String, Used>,
+    pub prs_today: Used,
+    pub open_prs: Used,
+}
+
+/// A workflow run as it was last seen, and what became of it here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenRun {
+    #[serde(flatten)]
+    pub run: CiRun,
+    /// The run that heals it.
+    pub heal: Option<RunId>,
+    /// Why none does, in words.
+    pub ignored: Option<String>,
+}
+
+/// The checks of a commit, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChecksSummary {
+    pub green: u32,
+    pub red: u32,
+    pub pending: u32,
+}
+
+/// A pull request as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenPull {
+    pub number: u64,
+    pub title: String,
+    pub branch: String,
+    pub head: String,
+    pub is_draft: bool,
+    /// None: nobody has asked.
+    pub checks: Option<ChecksSummary>,
+    /// Whether Paramedic opened it.
+    pub is_ours: bool,
+    pub url: String,
+}
+
+/// A watched repository as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Picture {
+    /// owner/name
+    pub repository: String,
+    /// When the forge last answered, also that nothing changed. None: never yet.
+    pub seen_at: Option<Timestamp>,
+    /// When it is asked next.
+    pub next_at: Option<Timestamp>,
+    /// Empty until known.
+    pub default_branch: String,
+    /// Why the last look failed, in words.
+    pub error: Option<String>,
+    pub rules: RulesPicture,
+    pub limits: LimitsPicture,
+    /// Newest first.
+    pub runs: Vec<SeenRun>,
+    /// Open ones.
+    pub pulls: Vec<SeenPull>,
+    /// Heal branches without an open pull request for longer than the settings say.
+    pub stale_branches: Vec<String>,
+}
+
+/// All that is watched, for a screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CiView {
+    pub pictures: Vec<Picture>,
+    /// What the forge still lets the watcher ask.
+    pub budget: Option<Budget>,
+    /// Whether anything may be changed at the forge.
+    pub can_write: bool,
+    /// Why not, in words.
+    pub why_not: Option<String>,
+    /// When this was put together.
+    pub now: Timestamp,
 }
 
 #[cfg(test)]

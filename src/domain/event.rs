@@ -34,6 +34,23 @@ named! {
         OperatorAdded = "operator.added",
         OperatorRevoked = "operator.revoked",
         OperatorTokenIssued = "operator.token-issued",
+        IssueOpened = "issue.opened",
+        IssueCommented = "issue.commented",
+        IssueClosed = "issue.closed",
+        PrUpdated = "pr.updated",
+        PrReady = "pr.ready",
+        PrChecksPassed = "pr.checks-passed",
+        PrChecksFailed = "pr.checks-failed",
+        /// The forge said no to a person's decision; nothing changed.
+        PrRefused = "pr.refused",
+        BranchDeleted = "branch.deleted",
+        CiRerun = "ci.rerun",
+        CiCancelled = "ci.cancelled",
+        CiApproved = "ci.approved",
+        /// A repository's rules cannot be followed, or its forge refused something that is not about a pull request.
+        CiRefused = "ci.refused",
+        /// The failure was seen again while a run stood for it.
+        RunRecurred = "run.recurred",
     }
 }
 
@@ -174,7 +191,9 @@ mod tests {
         let types = "run.created run.queued run.requeued run.escalated run.approved run.denied run.aborted run.human-fixed \
             attempt.started attempt.reproduced attempt.thinking attempt.proposed attempt.guarded attempt.validated \
             attempt.succeeded attempt.failed pr.opened pr.skipped pr.merged pr.closed access.refused operator.added \
-            operator.revoked operator.token-issued";
+            operator.revoked operator.token-issued issue.opened issue.commented issue.closed pr.updated pr.ready \
+            pr.checks-passed pr.checks-failed pr.refused branch.deleted ci.rerun ci.cancelled ci.approved ci.refused \
+            run.recurred";
         let known: Vec<_> = EventType::ALL.iter().map(|it| it.as_str()).collect();
         assert_eq!(known.join(" "), types);
     }

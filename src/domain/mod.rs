@@ -3,6 +3,8 @@ pub mod attempt;
 pub mod ci;
 pub mod event;
 pub mod failure;
+pub mod family;
+pub mod forge;
 pub mod ids;
 pub mod metrics;
 pub mod names;
@@ -17,16 +19,21 @@ pub mod transition;
 pub mod verdict;
 
 pub use attempt::{Attempt, AttemptFailure, AttemptStatus, Author};
-pub use ci::{Budget, CiJob, CiRun, CiState, CiStep};
+pub use ci::{
+    Budget, ChecksSummary, CiJob, CiRun, CiState, CiStep, CiView, Deployment, LimitsPicture, Picture, RulesFile,
+    RulesPicture, SeenPull, SeenRun, Used,
+};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
+pub use family::{AfterOutcome, Aftermath, ChecksState, Family, Merging, PullState, Tracking, family_key};
+pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use metrics::{Depth, RepositorySummary, Summary};
 pub use operator::{Operator, Role};
-pub use order::{Instruction, Intent, Order, Pending};
+pub use order::{CiRef, Instruction, Intent, Order, Pending};
 pub use patch::Patch;
 pub use reason::Reason;
 pub use receipt::{Ignored, Receipt, Taken};
-pub use run::{Provider, ResolvedBy, Run, RunDetail, RunQuery, Source, Status};
-pub use transition::{Illegal, Transition};
+pub use run::{PrState, Provider, ResolvedBy, Run, RunDetail, RunQuery, Source, Status};
+pub use transition::{Illegal, MergeFacts, MergedBy, PullFacts, Transition};
 pub use verdict::{Finding, Judgement, Verdict};

@@ -1,4 +1,5 @@
 //! How a run is to be worked on, and what a person put in its way.
+use crate::domain::attempt::Author;
 use crate::domain::names::named;
 use crate::domain::patch::Patch;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,27 @@ pub struct Order {
     pub requested_by: Option<String>,
     /// Name of the workflow or pipeline that failed, as CI calls it.
     pub workflow: Option<String>,
+    /// The run of CI that failed, where it was read from a watched forge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ci: Option<CiRef>,
+}
+
+/// Which red run of CI a run is about, and what was known of it when it was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CiRef {
+    pub run_id: u64,
+    pub attempt: u32,
+    pub workflow_id: u64,
+    pub workflow: String,
+    pub workflow_path: String,
+    pub event: String,
+    pub url: String,
+    /// Whether the commit comes from another repository.
+    pub is_fork: bool,
+    /// Whether the repository's rules trust the branch.
+    pub is_trusted: bool,
+    pub default_branch: String,
 }
 
 impl Order {
@@ -65,4 +87,10 @@ pub enum Pending {
     Patch { by: String, patch: Patch, note: Option<String> },
     /// Words for the agent; the next attempt is the agent's.
     Hint { by: String, text: String },
+    /// A patch that was proved before its base moved, judged and proved again on the new one.
+    Again {
+        #[schema(value_type = String)]
+        by: Author,
+        patch: Patch,
+    },
 }

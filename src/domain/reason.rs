@@ -32,6 +32,8 @@ named! {
         UntrustedBranch = "untrusted_branch",
         /// No test command was found, and "no tests" is never a pass.
         NoTests = "no_tests",
+        /// What was merged for it before did not hold.
+        Regressed = "regressed",
     }
 }
 
@@ -53,6 +55,7 @@ impl Reason {
             Self::Denied => "a person refused the fix",
             Self::UntrustedBranch => "the branch is not trusted",
             Self::NoTests => "no test command was found",
+            Self::Regressed => "the merged fix did not hold",
         }
     }
 }

@@ -82,6 +82,17 @@ pub struct Run {
     pub failure: Option<Failure>,
     /// Not taken before this time.
     pub not_before: Option<Timestamp>,
+    /// The commit that the failing branch moved on to, from which everything starts since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebased_on: Option<String>,
+    /// How often that happened.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rebases: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 impl Run {
@@ -125,7 +136,14 @@ impl Run {
             pending: None,
             failure: None,
             not_before: None,
+            rebased_on: None,
+            rebases: 0,
         }
+    }
+
+    /// Returns the commit from which trees, policy and patches start: the failing one, or the one its branch moved on to.
+    pub fn working_commit(&self) -> &str {
+        self.rebased_on.as_deref().unwrap_or(&self.commit_sha)
     }
 
     /// Returns the command that merges what an approve committed, for a person to run.

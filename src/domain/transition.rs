@@ -9,6 +9,10 @@ use crate::domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde_json::json;
 
+mod forge;
+
+pub use forge::{MergeFacts, MergedBy, PullFacts};
+
 /// A run's next version with the facts that led there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
@@ -109,6 +113,9 @@ impl Run {
         attempt.status = AttemptStatus::Failed;
         attempt.failure_reason = Some(format!("given back, does not count: {why}"));
         match (&attempt.author, &attempt.proposed_fix) {
+            (by, Some(patch)) if attempt.is_again => {
+                released.run.pending = Some(Pending::Again { by: by.clone(), patch: patch.clone() });
+            }
             (Author::Human(by), Some(patch)) => {
                 let (by, patch) = (by.clone(), patch.clone());
                 released.run.pending = Some(Pending::Patch { by, patch, note: None });
@@ -155,19 +162,20 @@ impl Run {
         Ok(told)
     }
 
-    /// A turn begins: an agent's uses up budget, a person's does not.
+    /// A turn begins: an agent's uses up budget, a person's or one on a base that moved does not.
     pub fn attempt_started(&self, author: Author, hint: Option<String>, now: Timestamp) -> Result<Transition, Illegal> {
         let mut told = self.told(Vec::new(), now)?;
         let no = self.attempt_count + 1;
         told.run.attempt_count = no;
-        if author.human().is_none() {
+        let is_again = matches!(self.pending, Some(Pending::Again { .. }));
+        if author.human().is_none() && !is_again {
             told.run.budget = self.budget.saturating_sub(1);
         }
         told.run.pending = None;
         let message = format!("attempt {no} by {author} started");
         told.events
             .push(NewEvent::new(EventType::AttemptStarted, author.to_string(), message).with(json!({ "attempt": no })));
-        told.attempt = Some(Attempt::started(no, author, hint, now));
+        told.attempt = Some(Attempt { is_again, ..Attempt::started(no, author, hint, now) });
         Ok(told)
     }
 
@@ -394,7 +402,9 @@ impl Run {
         }
         self.check_seen(&[], None, decision.version)?;
         let (what, payload) = match &pending {
-            Pending::Patch { patch, .. } => ("a patch", json!({ "patchDigest": patch.digest() })),
+            Pending::Patch { patch, .. } | Pending::Again { patch, .. } => {
+                ("a patch", json!({ "patchDigest": patch.digest() }))
+            }
             Pending::Hint { .. } => ("a hint", json!({})),
         };
         let note = decision.note.map(|it| format!(": {it}")).unwrap_or_default();

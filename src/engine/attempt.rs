@@ -81,6 +81,7 @@ impl Session<'_> {
         }
         let (author, patch, hint) = match self.run.pending.clone() {
             Some(Pending::Patch { by, patch, .. }) => (Author::Human(by), Some(patch), None),
+            Some(Pending::Again { by, patch }) => (by, Some(patch), None),
             Some(Pending::Hint { text, .. }) => (self.first_agent(), None, Some(text)),
             None => (self.first_agent(), None, None),
         };
@@ -89,7 +90,9 @@ impl Session<'_> {
         if let Some(patch) = patch {
             attempt.patch_digest = Some(patch.digest());
             attempt.proposed_fix = Some(patch);
-            "A person's patch.".clone_into(&mut attempt.diagnosis);
+            let what =
+                if attempt.is_again { "The patch as before, on a base that moved." } else { "A person's patch." };
+            what.clone_into(&mut attempt.diagnosis);
             transition.events.push(proposed(&attempt));
         }
         transition.attempt = Some(attempt.clone());
@@ -181,10 +184,10 @@ impl Session<'_> {
 
     /// Brings a patch that was handed in unseen, where no copy was at hand, into the form in which all are judged and applied.
     async fn settle_patch(&mut self, attempt: &mut Attempt, patch: &Patch) -> Result<Result<(), Failed>, EngineError> {
-        if !self.run.order.repo_path.is_empty() || attempt.author.human().is_none() {
+        if !attempt.is_again && (!self.run.order.repo_path.is_empty() || attempt.author.human().is_none()) {
             return Ok(Ok(()));
         }
-        let short = self.run.commit_sha.get(..8).unwrap_or_default().to_owned();
+        let short = self.run.working_commit().get(..8).unwrap_or_default().to_owned();
         let tree = match self.fresh_tree(Some(patch)).await {
             Ok(tree) => tree,
             Err(EngineError::Workspace(WorkspaceError::DoesNotApply(why) | WorkspaceError::BadPatch(why))) => {
@@ -228,7 +231,8 @@ impl Session<'_> {
         let is_human = attempt.author.human().is_some();
         // An attempt that was aborted was never judged: its patch may come again.
         let was_judged = |it: &&Attempt| it.failure_kind.is_some() || it.status == AttemptStatus::Succeeded;
-        let twin = earlier.iter().filter(was_judged).find(|it| !is_human && it.patch_digest == attempt.patch_digest);
+        let may_repeat = is_human || attempt.is_again;
+        let twin = earlier.iter().filter(was_judged).find(|it| !may_repeat && it.patch_digest == attempt.patch_digest);
         if let Some(twin) = twin {
             let why = format!("the same patch as attempt {}", twin.attempt_no);
             return Ok(Err((AttemptFailure::RepeatedPatch, why)));
@@ -391,6 +395,7 @@ fn ordered_patch(earlier: &[Attempt]) -> Option<&Patch> {
             AttemptFailure::TestsTimedOut,
             AttemptFailure::NotProved,
             AttemptFailure::Unstable,
+            AttemptFailure::CiRed,
         ];
         it.failure_kind.is_some_and(|it| kinds.contains(&it))
     };

@@ -62,7 +62,7 @@ impl Session<'_> {
                 red = Some(again.failure);
             }
         }
-        let short = self.run.commit_sha.get(..8).unwrap_or_default().to_owned();
+        let short = self.run.working_commit().get(..8).unwrap_or_default().to_owned();
         let command = self.run.order.test_command.clone().unwrap_or_default();
         let story = format!("`{command}` at {short}: {}", ended.join(", "));
         let story = self.engine.safe_text(&story, 600);

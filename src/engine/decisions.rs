@@ -110,7 +110,7 @@ impl Engine {
                     let text = format!("there is no checkout of {} here; hand in a patch instead", run.repository);
                     EngineError::Invalid(text)
                 })?;
-                self.workspace.difference_of(&repo, dir, &run.commit_sha).await?
+                self.workspace.difference_of(&repo, dir, run.working_commit()).await?
             }
             Action::FixByPatch(text) if text.len() > MAX_PATCH_BYTES => {
                 return Err(EngineError::Invalid("the patch is larger than 1 MiB".to_owned()));
@@ -123,11 +123,11 @@ impl Engine {
                 let Some(repo) = repo else {
                     return Ok(Pending::Patch { by, patch: Patch(text.clone()), note: operator.note.clone() });
                 };
-                let tree = self.workspace.tree(&repo, &run.commit_sha).await?;
+                let tree = self.workspace.tree(&repo, run.working_commit()).await?;
                 self.workspace.apply(&tree, &Patch(text.clone())).await.map_err(|error| match error {
                     WorkspaceError::DoesNotApply(why) => EngineError::Invalid(format!(
                         "the patch does not apply to {}: {why}; make it against that commit",
-                        run.commit_sha.get(..8).unwrap_or_default()
+                        run.working_commit().get(..8).unwrap_or_default()
                     )),
                     other => other.into(),
                 })?;
@@ -138,7 +138,7 @@ impl Engine {
             }
         };
         if patch.is_empty() {
-            let short = run.commit_sha.get(..8).unwrap_or_default();
+            let short = run.working_commit().get(..8).unwrap_or_default();
             return Err(EngineError::Invalid(format!("there is no difference from {short}")));
         }
         Ok(Pending::Patch { by, patch, note: operator.note.clone() })
@@ -159,7 +159,7 @@ impl Engine {
         let branch =
             format!("heal/{}-{}", Failure::hash8(&run.error_hash), run.commit_sha.get(..8).unwrap_or_default());
         let mut commit = BranchCommit {
-            base: &run.commit_sha,
+            base: run.working_commit(),
             branch: &branch,
             patch,
             message: &message,
@@ -221,7 +221,7 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.
 fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
-    let short = run.commit_sha.get(..8).unwrap_or_default();
+    let short = run.working_commit().get(..8).unwrap_or_default();
     let subject = match &run.order.instruction {
         Some(order) => subject_of(order),
         None => format!("Heal {} of {short}", run.error_type.as_deref().unwrap_or("failure")),

@@ -272,7 +272,7 @@ impl Reader {
             created_at: now,
         };
         let creation = Transition { run, attempt: None, events: vec![created, queued], releases_lease: false };
-        Arrival { creation, key, delivery, output: Some(log) }
+        Arrival { creation, key, delivery, outputs: vec![log], family: None }
     }
 
     /// Returns type, lines and hash of the failure. The sender's word for the type wins. Without a log there is no hash: the reproduction will give one.

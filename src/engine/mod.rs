@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod baseline;
 pub mod decisions;
 pub mod dispatch;
+pub mod forge;
 pub mod inbox;
 pub mod intake;
 pub mod live;
@@ -18,6 +19,7 @@ pub mod worker;
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::domain::{Illegal, Order};
+use crate::engine::forge::ForgeSeat;
 use crate::engine::live::LiveFolder;
 use crate::engine::repositories::Repositories;
 use crate::evidence::mask::Masker;
@@ -102,6 +104,7 @@ pub struct Engine {
     pub masker: Masker,
     pub live: LiveFolder,
     pub settings: Settings,
+    pub forge: ForgeSeat,
 }
 
 impl Engine {

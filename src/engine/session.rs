@@ -57,7 +57,7 @@ impl<'a> Session<'a> {
     /// Returns the failing commit, from which every tree and every judgement starts.
     pub async fn base(&self) -> Result<&Base, EngineError> {
         let repo = self.repo()?;
-        Ok(self.base.get_or_try_init(|| self.engine.workspace.base(repo, &self.run.commit_sha)).await?)
+        Ok(self.base.get_or_try_init(|| self.engine.workspace.base(repo, self.run.working_commit())).await?)
     }
 
     /// Returns the policy of the failing commit, never of the patch.

@@ -6,6 +6,7 @@ pub mod classify;
 pub mod extractor;
 pub mod files;
 pub mod green;
+pub mod markdown;
 pub mod mask;
 pub mod normalize;
 pub mod progress;

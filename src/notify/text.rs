@@ -55,6 +55,11 @@ pub fn of(event: &Event, run: Option<&Run>) -> String {
         EventType::PrSkipped => format!("ℹ️ PR skipped for run {id}: {}", cut(&event.message, MAX_WORDS)),
         EventType::PrMerged => format!("✅ {pr} merged for run {id}."),
         EventType::PrClosed => format!("ℹ️ {pr} closed for run {id}."),
+        EventType::PrUpdated => format!("ℹ️ {pr} updated for run {id}."),
+        EventType::PrReady => format!("✅ {pr} of run {id} is ready for review."),
+        EventType::PrChecksPassed => format!("✅ CI is green with {pr} of run {id}."),
+        EventType::PrChecksFailed => format!("🔴 CI is red with {pr} of run {id}."),
+        EventType::PrRefused => format!("⛔ {pr} of run {id} was not merged:{said}"),
         EventType::AttemptReproduced
         | EventType::AttemptThinking
         | EventType::AttemptProposed
@@ -63,7 +68,16 @@ pub fn of(event: &Event, run: Option<&Run>) -> String {
         | EventType::AccessRefused
         | EventType::OperatorAdded
         | EventType::OperatorRevoked
-        | EventType::OperatorTokenIssued => format!("ℹ️ Run {id}: {}", cut(&event.message, MAX_WORDS)),
+        | EventType::OperatorTokenIssued
+        | EventType::IssueOpened
+        | EventType::IssueCommented
+        | EventType::IssueClosed
+        | EventType::BranchDeleted
+        | EventType::CiRerun
+        | EventType::CiCancelled
+        | EventType::CiApproved
+        | EventType::CiRefused
+        | EventType::RunRecurred => format!("ℹ️ Run {id}: {}", cut(&event.message, MAX_WORDS)),
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::domain::Attempt;
 use crate::domain::Digest;
 use crate::domain::Event;
+use crate::domain::Family;
 use crate::domain::Operator;
 use crate::domain::Run;
 use crate::domain::RunId;
@@ -34,6 +35,8 @@ pub enum Record {
     Cursor(String, u64),
     /// When a repository was served last.
     Served(String, u64),
+    /// With the time of its last change.
+    Family(Box<Family>, Timestamp),
 }
 
 /// Takes records as they are read.
@@ -116,6 +119,7 @@ pub struct Copied {
     pub deliveries: u64,
     pub cursors: u64,
     pub served: u64,
+    pub families: u64,
     /// Digest of the newest event, the same in both databases.
     pub head: String,
 }
@@ -132,6 +136,7 @@ impl Copied {
             Record::Delivery(..) => &mut self.deliveries,
             Record::Cursor(..) => &mut self.cursors,
             Record::Served(..) => &mut self.served,
+            Record::Family(..) => &mut self.families,
         };
         *kind += 1;
     }

@@ -238,7 +238,7 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
         | E::AttemptValidated
         | E::AttemptFailed => &[Status::Running],
         E::RunEscalated | E::RunDenied => &[Status::Escalated],
-        E::RunApproved if is_final => &[Status::Resolved],
+        E::RunApproved | E::PrMerged if is_final => &[Status::Resolved],
         E::AttemptSucceeded | E::RunApproved => &[Status::Fixed],
         E::RunAborted => &[Status::Aborted],
         E::PrOpened
@@ -248,7 +248,21 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
         | E::AccessRefused
         | E::OperatorAdded
         | E::OperatorRevoked
-        | E::OperatorTokenIssued => return None,
+        | E::OperatorTokenIssued
+        | E::IssueOpened
+        | E::IssueCommented
+        | E::IssueClosed
+        | E::PrUpdated
+        | E::PrReady
+        | E::PrChecksPassed
+        | E::PrChecksFailed
+        | E::PrRefused
+        | E::BranchDeleted
+        | E::CiRerun
+        | E::CiCancelled
+        | E::CiApproved
+        | E::CiRefused
+        | E::RunRecurred => return None,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::store::StoreError;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -96,6 +97,19 @@ impl<'a> RunRow<'a> {
         }
         Ok(Self { run, doc: doc("a run", run)? })
     }
+}
+
+/// Largest snapshot that is taken.
+const MAX_SNAPSHOT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Writes a snapshot, bounded.
+pub(in crate::store) fn snapshot(value: &Value) -> Result<String, StoreError> {
+    let text = value.to_string();
+    if text.len() > MAX_SNAPSHOT_BYTES {
+        let why = format!("{} bytes, at most {MAX_SNAPSHOT_BYTES}", text.len());
+        return Err(unstorable(&"a snapshot", &why));
+    }
+    Ok(text)
 }
 
 fn unstorable(what: &dyn Display, why: &dyn Display) -> StoreError {

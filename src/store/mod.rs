@@ -9,11 +9,12 @@ pub mod postgres;
 pub mod sqlite;
 
 use crate::domain::{
-    Attempt, Depth, Digest, Event, NewEvent, Operator, RepositorySummary, Run, RunId, RunQuery, Status, Summary,
-    Transition,
+    Attempt, Depth, Digest, Event, Family, NewEvent, Operator, RepositorySummary, Run, RunId, RunQuery, Status,
+    Summary, Transition,
 };
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -78,8 +79,20 @@ pub struct Arrival {
     pub key: Digest,
     /// The sender's name for this delivery; the same one again changes nothing, whatever is in it.
     pub delivery: Option<String>,
-    /// The log that came with it.
-    pub output: Option<StoredOutput>,
+    /// The log that came with it, and what was read out of it.
+    pub outputs: Vec<StoredOutput>,
+    /// The failure across commits, where it is followed at a forge; then one run stands for all that is the same.
+    pub family: Option<FamilySighting>,
+}
+
+/// What of an [`Arrival`] is known across commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilySighting {
+    pub error_hash: String,
+    /// Where it was seen.
+    pub url: Option<String>,
+    /// How long a run that came to rest without a merge still takes in what is the same.
+    pub live_for: SignedDuration,
 }
 
 /// What became of an [`Arrival`].
@@ -135,6 +148,9 @@ pub trait Store: Operators {
 
     /// Takes in reported failures, all in one transaction (one durable write for all of them), and answers in their order. An arrival with
     /// the key of a run that is there, or a delivery that came before, is a duplicate of that run. Two at once with the same key make one run.
+    ///
+    /// One of a family is first of all a duplicate of the run that stands for the family, as long as [`Family::takes_in`] says so; else its
+    /// new run stands for the family from now on. Each sighting but a delivery that came before counts, and makes the family due.
     async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, StoreError>;
 
     /// Returns how many batches of arrivals are worth having under way at once: several where making one durable does not keep the next from
@@ -234,6 +250,36 @@ pub trait Store: Operators {
 
     /// Moves a held place on; `false` when it is no longer held.
     async fn move_cursor(&self, name: &str, holder: &str, seq: u64) -> Result<bool, StoreError>;
+
+    /// Returns the run that a delivery of this name came to, if it came before.
+    async fn delivery(&self, name: &str) -> Result<Option<RunId>, StoreError>;
+
+    async fn family(&self, key: &Digest) -> Result<Option<Family>, StoreError>;
+
+    /// Returns the family that a run stands for.
+    async fn family_of_run(&self, run: RunId) -> Result<Option<Family>, StoreError>;
+
+    /// Returns families of a repository, newest change first, at most `limit`.
+    async fn families(&self, repository: &str, limit: u32) -> Result<Vec<Family>, StoreError>;
+
+    /// Returns families that are due, the longest due first, at most `limit`.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Family>, StoreError>;
+
+    /// Stores the next version of a family with facts about its run, both or neither. `Conflict` unless the stored version is the one
+    /// before; version 1: unless there is none.
+    async fn put_family(&self, family: &Family, facts: &[NewEvent], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes the families that these runs stand for due now; no new version.
+    async fn make_due(&self, runs: &[RunId], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Keeps what was last seen elsewhere under a name, replacing what was there. No fact, and not copied to another database.
+    async fn put_snapshot(&self, name: &str, doc: &Value, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns `(name, document, time)` of the snapshots whose names begin with `prefix`, by name.
+    async fn snapshots(&self, prefix: &str) -> Result<Vec<(String, Value, Timestamp)>, StoreError>;
+
+    /// Removes outputs of these names that runs of the repository got before a time, where the run came to rest. Returns how many.
+    async fn prune_outputs(&self, repository: &str, names: &[&str], before: Timestamp) -> Result<u64, StoreError>;
 
     /// Checks the whole chain of events, and runs and attempts against it. The patch of an attempt is held to the last
     /// `attempt.proposed` that names it in its payload: `{"attempt": 1, "patchDigest": "…"}`.

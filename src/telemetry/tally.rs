@@ -38,8 +38,9 @@ pub(super) fn counts(event: &Event, known: &mut Known) -> Vec<Count> {
     let is_work = matches!(
         event.kind,
         E::AttemptStarted | E::AttemptReproduced | E::AttemptProposed | E::AttemptGuarded | E::AttemptValidated
-    ) || matches!(event.kind, E::AttemptSucceeded | E::AttemptFailed | E::RunEscalated)
-        || (event.kind == E::RunRequeued && !is_human);
+    ) || matches!(event.kind, E::AttemptSucceeded | E::AttemptFailed)
+        || (event.kind == E::RunEscalated && !says("idle"))
+        || (event.kind == E::RunRequeued && !is_human && !says("idle"));
     if is_work && !known.is_running {
         known.is_running = true;
         counts.push(Count::Status(Status::Running));
@@ -87,7 +88,16 @@ pub(super) fn counts(event: &Event, known: &mut Known) -> Vec<Count> {
         E::AttemptValidated => counts.push(Count::Validation { passed: says("passed") }),
         E::PrOpened => counts.push(Count::Pr("opened")),
         E::PrSkipped => counts.push(Count::Pr("skipped")),
-        E::PrMerged => counts.push(Count::Pr("merged")),
+        E::PrMerged => {
+            counts.push(Count::Pr("merged"));
+            // Where a person approved it here, that was told and counted before.
+            if event.actor == "system" && says("final") {
+                rest(&mut counts, Status::Resolved);
+            }
+        }
+        E::PrUpdated => counts.push(Count::Pr("updated")),
+        E::PrReady => counts.push(Count::Pr("ready")),
+        E::PrRefused => counts.push(Count::Pr("refused")),
         E::PrClosed => counts.push(Count::Pr("closed")),
         E::RunCreated
         | E::AttemptReproduced
@@ -97,7 +107,18 @@ pub(super) fn counts(event: &Event, known: &mut Known) -> Vec<Count> {
         | E::AccessRefused
         | E::OperatorAdded
         | E::OperatorRevoked
-        | E::OperatorTokenIssued => {}
+        | E::OperatorTokenIssued
+        | E::IssueOpened
+        | E::IssueCommented
+        | E::IssueClosed
+        | E::PrChecksPassed
+        | E::PrChecksFailed
+        | E::BranchDeleted
+        | E::CiRerun
+        | E::CiCancelled
+        | E::CiApproved
+        | E::CiRefused
+        | E::RunRecurred => {}
     }
     if matches!(event.kind, E::AttemptSucceeded | E::AttemptFailed | E::RunAborted)
         && let Some(since) = known.attempt_since.take()

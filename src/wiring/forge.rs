@@ -2,6 +2,8 @@
 use crate::config::forge::TOKEN_NAMES;
 use crate::config::{Config, Environment};
 use crate::engine::Engine;
+use crate::engine::forge::ForgeSeat;
+use crate::forge::Writes;
 use crate::forge::github::{Github, Setup, Timing, Token};
 use crate::process::{Launcher, Tool};
 use std::ffi::OsStr;
@@ -14,14 +16,48 @@ pub use crate::forge::{Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery}
 /// Where `gh` looks for what it knows, beside the home.
 const GH_VARIABLES: &[&str] = &["XDG_CONFIG_HOME", "GH_CONFIG_DIR"];
 
-/// Returns the client of GitHub, `None` where the settings do not enable it or there is no token. In safe mode it can only read.
+/// Returns the engine's seat at GitHub. Only where the settings enable it and safe mode is off is there anything that can write. A client that cannot
+/// be made is told where it is needed: much can be done without one.
+pub async fn seat(engine: &Engine, config: &Config, environment: &Environment) -> ForgeSeat {
+    let terms = config.github.terms.clone();
+    let github = match github(engine, config, environment).await {
+        Ok(github) => github,
+        Err(why) => return ForgeSeat { terms, why_not: Some(why), ..ForgeSeat::default() },
+    };
+    let why_not = why_not(config, github.is_some());
+    ForgeSeat {
+        writes: github.clone().filter(|_| why_not.is_none()).map(|it| it as Arc<dyn Writes>),
+        reads: github.map(|it| it as Arc<dyn Reads>),
+        terms,
+        why_not,
+    }
+}
+
+/// Returns why nothing is changed at the forge.
+fn why_not(config: &Config, has_client: bool) -> Option<String> {
+    let why = match () {
+        () if config.read_only => "it was started read-only",
+        () if config.safe_mode => "safe mode is on (`safe_mode = false` turns it off)",
+        () if !config.github.enabled => "the settings do not enable it (`[github] enabled = true`)",
+        () if !has_client => "there is no token (set GITHUB_TOKEN, or log in with `gh auth login`)",
+        () => return None,
+    };
+    Some(why.to_owned())
+}
+
+fn may_write(config: &Config) -> bool {
+    config.github.enabled && !config.safe_mode && !config.read_only
+}
+
+/// Returns the client of GitHub, `None` where nothing is watched and the settings do not enable it, or there is no token. It can write only where
+/// they do and safe mode is off.
 pub async fn github(
     engine: &Engine,
     config: &Config,
     environment: &Environment,
 ) -> Result<Option<Arc<Github>>, String> {
     let settings = &config.github;
-    if !settings.enabled {
+    if !settings.enabled && settings.terms.watch.is_empty() {
         return Ok(None);
     }
     let token = match environment.first(TOKEN_NAMES) {
@@ -34,7 +70,7 @@ pub async fn github(
         api_url: settings.api_url.clone(),
         token: Some(Token::new(&token).map_err(|it| it.to_string())?),
         is_of_workflow: environment.text("GITHUB_ACTIONS") == Some("true"),
-        is_read_only: config.safe_mode || config.read_only,
+        is_read_only: !may_write(config),
         timing: Timing::default(),
     };
     Github::new(setup, engine.clock.clone()).map(|it| Some(Arc::new(it))).map_err(|it| it.to_string())

@@ -19,7 +19,7 @@ pub(super) async fn look(
     check: &mut impl FnMut(&str, Health, String),
 ) -> Option<Value> {
     let settings = &context.config.github;
-    if !settings.enabled {
+    if !settings.enabled && settings.terms.watch.is_empty() {
         check("github", Health::Ok, "off: it is asked nothing".to_owned());
         return None;
     }
@@ -80,7 +80,9 @@ fn repositories_of(context: &Context) -> Vec<String> {
         name.contains('/') && matches!(&it.origin, Some(Origin::CloneUrl(url)) if is_here(url))
     });
     let ordered = config.dispatch.repository.clone().filter(|it| !it.starts_with('/'));
-    let mut all: Vec<String> = ordered.into_iter().chain(cloned.map(|(name, _)| name.to_owned())).collect();
+    let watched = config.github.terms.watch.iter().cloned();
+    let mut all: Vec<String> =
+        ordered.into_iter().chain(cloned.map(|(name, _)| name.to_owned())).chain(watched).collect();
     all.sort();
     all.dedup();
     all.truncate(MAX_REPOSITORIES);

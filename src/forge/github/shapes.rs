@@ -42,6 +42,7 @@ pub(super) fn job(it: &Value) -> Option<CiJob> {
         name: line(it, "/name"),
         state: CiState::of(&line(it, "/status"), conclusion.as_deref()),
         conclusion,
+        check_run_id: it["check_run_url"].as_str().and_then(|it| it.rsplit('/').next()?.parse().ok()),
         url: line(it, "/html_url"),
         steps: rows(it, "/steps").map(step).collect(),
         started_at: time(it, "/started_at"),

@@ -24,6 +24,7 @@ use crate::store::postgres::codec::clock;
 use crate::store::postgres::codec::event;
 use crate::store::postgres::codec::parse_text;
 use crate::store::postgres::cursor;
+use crate::store::postgres::families;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::operators;
 use crate::store::postgres::queue;
@@ -95,7 +96,7 @@ impl Reading for Moment {
 type Parse = fn(&PgRow) -> Result<(Record, usize), StoreError>;
 
 /// How each kind of record is read, in the order in which they can be written.
-const KINDS: [(&str, Parse); 9] = [
+const KINDS: [(&str, Parse); 10] = [
     ("SELECT doc FROM runs ORDER BY ordinal", |row| {
         let doc = text(row, "doc")?;
         Ok((Record::Run(Box::new(codec::parse_doc::<Run>("a run", &doc)?)), doc.len()))
@@ -135,6 +136,12 @@ const KINDS: [(&str, Parse); 9] = [
     }),
     ("SELECT repository, turn FROM served ORDER BY turn", |row| {
         Ok((Record::Served(text(row, "repository")?, number(row, "turn")?), 0))
+    }),
+    ("SELECT doc, due_at, updated_at FROM families ORDER BY updated_at, key", |row| {
+        let doc = text(row, "doc")?;
+        let bytes = doc.len();
+        let family = families::family((doc, row.try_get("due_at").map_err(broken)?))?;
+        Ok((Record::Family(Box::new(family), codec::parse_time(&text(row, "updated_at")?)?), bytes))
     }),
 ];
 
@@ -178,6 +185,7 @@ impl Filling for Whole {
                 Record::Delivery(name, id) => deliveries.push((Digest::of(name).to_string(), name.as_str(), *id)),
                 Record::Cursor(name, seq) => cursor::put(&mut *tx, name, *seq).await?,
                 Record::Served(repository, turn) => queue::put_served(tx, repository, *turn).await?,
+                Record::Family(family, changed_at) => families::put(tx, family, *changed_at).await?,
             }
         }
         write::put_runs(tx, &rows.iter().collect::<Vec<_>>()).await?;

@@ -8,12 +8,15 @@ use crate::store::StoreError;
 use crate::store::codec;
 use crate::store::codec::RunRow;
 use crate::store::intake::Intake;
+use crate::store::intake::Kin;
 use crate::store::intake::Known;
 use crate::store::intake::Name;
 use crate::store::postgres::codec::text;
+use crate::store::postgres::families;
 use crate::store::postgres::fault::Fault;
 use crate::store::postgres::write;
 use sqlx::PgConnection;
+use sqlx::PgExecutor;
 
 /// Takes in all arrivals. Returns what became of them, and the number of the last event.
 ///
@@ -25,10 +28,14 @@ pub(super) async fn arrive(
 ) -> Result<(Vec<Arrived>, Option<u64>), Fault> {
     let mut end = write::lock_end(conn).await?;
     let known = known(conn, arrivals).await?;
-    let intake = Intake::settle(arrivals, known, &mut end)?;
+    let kin = kin(conn, arrivals, &known).await?;
+    let intake = Intake::settle(arrivals, known, kin, &mut end)?;
     put_taken(conn, arrivals, rows, &intake.taken).await?;
     let deliveries = intake.deliveries.iter().map(|it| (it.digest.to_string(), it.name, it.run_id));
     put_deliveries(conn, &deliveries.collect::<Vec<_>>()).await?;
+    for family in &intake.families {
+        families::put(conn, family, family.last_seen_at).await?;
+    }
     let newest = write::put_events(conn, &intake.links, &end).await?;
     Ok((intake.arrived, newest))
 }
@@ -58,6 +65,24 @@ async fn known(conn: &mut PgConnection, arrivals: &[Arrival]) -> Result<Known, F
     Ok(known)
 }
 
+/// Returns the families that these are of.
+async fn kin(conn: &mut PgConnection, arrivals: &[Arrival], known: &Known) -> Result<Kin, Fault> {
+    let keys = Kin::keys(arrivals);
+    if keys.is_empty() {
+        return Ok(Kin::default());
+    }
+    let families = families::hold(conn, &keys).await?;
+    let runs = families::runs(conn, &Kin::runs_of(arrivals, &families, known)).await?;
+    Ok(Kin::of(families, runs))
+}
+
+/// Returns the run of a delivery that came before.
+pub(super) async fn delivery(db: impl PgExecutor<'_>, name: &str) -> Result<Option<RunId>, Fault> {
+    let run = sqlx::query_scalar::<_, String>("SELECT run_id FROM deliveries WHERE digest = $1");
+    let run = run.bind(Digest::of(name).to_string()).fetch_optional(db).await?;
+    Ok(run.map(|it| codec::parse_id(&it)).transpose()?)
+}
+
 /// Stores the runs that are new, their keys and what came with them.
 async fn put_taken(
     conn: &mut PgConnection,
@@ -75,7 +100,7 @@ async fn put_taken(
             write::put_attempt(conn, arrival.creation.run.id, attempt).await?;
         }
     }
-    let outputs = arrivals.iter().filter_map(|it| Some((it.creation.run.id, it.output.as_ref()?)));
+    let outputs = arrivals.iter().flat_map(|it| it.outputs.iter().map(|output| (it.creation.run.id, output)));
     write::put_outputs(conn, &outputs.collect::<Vec<_>>()).await
 }
 

@@ -6,6 +6,7 @@ mod arrive;
 mod audit;
 mod codec;
 mod cursor;
+mod families;
 mod fault;
 mod news;
 mod open;
@@ -13,12 +14,14 @@ mod operators;
 mod presence;
 mod queue;
 mod read;
+mod snapshots;
 mod write;
 
 use crate::domain::Attempt;
 use crate::domain::Depth;
 use crate::domain::Digest;
 use crate::domain::Event;
+use crate::domain::Family;
 use crate::domain::NewEvent;
 use crate::domain::Operator;
 use crate::domain::RepositorySummary;
@@ -40,6 +43,7 @@ use crate::store::codec::RunRow;
 use async_trait::async_trait;
 use fault::Fault;
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Transaction;
@@ -263,6 +267,48 @@ impl Store for PostgresStore {
 
     async fn present(&self, _now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
         Ok(within(presence::read(&self.pool)).await?)
+    }
+
+    async fn delivery(&self, name: &str) -> Result<Option<RunId>, StoreError> {
+        Ok(within(arrive::delivery(&self.pool, name)).await?)
+    }
+
+    async fn family(&self, key: &Digest) -> Result<Option<Family>, StoreError> {
+        Ok(within(families::one(&self.pool, key)).await?)
+    }
+
+    async fn family_of_run(&self, run: RunId) -> Result<Option<Family>, StoreError> {
+        Ok(within(families::of_run(&self.pool, run)).await?)
+    }
+
+    async fn families(&self, repository: &str, limit: u32) -> Result<Vec<Family>, StoreError> {
+        Ok(within(families::of_repository(&self.pool, repository, limit)).await?)
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Family>, StoreError> {
+        Ok(within(families::due(&self.pool, now, limit)).await?)
+    }
+
+    async fn put_family(&self, family: &Family, facts: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
+        let newest = transact!(self.pool, tx => families::put_next(&mut tx, family, facts, now))?;
+        self.news.tell(newest);
+        Ok(())
+    }
+
+    async fn make_due(&self, runs: &[RunId], now: Timestamp) -> Result<(), StoreError> {
+        Ok(within(families::make_due(&self.pool, runs, now)).await?)
+    }
+
+    async fn put_snapshot(&self, name: &str, doc: &Value, now: Timestamp) -> Result<(), StoreError> {
+        Ok(within(snapshots::put(&self.pool, name, doc, now)).await?)
+    }
+
+    async fn snapshots(&self, prefix: &str) -> Result<Vec<(String, Value, Timestamp)>, StoreError> {
+        Ok(within(snapshots::all(&self.pool, prefix)).await?)
+    }
+
+    async fn prune_outputs(&self, repository: &str, names: &[&str], before: Timestamp) -> Result<u64, StoreError> {
+        Ok(within(snapshots::prune_outputs(&self.pool, repository, names, before)).await?)
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {

@@ -20,6 +20,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::arrive;
 use crate::store::sqlite::audit;
 use crate::store::sqlite::cursor;
+use crate::store::sqlite::families;
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::operators;
 use crate::store::sqlite::queue;
@@ -86,7 +87,7 @@ impl Reading for Moment {
 type Parse = fn(&SqliteRow) -> Result<(Record, usize), StoreError>;
 
 /// How each kind of record is read, in the order in which they can be written.
-const KINDS: [(&str, Parse); 9] = [
+const KINDS: [(&str, Parse); 10] = [
     ("SELECT doc FROM runs ORDER BY rowid", |row| {
         let doc = text(row, "doc")?;
         Ok((Record::Run(Box::new(codec::parse_doc::<Run>("a run", &doc)?)), doc.len()))
@@ -127,6 +128,12 @@ const KINDS: [(&str, Parse); 9] = [
     ("SELECT repository, turn FROM served ORDER BY turn", |row| {
         Ok((Record::Served(text(row, "repository")?, number(row, "turn")?), 0))
     }),
+    ("SELECT doc, due_at, updated_at FROM families ORDER BY updated_at, key", |row| {
+        let doc = text(row, "doc")?;
+        let bytes = doc.len();
+        let family = families::family((doc, row.try_get("due_at").map_err(fault)?))?;
+        Ok((Record::Family(Box::new(family), codec::parse_time(&text(row, "updated_at")?)?), bytes))
+    }),
 ];
 
 fn text(row: &SqliteRow, column: &'static str) -> Result<String, StoreError> {
@@ -166,6 +173,7 @@ impl Filling for Whole {
                 Record::Delivery(name, id) => deliveries.push((name.as_str(), *id)),
                 Record::Cursor(name, seq) => cursor::put(tx, name, *seq).await?,
                 Record::Served(repository, turn) => queue::put_served(tx, repository, *turn).await?,
+                Record::Family(family, changed_at) => families::put(tx, family, *changed_at).await?,
             }
         }
         write::put_runs(tx, &runs.iter().collect::<Vec<_>>()).await?;

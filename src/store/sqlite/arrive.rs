@@ -8,8 +8,10 @@ use crate::store::StoreError;
 use crate::store::codec;
 use crate::store::codec::RunRow;
 use crate::store::intake::Intake;
+use crate::store::intake::Kin;
 use crate::store::intake::Known;
 use crate::store::intake::Name;
+use crate::store::sqlite::families;
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::rows;
 use crate::store::sqlite::write;
@@ -24,8 +26,9 @@ pub(super) async fn arrive(
     runs: &[RunRow<'_>],
 ) -> Result<Vec<Arrived>, StoreError> {
     let known = known(conn, arrivals).await?;
+    let kin = kin(conn, arrivals, &known).await?;
     let mut end = write::end(conn).await?;
-    let intake = Intake::settle(arrivals, known, &mut end)?;
+    let intake = Intake::settle(arrivals, known, kin, &mut end)?;
     let taken = || intake.taken.iter().map(|place| &arrivals[*place]);
     write::put_runs(conn, &intake.taken.iter().map(|place| &runs[*place]).collect::<Vec<_>>()).await?;
     put_keys(conn, &taken().map(|it| (&it.key, it.creation.run.id)).collect::<Vec<_>>()).await?;
@@ -35,8 +38,11 @@ pub(super) async fn arrive(
             write::put_attempt(conn, arrival.creation.run.id, attempt).await?;
         }
     }
-    let outputs = taken().filter_map(|it| Some(OutputRow::of(it.creation.run.id, it.output.as_ref()?)));
+    let outputs = taken().flat_map(|it| it.outputs.iter().map(|output| OutputRow::of(it.creation.run.id, output)));
     write::put_outputs(conn, &outputs.collect::<Result<Vec<_>, _>>()?).await?;
+    for family in &intake.families {
+        families::put(conn, family, family.last_seen_at).await?;
+    }
     write::put_events(conn, &intake.links, &end).await?;
     Ok(intake.arrived)
 }
@@ -63,6 +69,23 @@ async fn known(conn: &mut SqliteConnection, arrivals: &[Arrival]) -> Result<Know
         Ok((name, (codec::parse_id(&run_id)?, status.parse::<Status>().map_err(StoreError::Broken)?)))
     });
     rows.collect()
+}
+
+/// Returns the families that these are of.
+async fn kin(conn: &mut SqliteConnection, arrivals: &[Arrival], known: &Known) -> Result<Kin, StoreError> {
+    let keys = Kin::keys(arrivals);
+    if keys.is_empty() {
+        return Ok(Kin::default());
+    }
+    let families = families::among(conn, &keys).await?;
+    let runs = families::runs(conn, &Kin::runs_of(arrivals, &families, known)).await?;
+    Ok(Kin::of(families, runs))
+}
+
+/// Returns the run of a delivery that came before.
+pub(super) async fn delivery(conn: &mut SqliteConnection, name: &str) -> Result<Option<RunId>, StoreError> {
+    let run = sqlx::query_scalar::<_, String>("SELECT run_id FROM deliveries WHERE id = ?1").bind(name);
+    run.fetch_optional(conn).await.map_err(fault)?.map(|it| codec::parse_id(&it)).transpose()
 }
 
 pub(super) async fn put_keys(conn: &mut SqliteConnection, keys: &[(&Digest, RunId)]) -> Result<(), StoreError> {

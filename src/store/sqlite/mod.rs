@@ -6,6 +6,7 @@ mod arrive;
 mod audit;
 mod backup;
 mod cursor;
+mod families;
 mod fault;
 mod news;
 mod open;
@@ -14,6 +15,7 @@ mod presence;
 mod queue;
 mod read;
 mod rows;
+mod snapshots;
 mod wal;
 mod write;
 
@@ -21,6 +23,7 @@ use crate::domain::Attempt;
 use crate::domain::Depth;
 use crate::domain::Digest;
 use crate::domain::Event;
+use crate::domain::Family;
 use crate::domain::NewEvent;
 use crate::domain::Operator;
 use crate::domain::RepositorySummary;
@@ -42,6 +45,7 @@ use crate::store::codec::RunRow;
 use crate::store::sqlite::fault::fault;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::Connection as _;
 use sqlx::Sqlite;
 use sqlx::SqlitePool;
@@ -290,6 +294,61 @@ impl Store for SqliteStore {
     async fn present(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
         let mut tx = self.snapshot().await?;
         presence::read(&mut tx, now).await
+    }
+
+    async fn delivery(&self, name: &str) -> Result<Option<RunId>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        arrive::delivery(&mut tx, name).await
+    }
+
+    async fn family(&self, key: &Digest) -> Result<Option<Family>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        families::one(&mut tx, key).await
+    }
+
+    async fn family_of_run(&self, run: RunId) -> Result<Option<Family>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        families::of_run(&mut tx, run).await
+    }
+
+    async fn families(&self, repository: &str, limit: u32) -> Result<Vec<Family>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        families::of_repository(&mut tx, repository, limit).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Family>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        families::due(&mut tx, now, limit).await
+    }
+
+    async fn put_family(&self, family: &Family, facts: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        families::put_next(&mut tx, family, facts, now).await?;
+        self.finish(tx).await
+    }
+
+    async fn make_due(&self, runs: &[RunId], now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        families::make_due(&mut tx, runs, now).await?;
+        tx.commit().await.map_err(fault)
+    }
+
+    async fn put_snapshot(&self, name: &str, doc: &Value, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        snapshots::put(&mut tx, name, doc, now).await?;
+        tx.commit().await.map_err(fault)
+    }
+
+    async fn snapshots(&self, prefix: &str) -> Result<Vec<(String, Value, Timestamp)>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        snapshots::all(&mut tx, prefix).await
+    }
+
+    async fn prune_outputs(&self, repository: &str, names: &[&str], before: Timestamp) -> Result<u64, StoreError> {
+        let mut tx = self.write().await?;
+        let n_gone = snapshots::prune_outputs(&mut tx, repository, names, before).await?;
+        tx.commit().await.map_err(fault)?;
+        Ok(n_gone)
     }
 
     async fn verify(&self) -> Result<Audit, StoreError> {

@@ -6,6 +6,7 @@ use paramedic::domain::AttemptFailure;
 use paramedic::domain::AttemptStatus;
 use paramedic::domain::Author;
 use paramedic::domain::Category;
+use paramedic::domain::CiRef;
 use paramedic::domain::EventType;
 use paramedic::domain::Failure;
 use paramedic::domain::Finding;
@@ -86,7 +87,21 @@ pub(crate) fn full_run(now: Timestamp) -> Run {
             instruction: Some(Instruction { intent: Intent::Fix, text: ODD.to_owned(), context: Some(ODD.to_owned()) }),
             requested_by: Some(ODD.to_owned()),
             workflow: Some(ODD.to_owned()),
+            ci: Some(CiRef {
+                run_id: u64::MAX,
+                attempt: 2,
+                workflow_id: 7,
+                workflow: ODD.to_owned(),
+                workflow_path: ".github/workflows/ci.yml".to_owned(),
+                event: "push".to_owned(),
+                url: "https://example/runs/9".to_owned(),
+                is_fork: true,
+                is_trusted: true,
+                default_branch: ODD.to_owned(),
+            }),
         },
+        rebased_on: Some("beef".to_owned()),
+        rebases: 2,
         budget: 2,
         pending: Some(Pending::Patch { by: "ann".to_owned(), patch: patch(ODD), note: Some(ODD.to_owned()) }),
         failure: Some(full_failure()),

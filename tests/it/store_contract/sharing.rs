@@ -40,7 +40,8 @@ pub(crate) fn arrival(key: &str, delivery: Option<&str>) -> Arrival {
         creation: creation(&new_run(at(0))),
         key: Digest::of(key),
         delivery: delivery.map(str::to_owned),
-        output: None,
+        outputs: Vec::new(),
+        family: None,
     }
 }
 
@@ -56,8 +57,8 @@ pub(crate) async fn a_report_becomes_a_run_with_its_log(backend: &impl Backend) 
     let store = backend.open().await;
     assert_eq!(store.arrive(&[]).await.unwrap(), []);
     let reports = [
-        Arrival { output: Some(log("boom")), ..arrival("a", Some(ODD)) },
-        Arrival { output: Some(log("other")), ..arrival("a", Some("2")) },
+        Arrival { outputs: vec![log("boom")], ..arrival("a", Some(ODD)) },
+        Arrival { outputs: vec![log("other")], ..arrival("a", Some("2")) },
         arrival("b", None),
     ];
     let arrived = store.arrive(&reports).await.unwrap();
@@ -90,7 +91,7 @@ pub(crate) async fn a_replayed_delivery_changes_nothing(backend: &impl Backend) 
     let replays = [
         arrival("a", Some(&name)),
         arrival("b", Some(&name)),
-        Arrival { output: Some(log("x")), ..arrival("c", Some(&name)) },
+        Arrival { outputs: vec![log("x")], ..arrival("c", Some(&name)) },
     ];
     for told in other.arrive(&replays).await.unwrap() {
         assert_eq!((told.run_id, told.is_duplicate), (first.run_id, true));
@@ -108,7 +109,7 @@ pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(backend: &impl Backend
     bad.creation.run.version = 2;
     assert!(store.arrive(&[arrival("a", Some("1")), bad]).await.is_err());
     let mut huge = arrival("b", Some("2"));
-    huge.output = Some(StoredOutput { bytes: vec![0; paramedic::store::MAX_STORED_BYTES + 1], ..log("") });
+    huge.outputs = vec![StoredOutput { bytes: vec![0; paramedic::store::MAX_STORED_BYTES + 1], ..log("") }];
     assert!(store.arrive(&[arrival("a", Some("1")), huge]).await.is_err());
     assert_eq!((n_runs(&*store).await, store.last_seq().await.unwrap()), (0, 0));
     assert!(!store.arrive(&[arrival("a", Some("1"))]).await.unwrap()[0].is_duplicate);

@@ -82,6 +82,7 @@ impl World {
     fn author(&self) -> Author {
         match &self.run.pending {
             Some(Pending::Patch { by, .. }) => Author::Human(by.clone()),
+            Some(Pending::Again { by, .. }) => by.clone(),
             Some(Pending::Hint { .. }) | None => Author::Agent("playbook".to_owned()),
         }
     }

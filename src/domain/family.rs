@@ -1,0 +1,296 @@
+//! A family: one failure across commits, and what stands for it at the forge. One live run, one issue, one pull request each.
+use crate::domain::ids::{Digest, RunId};
+use crate::domain::names::named;
+use crate::domain::run::{PrState, Run, Status};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+named! {
+    /// What CI says of a pull request's head.
+    ChecksState {
+        /// Nothing was asked yet.
+        None = "none",
+        Pending = "pending",
+        Green = "green",
+        Red = "red",
+        /// No check appeared in the set time.
+        Absent = "absent",
+    }
+}
+
+named! {
+    /// How a merged fix fared afterwards.
+    AfterOutcome {
+        /// CI was green with it.
+        Held = "held",
+        /// The same failure came back.
+        Regressed = "regressed",
+        /// CI did not run in the set time.
+        Unseen = "unseen",
+    }
+}
+
+/// What is known of one failure across commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Family {
+    /// [`family_key`] of repository and error hash.
+    pub key: Digest,
+    pub repository: String,
+    pub error_hash: String,
+    /// The run that stands for it: the live one, else the latest.
+    pub run_id: RunId,
+    pub version: u64,
+    /// How often the failure was seen.
+    pub count: u64,
+    pub last_seen_at: Timestamp,
+    /// Where it was seen last.
+    pub last_url: Option<String>,
+    pub issue: Option<Tracking>,
+    pub pull: Option<PullState>,
+    /// What follows the merge of its last fix.
+    pub after: Option<Aftermath>,
+    /// Until when a person's no stands: nothing is published for it.
+    pub cooled_until: Option<Timestamp>,
+    /// When it is looked at next. The store keeps it beside the document.
+    #[serde(skip)]
+    pub due_at: Option<Timestamp>,
+    /// What the forge refused last, in words.
+    pub trouble: Option<String>,
+    /// Why there is no pull request, in words.
+    pub skipped: Option<String>,
+    /// Who asked for a pull request that would not be opened otherwise.
+    pub wanted_by: Option<String>,
+    /// Visits in a row that came to nothing.
+    pub tries: u32,
+}
+
+/// The tracking issue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tracking {
+    pub number: u64,
+    pub url: String,
+    pub is_open: bool,
+    /// Occurrences already told.
+    pub told_count: u64,
+    /// The day's comment: its id, and the day.
+    pub comment: Option<(u64, String)>,
+    pub told_status: Option<String>,
+}
+
+/// The pull request, and the branch behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullState {
+    /// None: the branch is pushed, the pull request not yet opened.
+    pub number: Option<u64>,
+    pub url: Option<String>,
+    pub branch: String,
+    pub base_branch: String,
+    pub base_sha: String,
+    /// The last commit of ours on the branch.
+    pub head: String,
+    pub attempt_no: u32,
+    /// Digest of the patch that the head holds.
+    pub patch: Digest,
+    pub is_draft: bool,
+    pub state: PrState,
+    /// Somebody else pushed to the branch: in words; it is not touched again.
+    pub hands_off: Option<String>,
+    pub opened_at: Option<Timestamp>,
+    pub checks: ChecksState,
+    pub checks_since: Option<Timestamp>,
+    /// Digest of title and body as they stand there.
+    pub body_digest: Digest,
+    /// A merge that somebody's approval began.
+    pub merging: Option<Merging>,
+}
+
+/// The intent to merge, stored before the forge is asked: whoever finds the merge done afterwards knows by whose word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Merging {
+    /// Who gave the last key.
+    pub by: String,
+    /// All who approved, `by` among them.
+    pub approvals: Vec<String>,
+    pub note: Option<String>,
+    /// The commit that was approved.
+    pub head: String,
+    pub at: Timestamp,
+}
+
+/// What follows a merge: does it hold?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Aftermath {
+    /// The run whose fix was merged.
+    pub run_id: RunId,
+    /// The pull request that was merged.
+    pub number: u64,
+    pub merged_sha: String,
+    /// Where it was merged to.
+    pub branch: String,
+    pub workflow_id: u64,
+    /// Until when it is watched.
+    pub until: Timestamp,
+    /// When the failed jobs of the original run are to be run again.
+    pub rerun_at: Option<Timestamp>,
+    pub reran: bool,
+    pub outcome: Option<AfterOutcome>,
+    /// The branch that takes the merge back, and its pull request.
+    pub revert: Option<(String, Option<u64>)>,
+}
+
+/// Returns the key of a failure across commits. Forges do not tell capitals apart in a repository's name.
+pub fn family_key(repository: &str, error_hash: &str) -> Digest {
+    Digest::of(json!([repository.to_lowercase(), error_hash]).to_string())
+}
+
+impl Family {
+    /// Returns a family that was just seen for the first time, with `run` standing for it. Due at once.
+    pub fn first_seen(run: &Run, error_hash: &str, url: Option<String>, now: Timestamp) -> Self {
+        Self {
+            key: family_key(&run.repository, error_hash),
+            repository: run.repository.clone(),
+            error_hash: error_hash.to_owned(),
+            run_id: run.id,
+            version: 1,
+            count: 1,
+            last_seen_at: now,
+            last_url: url,
+            issue: None,
+            pull: None,
+            after: None,
+            cooled_until: None,
+            due_at: Some(now),
+            trouble: None,
+            skipped: None,
+            wanted_by: None,
+            tries: 0,
+        }
+    }
+
+    /// Returns the next version, to be stored with `put_family`.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// Whether `run`, which stands for the family, takes in a failure seen at `now`; else a new run is made. A run that came to rest does so
+    /// for a while; what came back after a merge is new.
+    pub fn takes_in(&self, run: &Run, live_for: SignedDuration, now: Timestamp) -> bool {
+        match run.status {
+            Status::Queued | Status::Running | Status::Fixed => true,
+            Status::Resolved if run.pr_state == PrState::Merged => false,
+            Status::Resolved | Status::Escalated | Status::Aborted => {
+                now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
+            }
+        }
+    }
+
+    /// Notes that the failure was seen again. Returns whether that is to be told: once a minute is enough, the count is exact.
+    pub fn seen(&mut self, url: Option<String>, now: Timestamp) -> bool {
+        let minute = |it: Timestamp| it.as_second().div_euclid(60);
+        let is_told = minute(self.last_seen_at) != minute(now);
+        self.count += 1;
+        self.last_seen_at = self.last_seen_at.max(now);
+        self.last_url = url.or(self.last_url.take());
+        self.due_at = Some(now);
+        is_told
+    }
+
+    /// Lets a new run stand for the family. The issue and what follows a merge stay; of a pull request only one that is still open does.
+    pub fn passes_to(&mut self, run: RunId) {
+        self.run_id = run;
+        self.pull = self.pull.take().filter(|it| it.state == PrState::Open);
+        (self.cooled_until, self.trouble, self.skipped, self.wanted_by) = (None, None, None, None);
+        self.tries = 0;
+    }
+
+    /// Returns the number of its pull request, if it is open.
+    pub fn open_pull(&self) -> Option<(u64, &PullState)> {
+        let pull = self.pull.as_ref().filter(|it| it.state == PrState::Open)?;
+        Some((pull.number?, pull))
+    }
+}
+
+impl Aftermath {
+    /// Returns the watch over a merge, until a set time, of a run that CI reported; none where no workflow is known.
+    pub fn of(run: &Run, pull: &PullState, merged_sha: &str, until: Timestamp) -> Option<Self> {
+        Some(Self {
+            run_id: run.id,
+            number: pull.number?,
+            merged_sha: merged_sha.to_owned(),
+            branch: pull.base_branch.clone(),
+            workflow_id: run.order.ci.as_ref()?.workflow_id,
+            until,
+            rerun_at: None,
+            reran: false,
+            outcome: None,
+            revert: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::Order;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_740_000_000 + seconds).unwrap()
+    }
+
+    fn run(status: Status, pr_state: PrState) -> Run {
+        Run { status, pr_state, ..Run::queued("Acme/Shop", "main", "c0ffee", Order::default(), 3, at(0)) }
+    }
+
+    #[test]
+    fn capitals_of_a_repository_make_no_other_family() {
+        assert_eq!(family_key("Acme/Shop", "v1:a"), family_key("acme/shop", "v1:a"));
+        assert_ne!(family_key("acme/shop", "v1:a"), family_key("acme/shop", "v1:A"));
+        assert_ne!(family_key("acme", "shop"), family_key("acme/", "shop"));
+    }
+
+    #[test]
+    fn a_run_takes_in_what_is_the_same_until_it_has_long_come_to_rest() {
+        let live_for = SignedDuration::from_secs(100);
+        for (status, pr_state, soon, late) in [
+            (Status::Queued, PrState::None, true, true),
+            (Status::Running, PrState::None, true, true),
+            (Status::Fixed, PrState::Open, true, true),
+            (Status::Escalated, PrState::Closed, true, false),
+            (Status::Aborted, PrState::None, true, false),
+            (Status::Resolved, PrState::None, true, false),
+            (Status::Resolved, PrState::Merged, false, false),
+        ] {
+            let run = run(status, pr_state);
+            let family = Family::first_seen(&run, "v1:a", None, at(0));
+            assert_eq!(family.takes_in(&run, live_for, at(99)), soon, "{status} {pr_state}");
+            assert_eq!(family.takes_in(&run, live_for, at(100)), late, "{status} {pr_state}");
+        }
+        let denied = run(Status::Escalated, PrState::Closed);
+        let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&denied, "v1:a", None, at(0)) };
+        assert!(family.takes_in(&denied, live_for, at(499)) && !family.takes_in(&denied, live_for, at(500)));
+    }
+
+    #[test]
+    fn each_sighting_counts_and_one_a_minute_is_told() {
+        let run = run(Status::Fixed, PrState::None);
+        let mut family = Family::first_seen(&run, "v1:a", None, at(0));
+        let told = (1..=50).filter(|it| family.seen(Some(format!("u{it}")), at(it * 10))).count();
+        assert_eq!((family.count, family.last_url.as_deref(), family.due_at), (51, Some("u50"), Some(at(500))));
+        assert!((8..=9).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn a_document_reads_back_and_leaves_out_when_it_is_due() {
+        let family = Family::first_seen(&run(Status::Queued, PrState::None), "v1:a", None, at(0));
+        let text = serde_json::to_string(&family).unwrap();
+        let back: Family = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, Family { due_at: None, ..family });
+    }
+}
