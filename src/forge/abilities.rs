@@ -124,6 +124,7 @@ mod tests {
             is_fork: false,
             is_archived: false,
             may_push: Some(true),
+            merge_methods: Vec::new(),
         };
         let private = RepositoryFacts { is_private: true, ..public.clone() };
         let classic = token(TokenKind::Classic, &["public_repo"]);

@@ -1,14 +1,21 @@
 //! The port to a forge: what may be asked of the place where the team's repositories live. Only a configured forge is ever asked.
 pub mod abilities;
+pub mod archive;
+pub mod changes;
 pub mod github;
+pub mod model;
 
 pub use abilities::{Abilities, May, TokenKind};
+pub use archive::Archive;
+pub use changes::{IssueEdit, Merge, NewIssue, NewPull, PullEdit};
+pub use model::{Annotation, Artifact, Check, Comment, CommitFacts, Issue, PullRequest, RepositoryFacts};
 
-use crate::domain::{Budget, CiJob, CiRun, CiState};
+use crate::domain::{Budget, CiJob, CiRun, Deployment};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::path::Path;
 
 /// Why the forge did not do it, in words; never with a token in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,70 +94,45 @@ pub struct LogEnd {
     pub is_cut: bool,
 }
 
-/// A repository, as far as it matters to healing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepositoryFacts {
-    pub default_branch: String,
-    pub is_private: bool,
-    pub is_fork: bool,
-    pub is_archived: bool,
-    /// Whether the owner of the token may push there; `None` where the forge does not say.
-    pub may_push: Option<bool>,
+/// What lets git in at the forge over https, as the password of the user `x-access-token`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GitToken(String);
+
+impl GitToken {
+    pub const fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// Returns the token itself, for the environment of git.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
-/// A pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullRequest {
-    pub number: u64,
-    pub title: String,
-    pub body: String,
-    pub is_open: bool,
-    pub is_merged: bool,
-    pub is_draft: bool,
-    pub head_branch: String,
-    pub head_commit: String,
-    /// `None`: the repository it came from is gone.
-    pub head_repository: Option<String>,
-    pub base_branch: String,
-    pub base_commit: String,
-    pub author: String,
-    pub labels: Vec<String>,
-    pub url: String,
-}
-
-/// An issue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issue {
-    pub number: u64,
-    pub title: String,
-    pub body: String,
-    pub is_open: bool,
-    pub labels: Vec<String>,
-    pub author: String,
-    pub url: String,
-}
-
-/// A comment on an issue or a pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
-    pub id: u64,
-    pub author: String,
-    pub body: String,
-}
-
-/// What says whether a commit is good: a check run or a commit status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    pub name: String,
-    pub state: CiState,
-    pub url: Option<String>,
+impl Debug for GitToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What may be read of a forge. All of it is safe to ask again.
 #[async_trait]
 pub trait Reads: Debug + Send + Sync {
+    /// Returns the page of a repository, such as `https://github.com/acme/shop`.
+    fn web_url(&self, repository: &str) -> String;
+
     /// Returns the page on which a repository's workflows are seen.
-    fn workflows_url(&self, repository: &str) -> String;
+    fn workflows_url(&self, repository: &str) -> String {
+        format!("{}/actions", self.web_url(repository))
+    }
+
+    /// Returns where git finds a repository.
+    fn git_url(&self, repository: &str) -> String {
+        format!("{}.git", self.web_url(repository))
+    }
+
+    /// Returns what lets git in there: the token, or an App's that is valid for some minutes more. Without any: [`ForgeError::Unauthorised`].
+    async fn git_token(&self) -> Result<GitToken, ForgeError>;
 
     /// Returns what the forge still lets us ask; no request.
     fn budget(&self) -> Budget;
@@ -171,6 +153,29 @@ pub trait Reads: Debug + Send + Sync {
     /// [`ForgeError::NotFound`]: the log is not kept any more, or not there yet.
     async fn job_log(&self, repository: &str, job: u64, max: u64, take: &mut Take<'_>) -> Result<LogEnd, ForgeError>;
 
+    /// Writes the logs of a run's attempt, which are a zip archive, to a file; returns its size in bytes.
+    /// [`Archive`] reads it. One larger than `max` is [`ForgeError::TooLarge`], and then there is no file.
+    async fn log_archive(
+        &self,
+        repository: &str,
+        run: u64,
+        attempt: u32,
+        to: &Path,
+        max: u64,
+    ) -> Result<u64, ForgeError>;
+
+    /// Returns what a run left behind, newest first; at most 1,000.
+    async fn artifacts(&self, repository: &str, run: u64) -> Result<Vec<Artifact>, ForgeError>;
+
+    /// Writes an artifact, which is a zip archive, to a file, as [`Reads::log_archive`] does.
+    async fn artifact(&self, repository: &str, id: u64, to: &Path, max: u64) -> Result<u64, ForgeError>;
+
+    /// Returns what a check run, such as a job's, says of lines; at most 100.
+    async fn annotations(&self, repository: &str, check_run: u64) -> Result<Vec<Annotation>, ForgeError>;
+
+    /// Returns the environments whose deployment a run waits for.
+    async fn deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, ForgeError>;
+
     /// Returns the check runs and statuses of a commit.
     async fn checks(&self, repository: &str, commit: &str) -> Result<Vec<Check>, ForgeError>;
 
@@ -180,19 +185,32 @@ pub trait Reads: Debug + Send + Sync {
     /// Returns the branches whose names begin with `prefix`, with their commits; at most 1,000.
     async fn branches(&self, repository: &str, prefix: &str) -> Result<Vec<(String, String)>, ForgeError>;
 
+    async fn commit(&self, repository: &str, sha: &str) -> Result<CommitFacts, ForgeError>;
+
     /// Returns a file of a commit or branch, `None` if it is not there; at most 1 MiB.
     async fn file(&self, repository: &str, path: &str, at: &str) -> Result<Option<Vec<u8>>, ForgeError>;
 
+    /// Returns the paths of the files in a folder of a commit or branch, none if it is not there; at most 1,000.
+    async fn folder(&self, repository: &str, path: &str, at: &str) -> Result<Vec<String>, ForgeError>;
+
     async fn pulls(&self, repository: &str, query: &PullsQuery) -> Result<Page<PullRequest>, ForgeError>;
+
+    async fn pull(&self, repository: &str, number: u64) -> Result<PullRequest, ForgeError>;
+
+    /// Returns the commits of a pull request, oldest first; at most 250.
+    async fn pull_commits(&self, repository: &str, number: u64) -> Result<Vec<CommitFacts>, ForgeError>;
 
     /// Returns the newest issues that have all these labels, open or not, pull requests left out.
     async fn issues(&self, repository: &str, labels: &[&str], max: usize) -> Result<Vec<Issue>, ForgeError>;
+
+    async fn issue(&self, repository: &str, number: u64) -> Result<Issue, ForgeError>;
 
     /// Returns the comments on an issue or a pull request, oldest first; at most 1,000.
     async fn comments(&self, repository: &str, issue: u64) -> Result<Vec<Comment>, ForgeError>;
 }
 
-/// What may be changed at a forge. Each call makes one request and never repeats it.
+/// What may be changed at a forge. Each call makes one request and never repeats it: [`ForgeError::Unknown`] means that somebody must look
+/// whether it was done, [`ForgeError::Later`] that it was not.
 #[async_trait]
 pub trait Writes: Reads {
     /// Starts the workflows of `repository` that listen to `event_type`. Success only when the forge says that it took the event.
@@ -201,5 +219,54 @@ pub trait Writes: Reads {
         repository: &str,
         event_type: &str,
         client_payload: &Value,
+    ) -> Result<(), ForgeError>;
+
+    async fn open_issue(&self, repository: &str, new: &NewIssue<'_>) -> Result<Issue, ForgeError>;
+
+    async fn edit_issue(&self, repository: &str, number: u64, edit: &IssueEdit<'_>) -> Result<(), ForgeError>;
+
+    /// Writes a comment on an issue or a pull request.
+    async fn add_comment(&self, repository: &str, issue: u64, body: &str) -> Result<Comment, ForgeError>;
+
+    async fn edit_comment(&self, repository: &str, id: u64, body: &str) -> Result<(), ForgeError>;
+
+    /// Adds labels to an issue or a pull request; those it has stay.
+    async fn add_labels(&self, repository: &str, issue: u64, labels: &[String]) -> Result<(), ForgeError>;
+
+    /// Asks people and teams, each by its name alone, to look at a pull request.
+    async fn request_reviewers(
+        &self,
+        repository: &str,
+        pull: u64,
+        people: &[String],
+        teams: &[String],
+    ) -> Result<(), ForgeError>;
+
+    async fn open_pull(&self, repository: &str, new: &NewPull<'_>) -> Result<PullRequest, ForgeError>;
+
+    async fn edit_pull(&self, repository: &str, number: u64, edit: &PullEdit<'_>) -> Result<(), ForgeError>;
+
+    /// Makes a draft ready for review; [`PullRequest::node_id`] names it.
+    async fn mark_ready(&self, node_id: &str) -> Result<(), ForgeError>;
+
+    /// Merges a pull request; returns the commit that it became. [`ForgeError::Conflict`]: its branch is not at that commit any more.
+    async fn merge(&self, repository: &str, number: u64, merge: &Merge<'_>) -> Result<String, ForgeError>;
+
+    /// Deletes a branch; one that is not there is deleted.
+    async fn delete_branch(&self, repository: &str, name: &str) -> Result<(), ForgeError>;
+
+    /// Runs the failed jobs of a run again.
+    async fn rerun_failed(&self, repository: &str, run: u64) -> Result<(), ForgeError>;
+
+    async fn cancel(&self, repository: &str, run: u64) -> Result<(), ForgeError>;
+
+    /// Approves or rejects the deployment of a run to these environments.
+    async fn review_deployments(
+        &self,
+        repository: &str,
+        run: u64,
+        environments: &[u64],
+        is_approved: bool,
+        comment: &str,
     ) -> Result<(), ForgeError>;
 }

@@ -88,6 +88,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("tracing_subscriber::", &["telemetry"]),
     ("reqwest::", &["backlog", "notify", "forge"]),
     ("octocrab::", &["forge"]),
+    ("zip::", &["forge"]),
     ("jsonwebtoken::", &["access"]),
     ("governor::", &["http"]),
     ("argon2::", &["access"]),

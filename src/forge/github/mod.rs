@@ -1,6 +1,7 @@
 //! GitHub's REST API, of github.com or of an Enterprise server.
 mod auth;
 mod cache;
+mod graphql;
 mod pace;
 mod page;
 mod path;
@@ -8,19 +9,16 @@ mod reads;
 mod requests;
 mod shapes;
 mod transport;
+mod writes;
 
 pub use auth::Token;
 pub use pace::Timing;
 
 use crate::clock::Clock;
+use crate::forge::ForgeError;
 use crate::forge::github::cache::Cache;
 use crate::forge::github::pace::Pace;
-use crate::forge::github::path::of_repository;
 use crate::forge::github::transport::Transport;
-use crate::forge::{ForgeError, Writes};
-use async_trait::async_trait;
-use http::{Method, StatusCode};
-use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 /// What a client of GitHub is made from.
@@ -64,27 +62,6 @@ impl Github {
     }
 }
 
-#[async_trait]
-impl Writes for Github {
-    async fn repository_dispatch(
-        &self,
-        repository: &str,
-        event_type: &str,
-        client_payload: &Value,
-    ) -> Result<(), ForgeError> {
-        let body = json!({ "event_type": event_type, "client_payload": client_payload });
-        let answer = self.write(Method::POST, &of_repository(repository, &["dispatches"])?, &body).await?;
-        match answer.status {
-            StatusCode::NO_CONTENT => Ok(()),
-            status => {
-                let text =
-                    format!("GitHub answered {}, which is not what it says to an event that it takes", status.as_u16());
-                Err(ForgeError::Odd(text))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +83,7 @@ mod tests {
             };
             let github = Github::new(setup, Arc::new(SystemClock)).unwrap();
             assert_eq!(github.workflows_url("acme/shop"), page);
+            assert_eq!(format!("{}/actions", github.git_url("acme/shop").trim_end_matches(".git")), page);
             assert!(!format!("{github:?}").contains("secret"));
         }
     }

@@ -1,30 +1,41 @@
 //! What is read of GitHub, one call of its API (or two) each.
-use crate::domain::{Budget, CiJob, CiRun};
+use crate::domain::{Budget, CiJob, CiRun, Deployment};
 use crate::forge::github::path::{of_repository, with_query};
 use crate::forge::github::{Github, shapes};
 use crate::forge::{
-    Abilities, Check, Comment, ForgeError, Issue, LogEnd, Page, PullRequest, PullsQuery, Reads, RepositoryFacts,
-    RunsQuery, Take, TokenKind,
+    Abilities, Annotation, Artifact, Check, Comment, CommitFacts, ForgeError, GitToken, Issue, LogEnd, Page,
+    PullRequest, PullsQuery, Reads, RepositoryFacts, RunsQuery, Take, TokenKind,
 };
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
+use serde_json::Value;
+use std::path::Path;
 
 /// Rows of a list of which all are wanted.
 const MAX_ROWS: usize = 1_000;
+/// Annotations that GitHub gives at once.
+const MAX_ANNOTATIONS: usize = 100;
+/// Commits of a pull request that GitHub tells.
+const MAX_COMMITS: usize = 250;
 /// Bytes of a file.
 const MAX_FILE: u64 = 1024 * 1024;
 
 #[async_trait]
 impl Reads for Github {
-    fn workflows_url(&self, repository: &str) -> String {
+    fn web_url(&self, repository: &str) -> String {
         let web = match self.api_url.strip_prefix("https://api.") {
             Some(host) => format!("https://{host}"),
             None => self.api_url.trim_end_matches("/api/v3").to_owned(),
         };
-        format!("{web}/{repository}/actions")
+        format!("{web}/{repository}")
+    }
+
+    async fn git_token(&self) -> Result<GitToken, ForgeError> {
+        let token = self.token.as_ref().map(|it| GitToken::new(it.reveal().to_owned()));
+        token.ok_or_else(|| ForgeError::Unauthorised("there is no token of GitHub".to_owned()))
     }
 
     fn budget(&self) -> Budget {
@@ -48,14 +59,7 @@ impl Reads for Github {
     }
 
     async fn repository(&self, repository: &str) -> Result<RepositoryFacts, ForgeError> {
-        let read = self.get(&of_repository(repository, &[])?).await?.document;
-        Ok(RepositoryFacts {
-            default_branch: shapes::line(&read, "/default_branch"),
-            is_private: shapes::flag(&read, "/private").unwrap_or(true),
-            is_fork: shapes::flag(&read, "/fork").unwrap_or(false),
-            is_archived: shapes::flag(&read, "/archived").unwrap_or(false),
-            may_push: shapes::flag(&read, "/permissions/push"),
-        })
+        Ok(shapes::repository(&self.get(&of_repository(repository, &[])?).await?.document))
     }
 
     async fn runs(&self, repository: &str, query: &RunsQuery) -> Result<Page<CiRun>, ForgeError> {
@@ -69,8 +73,7 @@ impl Reads for Github {
     }
 
     async fn run(&self, repository: &str, id: u64) -> Result<CiRun, ForgeError> {
-        let read = self.get(&of_repository(repository, &["actions", "runs", &id.to_string()])?).await?;
-        shapes::run(&read.document).ok_or_else(|| ForgeError::Odd("GitHub's run has no id".to_owned()))
+        self.one(&of_repository(repository, &["actions", "runs", &id.to_string()])?, shapes::run).await
     }
 
     async fn jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, ForgeError> {
@@ -86,6 +89,40 @@ impl Reads for Github {
     async fn job_log(&self, repository: &str, job: u64, max: u64, take: &mut Take<'_>) -> Result<LogEnd, ForgeError> {
         let path = of_repository(repository, &["actions", "jobs", &job.to_string(), "logs"])?;
         self.stream(&path, max, take).await
+    }
+
+    async fn log_archive(
+        &self,
+        repository: &str,
+        run: u64,
+        attempt: u32,
+        to: &Path,
+        max: u64,
+    ) -> Result<u64, ForgeError> {
+        let (run, attempt) = (run.to_string(), attempt.to_string());
+        let path = of_repository(repository, &["actions", "runs", &run, "attempts", &attempt, "logs"])?;
+        self.download(&path, to, max).await
+    }
+
+    async fn artifacts(&self, repository: &str, run: u64) -> Result<Vec<Artifact>, ForgeError> {
+        let path = of_repository(repository, &["actions", "runs", &run.to_string(), "artifacts"])?;
+        Ok(self.rows(&path, &[], "artifacts", MAX_ROWS, shapes::artifact).await?.items)
+    }
+
+    async fn artifact(&self, repository: &str, id: u64, to: &Path, max: u64) -> Result<u64, ForgeError> {
+        let path = of_repository(repository, &["actions", "artifacts", &id.to_string(), "zip"])?;
+        self.download(&path, to, max).await
+    }
+
+    async fn annotations(&self, repository: &str, check_run: u64) -> Result<Vec<Annotation>, ForgeError> {
+        let path = of_repository(repository, &["check-runs", &check_run.to_string(), "annotations"])?;
+        Ok(self.rows(&path, &[], "", MAX_ANNOTATIONS, shapes::annotation).await?.items)
+    }
+
+    async fn deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, ForgeError> {
+        let path = of_repository(repository, &["actions", "runs", &run.to_string(), "pending_deployments"])?;
+        let read = self.get(&path).await?.document;
+        Ok(read.as_array().into_iter().flatten().filter_map(shapes::deployment).collect())
     }
 
     async fn checks(&self, repository: &str, commit: &str) -> Result<Vec<Check>, ForgeError> {
@@ -106,6 +143,12 @@ impl Reads for Github {
         Ok(self.rows(&path, &[], "", MAX_ROWS, shapes::branch).await?.items)
     }
 
+    async fn commit(&self, repository: &str, sha: &str) -> Result<CommitFacts, ForgeError> {
+        // A page of one file: what the commit changes is not wanted.
+        let path = with_query(&of_repository(repository, &["commits", sha])?, &[("per_page", "1")]);
+        self.one(&path, shapes::commit).await
+    }
+
     async fn file(&self, repository: &str, path: &str, at: &str) -> Result<Option<Vec<u8>>, ForgeError> {
         let asked = with_query(&of_repository(repository, &["contents", path])?, &[("ref", at)]);
         let Some(read) = self.get_if_there(&asked).await? else { return Ok(None) };
@@ -119,6 +162,17 @@ impl Reads for Github {
         content.map(Some).ok_or_else(|| ForgeError::Odd("what GitHub has there is not a file".to_owned()))
     }
 
+    async fn folder(&self, repository: &str, path: &str, at: &str) -> Result<Vec<String>, ForgeError> {
+        let place = match path.trim_end_matches('/') {
+            "" => format!("{}/", of_repository(repository, &["contents"])?),
+            path => of_repository(repository, &["contents", path])?,
+        };
+        let read = self.get_if_there(&with_query(&place, &[("ref", at)])).await?;
+        let files = read.as_ref().and_then(|it| it.document.as_array()).into_iter().flatten();
+        let files = files.filter(|it| it["type"] == "file");
+        Ok(files.filter_map(|it: &Value| shapes::line_if(it, "/path")).take(MAX_ROWS).collect())
+    }
+
     async fn pulls(&self, repository: &str, query: &PullsQuery) -> Result<Page<PullRequest>, ForgeError> {
         let state = if query.is_open { "open" } else { "all" };
         let asked = [("state", Some(state)), ("head", query.head.as_deref()), ("base", query.base.as_deref())];
@@ -126,11 +180,24 @@ impl Reads for Github {
         self.rows(&path, &given(&asked), "", query.max, shapes::pull).await
     }
 
+    async fn pull(&self, repository: &str, number: u64) -> Result<PullRequest, ForgeError> {
+        self.one(&of_repository(repository, &["pulls", &number.to_string()])?, shapes::pull).await
+    }
+
+    async fn pull_commits(&self, repository: &str, number: u64) -> Result<Vec<CommitFacts>, ForgeError> {
+        let path = of_repository(repository, &["pulls", &number.to_string(), "commits"])?;
+        Ok(self.rows(&path, &[], "", MAX_COMMITS, shapes::commit).await?.items)
+    }
+
     async fn issues(&self, repository: &str, labels: &[&str], max: usize) -> Result<Vec<Issue>, ForgeError> {
         let labels = Some(labels.join(",")).filter(|it| !it.is_empty());
         let asked = [("state", Some("all")), ("labels", labels.as_deref())];
         let path = of_repository(repository, &["issues"])?;
         Ok(self.rows(&path, &given(&asked), "", max, shapes::issue).await?.items)
+    }
+
+    async fn issue(&self, repository: &str, number: u64) -> Result<Issue, ForgeError> {
+        self.one(&of_repository(repository, &["issues", &number.to_string()])?, shapes::issue).await
     }
 
     async fn comments(&self, repository: &str, issue: u64) -> Result<Vec<Comment>, ForgeError> {

@@ -8,6 +8,10 @@ use crate::forge::{ForgeError, LogEnd, Page, Take};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 const MAX_REDIRECTS: usize = 5;
@@ -75,6 +79,12 @@ impl Github {
             Err(ForgeError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads a document of one shape.
+    pub(super) async fn one<T>(&self, path: &str, shape: impl Fn(&Value) -> Option<T>) -> Result<T, ForgeError> {
+        let read = self.get(path).await?;
+        shape(&read.document).ok_or_else(|| ForgeError::Odd("GitHub's answer is not what it should be".to_owned()))
     }
 
     /// Reads the rows of a list, page by page, at most `max`; rows without a shape are left out. `key` names the list where it is inside a document.
@@ -153,11 +163,34 @@ impl Github {
         Err(ForgeError::Odd("GitHub sends us in circles".to_owned()))
     }
 
+    /// Writes what an address leads to to a new file; returns its size in bytes. If that does not work there is no file.
+    pub(super) async fn download(&self, path: &str, to: &Path, max: u64) -> Result<u64, ForgeError> {
+        let broken = |it: io::Error| ForgeError::Odd(format!("cannot write {}: {it}", to.display()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(broken)?;
+        let mut written = Ok(());
+        let mut take = |piece: &[u8]| {
+            written = file.write_all(piece);
+            written.is_ok()
+        };
+        let streamed = self.stream(path, max, &mut take).await;
+        let end = match (streamed, written) {
+            (_, Err(error)) => Err(broken(error)),
+            (Ok(end), Ok(())) if end.is_cut => {
+                Err(ForgeError::TooLarge(format!("what GitHub has there is larger than {max} bytes")))
+            }
+            (streamed, Ok(())) => streamed,
+        };
+        if end.is_err() {
+            let _ = fs::remove_file(to);
+        }
+        end.map(|it| it.bytes)
+    }
+
     /// Makes one request that changes something, never a second one.
-    pub(super) async fn write(&self, method: Method, path: &str, body: &Value) -> Result<Answer, ForgeError> {
+    pub(super) async fn write(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ForgeError> {
         let turn = self.pace.writer().await;
         self.pace.admit()?;
-        let asked = self.transport.ask(method.clone(), path, None, Some(body.to_string()), false).await;
+        let asked = self.transport.ask(method.clone(), path, None, body.map(Value::to_string), false).await;
         drop(turn);
         let answer = asked.map_err(|it| match it {
             Broken::SafeMode => ForgeError::Unauthorised(it.to_string()),
@@ -165,14 +198,12 @@ impl Github {
             Broken::NoConnection => ForgeError::Later { until: self.pace.later(), why: it.to_string() },
             Broken::TooSlow | Broken::BrokeOff | Broken::TooLarge => ForgeError::Unknown(it.to_string()),
         })?;
-        self.pace.learn(&answer)?;
-        match answer.status {
-            status if status.is_success() => Ok(answer),
-            status if status.is_server_error() => {
-                Err(ForgeError::Unknown(format!("GitHub answered {}", status.as_u16())))
-            }
-            _ => Err(self.refusal(&method, path, &answer)),
+        let learned = self.pace.learn(&answer);
+        if answer.status.is_server_error() {
+            return Err(ForgeError::Unknown(format!("GitHub answered {}", answer.status.as_u16())));
         }
+        learned?;
+        if answer.status.is_success() { Ok(answer) } else { Err(self.refusal(&method, path, &answer)) }
     }
 
     /// Asks until there is an answer, at most three times.
@@ -209,6 +240,12 @@ impl Github {
         place.ok_or_else(|| ForgeError::Odd("GitHub sends us nowhere".to_owned()))
     }
 
+    /// Returns GitHub's words as they may be shown: clean, and without the token.
+    pub(super) fn safe(&self, text: &str) -> String {
+        let text = crate::evidence::text::clean_line(text);
+        self.token.as_ref().map_or(text.clone(), |it| text.replace(it.reveal(), "***"))
+    }
+
     /// Returns in words why GitHub did not do it.
     fn refusal(&self, method: &Method, path: &str, answer: &Answer) -> ForgeError {
         let status = answer.status.as_u16();
@@ -228,8 +265,7 @@ impl Github {
             text.push_str(": ");
             text.push_str(&it);
         }
-        let text = crate::evidence::text::clean_line(&text);
-        let text = self.token.as_ref().map_or(text.clone(), |it| text.replace(it.reveal(), "***"));
+        let text = self.safe(&text);
         match status {
             401 | 403 => ForgeError::Unauthorised(text),
             404 | 410 => ForgeError::NotFound(text),
@@ -240,7 +276,7 @@ impl Github {
 }
 
 /// Returns the words of a refusal, `None` if there are none.
-fn said(body: &[u8]) -> Option<String> {
+pub(super) fn said(body: &[u8]) -> Option<String> {
     let document: Value = serde_json::from_slice(body).ok()?;
     let text = |it: &Value| it.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
     let reasons = document["errors"].as_array().into_iter().flatten();

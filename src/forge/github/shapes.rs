@@ -1,11 +1,27 @@
 //! GitHub's JSON in our words. Lenient: what is missing or new is no error, only a row without its id is none.
-use crate::domain::{CiJob, CiRun, CiState, CiStep};
-use crate::forge::{Check, Comment, Issue, PullRequest};
+use crate::domain::{CiJob, CiRun, CiState, CiStep, Deployment, MergeMethod};
+use crate::forge::{Annotation, Artifact, Check, Comment, CommitFacts, Issue, PullRequest, RepositoryFacts};
 use jiff::Timestamp;
 use serde_json::Value;
 
 const MAX_LINE: usize = 500;
 const MAX_BODY: usize = 65_536;
+
+pub(super) fn repository(it: &Value) -> RepositoryFacts {
+    let methods = [
+        ("/allow_squash_merge", MergeMethod::Squash),
+        ("/allow_merge_commit", MergeMethod::Merge),
+        ("/allow_rebase_merge", MergeMethod::Rebase),
+    ];
+    RepositoryFacts {
+        default_branch: line(it, "/default_branch"),
+        is_private: flag(it, "/private").unwrap_or(true),
+        is_fork: flag(it, "/fork").unwrap_or(false),
+        is_archived: flag(it, "/archived").unwrap_or(false),
+        may_push: flag(it, "/permissions/push"),
+        merge_methods: methods.into_iter().filter(|(at, _)| flag(it, at) != Some(false)).map(|(_, it)| it).collect(),
+    }
+}
 
 pub(super) fn run(it: &Value) -> Option<CiRun> {
     let conclusion = line_if(it, "/conclusion");
@@ -42,7 +58,7 @@ pub(super) fn job(it: &Value) -> Option<CiJob> {
         name: line(it, "/name"),
         state: CiState::of(&line(it, "/status"), conclusion.as_deref()),
         conclusion,
-        check_run_id: it["check_run_url"].as_str().and_then(|it| it.rsplit('/').next()?.parse().ok()),
+        check_run_id: line_if(it, "/check_run_url").and_then(|it| it.rsplit('/').next()?.parse().ok()),
         url: line(it, "/html_url"),
         steps: rows(it, "/steps").map(step).collect(),
         started_at: time(it, "/started_at"),
@@ -62,7 +78,9 @@ fn step(it: &Value) -> CiStep {
 
 pub(super) fn check_run(it: &Value) -> Option<Check> {
     let state = CiState::of(&line(it, "/status"), line_if(it, "/conclusion").as_deref());
-    Some(Check { name: line_if(it, "/name")?, state, url: line_if(it, "/details_url") })
+    let url = line_if(it, "/details_url");
+    let (run_id, job_id) = url.as_deref().map_or((None, None), run_and_job);
+    Some(Check { name: line_if(it, "/name")?, state, url, run_id, job_id })
 }
 
 pub(super) fn status(it: &Value) -> Option<Check> {
@@ -70,16 +88,66 @@ pub(super) fn status(it: &Value) -> Option<Check> {
         "pending" => CiState::Running,
         other => CiState::of("completed", Some(other)),
     };
-    Some(Check { name: line_if(it, "/context")?, state, url: line_if(it, "/target_url") })
+    Some(Check { name: line_if(it, "/context")?, state, url: line_if(it, "/target_url"), run_id: None, job_id: None })
+}
+
+/// Returns the run and the job whose page `…/actions/runs/RUN/job/JOB` is.
+fn run_and_job(url: &str) -> (Option<u64>, Option<u64>) {
+    let after = |mark: &str| {
+        let digits = url.split_once(mark)?.1;
+        digits.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+    };
+    (after("/actions/runs/"), after("/job/"))
+}
+
+pub(super) fn annotation(it: &Value) -> Option<Annotation> {
+    Some(Annotation {
+        path: line(it, "/path"),
+        line: number(it, "/start_line").unwrap_or_default(),
+        level: line(it, "/annotation_level"),
+        title: line(it, "/title"),
+        message: text(it, "/message", MAX_BODY)?,
+    })
+}
+
+pub(super) fn artifact(it: &Value) -> Option<Artifact> {
+    Some(Artifact {
+        id: number(it, "/id")?,
+        name: line(it, "/name"),
+        bytes: number(it, "/size_in_bytes").unwrap_or_default(),
+        is_expired: flag(it, "/expired").unwrap_or(false),
+    })
+}
+
+pub(super) fn deployment(it: &Value) -> Option<Deployment> {
+    let name = |it: &Value| line_if(it, "/reviewer/login").or_else(|| line_if(it, "/reviewer/slug"));
+    Some(Deployment {
+        environment_id: number(it, "/environment/id")?,
+        environment: line(it, "/environment/name"),
+        may_approve: flag(it, "/current_user_can_approve").unwrap_or(false),
+        reviewers: rows(it, "/reviewers").filter_map(name).collect(),
+    })
+}
+
+pub(super) fn commit(it: &Value) -> Option<CommitFacts> {
+    Some(CommitFacts {
+        sha: line_if(it, "/sha")?,
+        author_login: line_if(it, "/author/login"),
+        committer_email: line(it, "/commit/committer/email"),
+        message: line(it, "/commit/message"),
+        committed_at: time(it, "/commit/committer/date"),
+    })
 }
 
 pub(super) fn pull(it: &Value) -> Option<PullRequest> {
+    let merged_at = time(it, "/merged_at");
     Some(PullRequest {
         number: number(it, "/number")?,
+        node_id: line(it, "/node_id"),
         title: line(it, "/title"),
         body: text(it, "/body", MAX_BODY).unwrap_or_default(),
         is_open: line(it, "/state") == "open",
-        is_merged: line_if(it, "/merged_at").is_some(),
+        is_merged: merged_at.is_some(),
         is_draft: flag(it, "/draft").unwrap_or(false),
         head_branch: line(it, "/head/ref"),
         head_commit: line(it, "/head/sha"),
@@ -89,6 +157,14 @@ pub(super) fn pull(it: &Value) -> Option<PullRequest> {
         author: line(it, "/user/login"),
         labels: labels(it),
         url: line(it, "/html_url"),
+        // Of an open one this is a merge that GitHub only tried.
+        merge_commit: line_if(it, "/merge_commit_sha").filter(|_| merged_at.is_some()),
+        merged_by: line_if(it, "/merged_by/login"),
+        mergeable: flag(it, "/mergeable"),
+        mergeable_state: line(it, "/mergeable_state"),
+        created_at: time(it, "/created_at"),
+        updated_at: time(it, "/updated_at"),
+        merged_at,
     })
 }
 

@@ -20,7 +20,7 @@ const AGENT: &str = concat!("paramedic/", env!("CARGO_PKG_VERSION"));
 
 /// The way to GitHub.
 pub(super) struct Transport {
-    /// Adds the address of the API and the token.
+    /// Adds the host of the API and the token.
     octocrab: Octocrab,
     /// For other hosts; knows no token.
     plain: Client,
@@ -83,7 +83,7 @@ impl Transport {
             built.map_err(|it| ForgeError::Odd(format!("cannot make an HTTP client: {it}")))
         };
         let odd = |_| ForgeError::Odd(format!("`{api}` is no address of GitHub's API"));
-        let mut builder = Octocrab::builder().base_uri(api.as_str().trim_end_matches('/')).map_err(odd)?;
+        let mut builder = Octocrab::builder().base_uri(api.origin().ascii_serialization()).map_err(odd)?;
         if let Some(token) = token {
             builder = builder.personal_token(token.reveal());
         }
@@ -91,7 +91,18 @@ impl Transport {
         Ok(Self { octocrab, plain: client()?, api, timing, is_read_only })
     }
 
-    /// Asks once and takes the whole answer; with `is_stream` only its head, if it is a success.
+    /// Returns the path of the one place where GraphQL is spoken.
+    pub(super) fn graphql(&self) -> String {
+        let base = self.base();
+        format!("{}/graphql", base.strip_suffix("/v3").unwrap_or(base))
+    }
+
+    /// Returns the path below which the whole REST API is: nothing, or an Enterprise server's `/api/v3`.
+    fn base(&self) -> &str {
+        self.api.path().trim_end_matches('/')
+    }
+
+    /// Asks once and takes the whole answer; with `is_stream` only its head, if it is a success. A path is one of the API, with or without its base.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -103,6 +114,9 @@ impl Transport {
         if self.is_read_only && method != Method::GET {
             return Err(Broken::SafeMode);
         }
+        let base = self.base();
+        let is_whole = path.starts_with(&format!("{base}/")) || path == self.graphql();
+        let path = if is_whole { path.to_owned() } else { format!("{base}{path}") };
         let mut request = Request::builder().method(method).uri(path);
         request = request.header("accept", ACCEPT).header("x-github-api-version", VERSION);
         if let Some(etag) = etag {
@@ -167,7 +181,7 @@ impl Transport {
     /// Returns where an address leads that GitHub gave; `None` if it is none.
     pub(super) fn place(&self, address: &str) -> Option<Place> {
         let url = self.api.join(address).ok()?;
-        let base = self.api.path().trim_end_matches('/');
+        let base = self.base();
         let is_below = url.path().strip_prefix(base).is_some_and(|it| it.starts_with('/'));
         if url.origin() != self.api.origin() || !is_below {
             return Some(Place::Elsewhere(url));
