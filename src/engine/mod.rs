@@ -14,6 +14,7 @@ pub mod session;
 mod stop;
 mod survey;
 pub mod trial;
+pub mod watch;
 pub mod worker;
 
 use crate::agent::Agent;

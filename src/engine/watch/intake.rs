@@ -80,7 +80,7 @@ impl Shared {
         let run = self.queued(red, &analysis, now);
         let key = Digest::of(json!([run.repository, run.commit_sha, hash]).to_string());
         let url = run.pipeline_url.clone();
-        let mut creation = creation(run, now);
+        let mut creation = creation(run);
         let notes = analysis.notes.iter().map(|it| NewEvent::new(EventType::AttemptThinking, "system", it.clone()));
         creation.events.extend(notes);
         let creation = self.declined(red, &analysis, creation, now).await?;
