@@ -2,6 +2,7 @@
 pub mod analysis;
 pub mod attempt;
 pub mod baseline;
+pub mod ci;
 pub mod decisions;
 pub mod dispatch;
 pub mod forge;
