@@ -86,13 +86,14 @@ fn read_job(path: &Path, job: &str, max: u64, reader: LogReader) -> Poured {
     let names = archive.names();
     for name in files_of(job, &names) {
         let Poured { reader, n_bytes, odd } = &mut poured;
+        let left = max.saturating_sub(*n_bytes);
         let mut take = |bytes: &[u8]| {
             reader.push(bytes);
             *n_bytes += bytes.len() as u64;
             true
         };
         // What came before an error counts.
-        let read = archive.read(name, max.saturating_sub(*n_bytes), &mut take);
+        let read = archive.read(name, left, &mut take);
         match read {
             Ok(end) if !end.is_cut => {}
             Ok(_) => *odd = Some(format!("only the first {max} bytes were read")),

@@ -1,11 +1,10 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::clock::Clock;
 use crate::domain::{CiRun, Digest, EventType, NewEvent, Picture, RunId, RunQuery};
 use crate::engine::analysis;
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::watch::intake::{IntakeError, Red};
 use crate::engine::watch::{Shared, interval, limits, repository::Watched};
-use crate::forge::{ForgeError, Reads as _};
+use crate::forge::ForgeError;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
