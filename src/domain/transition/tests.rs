@@ -1,6 +1,7 @@
 //! Tests of the state machine: every action in every state, keys, repeats, stale views, budgets.
 mod budget;
 mod decisions;
+mod forge;
 mod table;
 mod walk;
 

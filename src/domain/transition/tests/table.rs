@@ -20,9 +20,9 @@ use crate::domain::transition::Illegal;
 use crate::domain::transition::Transition;
 
 /// What comes of an action: the new state and whether the lease ends, "already …", or the refusal.
-type Outcome = Result<(Status, bool), String>;
+pub(super) type Outcome = Result<(Status, bool), String>;
 
-fn of_worker(result: Result<Transition, Illegal>) -> Outcome {
+pub(super) fn of_worker(result: Result<Transition, Illegal>) -> Outcome {
     let transition = result.map_err(|it| it.to_string())?;
     Ok((transition.run.status, transition.releases_lease))
 }
@@ -35,9 +35,9 @@ fn of_person(result: Result<Decided, Illegal>) -> Outcome {
 }
 
 /// Asks `act` in every state and compares with what is expected, in the order of `Status::ALL`.
-fn check(act: impl Fn(&Run) -> Outcome, expected: [Result<(Status, bool), &str>; 6]) {
+pub(super) fn check<Words: Into<String>>(act: impl Fn(&Run) -> Outcome, expected: [Result<(Status, bool), Words>; 6]) {
     for (status, expected) in Status::ALL.iter().zip(expected) {
-        assert_eq!(act(&run_in(*status)), expected.map_err(str::to_owned), "in state {status}");
+        assert_eq!(act(&run_in(*status)), expected.map_err(Into::into), "in state {status}");
     }
 }
 

@@ -1,0 +1,119 @@
+//! How much of the daily limits a repository has used up (DESIGN, decision 6).
+use crate::domain::ci::{LimitsPicture, Used};
+use crate::domain::family::{Family, PullState};
+use crate::domain::forge::ForgeTerms;
+use crate::domain::reason::Reason;
+use crate::domain::run::{PrState, Run};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Returns what the 24 hours before `now` used up in one repository, given its newest families and runs. Runs of one workflow may be healed
+/// `heals_per_day` times; none: as often as they come. Of the terms, 0 is no limit.
+pub fn limits(
+    families: &[Family],
+    runs: &[Run],
+    terms: &ForgeTerms,
+    heals_per_day: Option<u32>,
+    now: Timestamp,
+) -> LimitsPicture {
+    let is_recent = |at: Timestamp| now.duration_since(at) < DAY;
+    let mut heals_today = BTreeMap::new();
+    for run in runs.iter().filter(|it| is_recent(it.created_at) && is_heal(it)) {
+        let Some(ci) = &run.order.ci else { continue };
+        heals_today.entry(ci.workflow.clone()).or_insert(Used { used: 0, limit: heals_per_day }).used += 1;
+    }
+    let pulls = || families.iter().filter_map(|it| it.pull.as_ref());
+    let count =
+        |is_one: &dyn Fn(&&PullState) -> bool| u32::try_from(pulls().filter(is_one).count()).unwrap_or(u32::MAX);
+    let limit = |n: u32| (n > 0).then_some(n);
+    LimitsPicture {
+        heals_today,
+        prs_today: Used { used: count(&|it| it.opened_at.is_some_and(is_recent)), limit: limit(terms.prs_per_day) },
+        open_prs: Used {
+            used: count(&|it| it.number.is_some() && it.state == PrState::Open),
+            limit: limit(terms.open_prs),
+        },
+    }
+}
+
+/// Whether a run is, or was, worked on: one that was declined from the start costs nothing.
+fn is_heal(run: &Run) -> bool {
+    !matches!(run.escalation_reason, Some(Reason::RateLimited | Reason::Regressed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::family::ChecksState;
+    use crate::domain::ids::Digest;
+    use crate::domain::order::{CiRef, Order};
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(1_740_000_000 + hours * 3_600).unwrap()
+    }
+
+    fn run(workflow: &str, created_at: Timestamp, escalation_reason: Option<Reason>) -> Run {
+        let ci = CiRef {
+            run_id: 1,
+            attempt: 1,
+            workflow_id: 1,
+            workflow: workflow.to_owned(),
+            workflow_path: String::new(),
+            event: "push".to_owned(),
+            url: String::new(),
+            is_fork: false,
+            is_trusted: true,
+            default_branch: "main".to_owned(),
+        };
+        let order = Order { ci: Some(ci), ..Order::default() };
+        Run { escalation_reason, ..Run::queued("acme/shop", "main", "c0ffee", order, 3, created_at) }
+    }
+
+    fn family(number: Option<u64>, state: PrState, opened_at: Option<Timestamp>) -> Family {
+        let pull = PullState {
+            number,
+            url: None,
+            branch: "heal/1".to_owned(),
+            base_branch: "main".to_owned(),
+            base_sha: String::new(),
+            head: String::new(),
+            attempt_no: 1,
+            patch: Digest::of(""),
+            is_draft: true,
+            state,
+            hands_off: None,
+            opened_at,
+            checks: ChecksState::None,
+            checks_since: None,
+            body_digest: Digest::of(""),
+            merging: None,
+        };
+        Family { pull: Some(pull), ..Family::first_seen(&run("CI", at(0), None), "v1:a", None, at(0)) }
+    }
+
+    #[test]
+    fn a_day_is_counted_by_workflow_and_what_is_open_whenever_it_was_opened() {
+        let runs = [
+            run("CI", at(0), None),
+            run("CI", at(1), None),
+            run("CI", at(20), Some(Reason::Exhausted)),
+            run("CI", at(20), Some(Reason::RateLimited)),
+            run("Lint", at(24), None),
+            Run::queued("acme/shop", "main", "c0ffee", Order::default(), 3, at(24)),
+        ];
+        let families = [
+            family(Some(1), PrState::Open, Some(at(-9))),
+            family(Some(2), PrState::Open, Some(at(9))),
+            family(Some(3), PrState::Merged, Some(at(9))),
+            family(None, PrState::Open, None),
+        ];
+        let terms = ForgeTerms { prs_per_day: 2, open_prs: 0, ..ForgeTerms::default() };
+        let limits = limits(&families, &runs, &terms, Some(2), at(24));
+        assert_eq!(limits.heals_today["CI"], Used { used: 2, limit: Some(2) });
+        assert_eq!(limits.heals_today["Lint"], Used { used: 1, limit: Some(2) });
+        assert_eq!((limits.prs_today, limits.prs_today.is_up()), (Used { used: 2, limit: Some(2) }, true));
+        assert_eq!((limits.open_prs, limits.open_prs.is_up()), (Used { used: 2, limit: None }, false));
+    }
+}
