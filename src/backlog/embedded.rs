@@ -3,7 +3,8 @@ use crate::backlog::{
     Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Output, job_log,
 };
 use crate::domain::{
-    CiJob, CiView, Deployment, Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary,
+    CiJob, CiView, Deployment, Event, Illegal, RepositorySummary, Run, RunDetail, RunForge, RunId, RunQuery, Status,
+    Summary,
 };
 use crate::engine::ci::{CiError, ForgeError};
 use crate::engine::decisions::{Action, Done, Operator};
@@ -44,7 +45,8 @@ impl Backlog for Embedded {
             let run = store.run(id).await?;
             let attempts = store.attempts(id).await?;
             let events = store.events(Some(id), 0, 10_000).await?;
-            Ok::<_, EngineError>(RunDetail { run, attempts, events })
+            let forge = RunForge::of(&run, store.family_of_run(id).await?.as_ref());
+            Ok::<_, EngineError>(RunDetail { run, attempts, events, forge })
         };
         read.await.map_err(error)
     }

@@ -41,6 +41,8 @@ named! {
         PrReady = "pr.ready",
         PrChecksPassed = "pr.checks-passed",
         PrChecksFailed = "pr.checks-failed",
+        /// A person asked for a pull request that would not be opened otherwise.
+        PrWanted = "pr.wanted",
         /// The forge said no to a person's decision; nothing changed.
         PrRefused = "pr.refused",
         BranchDeleted = "branch.deleted",
@@ -192,7 +194,7 @@ mod tests {
             attempt.started attempt.reproduced attempt.thinking attempt.proposed attempt.guarded attempt.validated \
             attempt.succeeded attempt.failed pr.opened pr.skipped pr.merged pr.closed access.refused operator.added \
             operator.revoked operator.token-issued issue.opened issue.commented issue.closed pr.updated pr.ready \
-            pr.checks-passed pr.checks-failed pr.refused branch.deleted ci.rerun ci.cancelled ci.approved ci.refused \
+            pr.checks-passed pr.checks-failed pr.wanted pr.refused branch.deleted ci.rerun ci.cancelled ci.approved ci.refused \
             run.recurred";
         let known: Vec<_> = EventType::ALL.iter().map(|it| it.as_str()).collect();
         assert_eq!(known.join(" "), types);

@@ -65,6 +65,18 @@ pub struct Family {
     pub wanted_by: Option<String>,
     /// Visits in a row that came to nothing.
     pub tries: u32,
+    /// Before that time nothing is tried again that the forge refused.
+    pub retry_at: Option<Timestamp>,
+    /// Who makes a write at the forge right now: nobody else may make the same.
+    pub held: Option<Hold>,
+}
+
+/// A hold on a family for the time of one write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    pub by: String,
+    pub until: Timestamp,
 }
 
 /// The tracking issue.
@@ -171,6 +183,8 @@ impl Family {
             skipped: None,
             wanted_by: None,
             tries: 0,
+            retry_at: None,
+            held: None,
         }
     }
 
@@ -209,7 +223,17 @@ impl Family {
         self.run_id = run;
         self.pull = self.pull.take().filter(|it| it.state == PrState::Open);
         (self.cooled_until, self.trouble, self.skipped, self.wanted_by) = (None, None, None, None);
-        self.tries = 0;
+        (self.tries, self.retry_at) = (0, None);
+    }
+
+    /// Notes that its pull request was merged as `commit`; what follows is watched for so long.
+    pub fn was_merged(&mut self, run: &Run, commit: &str, at: Timestamp, watched_for: Duration) {
+        let Some(pull) = &mut self.pull else { return };
+        (pull.state, pull.merging) = (PrState::Merged, None);
+        let until = at.checked_add(watched_for).unwrap_or(at);
+        let known = self.after.take().filter(|it| Some(it.number) == pull.number && it.merged_sha == commit);
+        self.after = known.or_else(|| Aftermath::of(run, pull, commit, until));
+        self.due_at = Some(at);
     }
 
     /// Returns the number of its pull request, if it is open.

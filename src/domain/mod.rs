@@ -16,6 +16,7 @@ pub mod patch;
 pub mod reason;
 pub mod receipt;
 pub mod run;
+pub mod run_forge;
 pub mod transition;
 pub mod verdict;
 
@@ -26,7 +27,7 @@ pub use ci::{
 };
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
-pub use family::{AfterOutcome, Aftermath, ChecksState, Family, Merging, PullState, Tracking, family_key};
+pub use family::{AfterOutcome, Aftermath, ChecksState, Family, Hold, Merging, PullState, Tracking, family_key};
 pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use limits::limits;
@@ -37,5 +38,6 @@ pub use patch::Patch;
 pub use reason::Reason;
 pub use receipt::{Ignored, Receipt, Taken};
 pub use run::{PrState, Provider, ResolvedBy, Run, RunDetail, RunQuery, Source, Status};
+pub use run_forge::{RunForge, RunPull};
 pub use transition::{Illegal, MergeFacts, MergedBy, PullFacts, Transition};
 pub use verdict::{Finding, Judgement, Verdict};

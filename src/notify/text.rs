@@ -59,6 +59,7 @@ pub fn of(event: &Event, run: Option<&Run>) -> String {
         EventType::PrReady => format!("✅ {pr} of run {id} is ready for review."),
         EventType::PrChecksPassed => format!("✅ CI is green with {pr} of run {id}."),
         EventType::PrChecksFailed => format!("🔴 CI is red with {pr} of run {id}."),
+        EventType::PrWanted => format!("ℹ️ {by} asked for a pull request of run {id}."),
         EventType::PrRefused => format!("⛔ {pr} of run {id} was not merged:{said}"),
         EventType::AttemptReproduced
         | EventType::AttemptThinking

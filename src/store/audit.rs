@@ -256,6 +256,7 @@ fn allowed_after(event: &Event) -> Option<&'static [Status]> {
         | E::PrReady
         | E::PrChecksPassed
         | E::PrChecksFailed
+        | E::PrWanted
         | E::PrRefused
         | E::BranchDeleted
         | E::CiRerun

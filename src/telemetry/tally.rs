@@ -97,6 +97,7 @@ pub(super) fn counts(event: &Event, known: &mut Known) -> Vec<Count> {
         }
         E::PrUpdated => counts.push(Count::Pr("updated")),
         E::PrReady => counts.push(Count::Pr("ready")),
+        E::PrWanted => counts.push(Count::Human("publish")),
         E::PrRefused => counts.push(Count::Pr("refused")),
         E::PrClosed => counts.push(Count::Pr("closed")),
         E::RunCreated

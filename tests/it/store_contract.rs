@@ -4,6 +4,7 @@
 mod archive;
 mod backend;
 mod chain;
+mod families;
 pub(crate) mod fixtures;
 mod life;
 mod postgres;
@@ -69,6 +70,17 @@ macro_rules! held_to_the_contract {
             who_works_is_known_until_they_are_silent,
             operators_are_kept_with_their_facts,
             an_operator_of_a_name_is_added_once,
+        }
+        families {
+            fifty_equal_failures_are_one_run,
+            the_same_failure_from_two_processes_at_once_is_one_run,
+            what_came_to_rest_takes_in_for_a_while,
+            what_is_back_after_a_merge_is_new,
+            a_run_that_was_there_gets_its_family,
+            of_many_writers_of_a_family_one_wins,
+            a_family_is_looked_at_when_it_is_due,
+            snapshots_are_replaced,
+            old_outputs_of_what_came_to_rest_are_removed,
         }
         chain {
             an_empty_chain_is_intact,

@@ -28,7 +28,10 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
         model.go(Screen::Ci);
         return vec![ask(model)];
     };
-    match model.ci.healed_by(id).map(|(picture, seen)| (picture.repository.clone(), seen.run.id)) {
+    let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
+    let told = detail.and_then(|it| Some((it.run.repository.clone(), it.forge.as_ref()?.ci.as_ref()?.run_id)));
+    let listed = || model.ci.healed_by(id).map(|(picture, seen)| (picture.repository.clone(), seen.run.id));
+    match told.or_else(listed) {
         Some((repository, run)) => ci_run::open(model, &repository, run),
         None => {
             model.say(Tone::Info, "no run of CI that is watched belongs to this one; c on the queue lists them");

@@ -19,7 +19,10 @@ use crate::console::model::field::Field;
 use crate::console::model::server::Lost;
 use crate::console::update::ci_run;
 use crate::domain::Attempt;
+use crate::domain::ChecksState;
+use crate::domain::PrState;
 use crate::domain::RunDetail;
+use crate::domain::RunPull;
 use crate::domain::Status;
 use crate::domain::Verdict;
 use crate::domain::transition::Decision;
@@ -120,6 +123,14 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
             dialog.warnings.push("you have not looked at this patch in this session; d shows it".to_owned());
         }
         warn_of_patch(&mut dialog, attempt);
+        if let Some((_, pull)) = open_pull(detail) {
+            if let Some(why) = &pull.hands_off {
+                dialog.warnings.push(format!("somebody else pushed to its branch: {why}"));
+            }
+            if matches!(pull.checks, ChecksState::Pending | ChecksState::Red) {
+                dialog.warnings.push(format!("its checks are {}; this may be refused for that", pull.checks));
+            }
+        }
     }
     if kind == ActionKind::Retry && run.status == Status::Fixed {
         dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
@@ -171,17 +182,39 @@ fn facts(detail: &RunDetail, kind: ActionKind) -> Vec<(String, String)> {
         facts.push(("proof".to_owned(), proof_line(attempt)));
         facts.push(("guard".to_owned(), guard_line(attempt)));
     }
-    let effect = match kind {
-        ActionKind::Approve => "one commit on a new branch; the checkout is left alone",
-        ActionKind::Deny => "the run is escalated; the patch is kept, nothing is committed",
-        ActionKind::Abort => "what runs is killed, late results are dropped",
-        ActionKind::Retry | ActionKind::HumanFix => "back to the queue with a fresh budget of attempts",
+    let pull = open_pull(detail);
+    let effect = match (kind, pull) {
+        (ActionKind::Approve, Some((number, pull))) => {
+            let base = pull.base_branch.as_deref().unwrap_or("its base");
+            format!("merges PR #{number} at head {} into {base}", short_head(&pull.head))
+        }
+        (ActionKind::Approve, None) => "one commit on a new branch; the checkout is left alone".to_owned(),
+        (ActionKind::Deny, Some((number, _))) => format!("PR #{number} is closed with the reason; the patch is kept"),
+        (ActionKind::Deny, None) => "the run is escalated; the patch is kept, nothing is committed".to_owned(),
+        (ActionKind::Abort, Some((number, _))) => format!("what runs is killed, PR #{number} is closed"),
+        (ActionKind::Abort, None) => "what runs is killed, late results are dropped".to_owned(),
+        (ActionKind::Retry | ActionKind::HumanFix, _) => "back to the queue with a fresh budget of attempts".to_owned(),
     };
-    facts.push(("effect".to_owned(), effect.to_owned()));
+    facts.push(("effect".to_owned(), effect));
+    if let Some((_, pull)) = pull.filter(|_| kind == ActionKind::Approve) {
+        let draft = if pull.is_draft { "; it is a draft still" } else { "" };
+        facts.push(("checks".to_owned(), format!("{}{draft}", pull.checks)));
+    }
     if !run.approved_by.is_empty() {
         facts.push(("keys".to_owned(), format!("first key: {}", run.approved_by.join(", "))));
     }
     facts
+}
+
+/// Returns the run's open pull request with its number.
+fn open_pull(detail: &RunDetail) -> Option<(u64, &RunPull)> {
+    let pull = detail.forge.as_ref()?.pull.as_ref().filter(|it| it.state == PrState::Open)?;
+    Some((pull.number?, pull))
+}
+
+/// Returns the first eight characters of a commit.
+fn short_head(sha: &str) -> &str {
+    sha.get(..8).unwrap_or(sha)
 }
 
 fn patch_line(attempt: &Attempt) -> String {

@@ -141,7 +141,7 @@ fn read<T: DeserializeOwned>(doc: Value) -> Option<T> {
 }
 
 /// Returns the picture of a repository that nobody has looked at yet.
-fn unseen(repository: &str) -> Picture {
+pub(super) fn unseen(repository: &str) -> Picture {
     Picture {
         repository: repository.to_owned(),
         seen_at: None,
@@ -157,7 +157,7 @@ fn unseen(repository: &str) -> Picture {
 }
 
 /// Leaves out the lines that were cut through: half a secret is not known as one.
-fn whole_lines(mut kept: Kept) -> Kept {
+pub(super) fn whole_lines(mut kept: Kept) -> Kept {
     if kept.dropped > 0 {
         let head = kept.head.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
         let tail = kept.tail.iter().position(|it| *it == b'\n').map_or(kept.tail.len(), |it| it + 1);

@@ -13,6 +13,7 @@ use crate::support::World;
 use crate::support::postgres;
 use jiff::Timestamp;
 use paramedic::domain::EventType;
+use paramedic::domain::Family;
 use paramedic::domain::NewEvent;
 use paramedic::domain::Role;
 use paramedic::domain::RunId;
@@ -58,6 +59,12 @@ async fn fill(store: &dyn Store) -> RunId {
     store.add_operator(&operator(ODD, Role::Admin), &fact).await.unwrap();
     let gone = paramedic::domain::Operator { revoked_at: Some(at(7)), ..operator("ann", Role::Viewer) };
     store.add_operator(&gone, &fact).await.unwrap();
+    let family =
+        Family { due_at: None, last_url: Some(ODD.to_owned()), ..Family::first_seen(&fixed, ODD, None, at(3)) };
+    store.put_family(&family, &[], at(3)).await.unwrap();
+    let due = Family { tries: 3, ..Family::first_seen(&run, "due", None, at(4)) };
+    store.put_family(&due, &[], at(4)).await.unwrap();
+    store.put_snapshot("seen", &serde_json::json!(1), at(4)).await.unwrap();
     store.hold_cursor("slack", "me", at(0), Duration::from_secs(9)).await.unwrap();
     store
         .put_output(
@@ -75,6 +82,7 @@ async fn told(store: &dyn Store) -> Vec<String> {
     let (runs, _) = store.runs(&RunQuery::default()).await.unwrap();
     let mut told = vec![format!("{runs:?} {:?}", store.operators().await.unwrap())];
     for run in &runs {
+        told.push(format!("{:?}", store.family_of_run(run.id).await.unwrap()));
         told.push(format!("{:?}", store.attempts(run.id).await.unwrap()));
         for (name, _) in store.outputs(run.id).await.unwrap() {
             told.push(format!("{:?}", store.output(run.id, &name).await.unwrap()));
@@ -97,9 +105,10 @@ async fn a_backlog_moves_there_and_back() {
         let ran = world.run(&["store", "copy", &pair[0], &pair[1], "--json"]);
         assert_eq!(ran.code, 0, "{ran:#?}");
         let copied = ran.json();
-        let counts = ["runs", "attempts", "outputs", "operators", "arrivals", "deliveries", "cursors", "served"]
-            .map(|it| copied[it].as_u64().unwrap());
-        assert_eq!(counts, [602, 2, 4, 2, 600, 600, 1, 1]);
+        let counts =
+            ["runs", "attempts", "outputs", "operators", "arrivals", "deliveries", "cursors", "served", "families"]
+                .map(|it| copied[it].as_u64().unwrap());
+        assert_eq!(counts, [602, 2, 4, 2, 600, 600, 1, 1, 2]);
         assert_eq!(copied["events"], audit.events);
         assert_eq!(copied["head"], audit.head);
         let store = open(&pair[1]).await;
