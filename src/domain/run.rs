@@ -148,7 +148,10 @@ impl Run {
 
     /// Returns the command that merges what an approve committed, for a person to run.
     pub fn merge_command(&self) -> Option<String> {
-        let branch = self.heal_branch.as_ref().filter(|_| self.status == Status::Resolved)?;
+        let branch = self
+            .heal_branch
+            .as_ref()
+            .filter(|_| self.status == Status::Resolved && self.pr_state != PrState::Merged)?;
         let branch = shell_quoted(branch);
         if self.order.repo_path.is_empty() {
             return Some(format!("git merge --no-ff {branch}"));
