@@ -3,7 +3,7 @@ use crate::cli::Context;
 use crate::cli::error::{Ended, OK};
 use crate::cli::out;
 use crate::cli::runs::IDLE;
-use crate::domain::{Attempt, RunDetail, Source, Status, Verdict};
+use crate::domain::{Attempt, RunDetail, RunForge, Source, Status, Verdict};
 use crate::evidence::text::clean_line;
 use std::fmt::Write as _;
 
@@ -64,10 +64,36 @@ fn facts(detail: &RunDetail) -> String {
         fact("files", &failure.files.join(", "));
     }
     fact("attempts", &format!("{} (budget {})", run.attempt_count, run.max_attempts));
+    if let Some(forge) = &detail.forge {
+        for (name, value) in at_forge(forge) {
+            fact(name, &value);
+        }
+    }
     if !run.approved_by.is_empty() {
         fact("approved by", &run.approved_by.join(", "));
     }
     text
+}
+
+/// Returns what stands for a run at the forge, as names and values.
+fn at_forge(forge: &RunForge) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(ci) = &forge.ci {
+        facts.push(("run of CI", format!("{} {} attempt {}  {}", ci.workflow, ci.run_id, ci.attempt, ci.url)));
+    }
+    if let Some((number, url)) = forge.issue_number.zip(forge.issue_url.as_ref()) {
+        facts.push(("issue", format!("#{number}  seen {} times  {url}", forge.occurrences)));
+    }
+    if let Some(pull) = &forge.pull {
+        let number = pull.number.map_or("not opened yet".to_owned(), |it| format!("#{it}"));
+        let draft = if pull.is_draft { ", a draft" } else { "" };
+        let url = pull.url.as_deref().unwrap_or_default();
+        facts.push(("pull", format!("{number} {}{draft}  checks {}  {}  {url}", pull.state, pull.checks, pull.branch)));
+        facts.extend(pull.hands_off.iter().map(|it| ("hands off", it.clone())));
+    }
+    facts.extend(forge.skipped.iter().map(|it| ("not published", it.clone())));
+    facts.extend(forge.trouble.iter().map(|it| ("trouble", it.clone())));
+    facts
 }
 
 fn attempt_text(attempt: &Attempt) -> String {

@@ -16,6 +16,7 @@ pub mod patch;
 pub mod reason;
 pub mod receipt;
 pub mod run;
+pub mod run_forge;
 pub mod transition;
 pub mod verdict;
 
@@ -37,5 +38,6 @@ pub use patch::Patch;
 pub use reason::Reason;
 pub use receipt::{Ignored, Receipt, Taken};
 pub use run::{PrState, Provider, ResolvedBy, Run, RunDetail, RunQuery, Source, Status};
+pub use run_forge::{RunForge, RunPull};
 pub use transition::{Illegal, MergeFacts, MergedBy, PullFacts, Transition};
 pub use verdict::{Finding, Judgement, Verdict};

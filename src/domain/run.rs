@@ -6,6 +6,7 @@ use crate::domain::ids::RunId;
 use crate::domain::names::named;
 use crate::domain::order::{Order, Pending};
 use crate::domain::reason::Reason;
+use crate::domain::run_forge::RunForge;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -146,12 +147,10 @@ impl Run {
         self.rebased_on.as_deref().unwrap_or(&self.commit_sha)
     }
 
-    /// Returns the command that merges what an approve committed, for a person to run.
+    /// Returns the command that merges what an approve committed, for a person to run; none where the forge has merged it.
     pub fn merge_command(&self) -> Option<String> {
-        let branch = self
-            .heal_branch
-            .as_ref()
-            .filter(|_| self.status == Status::Resolved && self.pr_state != PrState::Merged)?;
+        let is_to_merge = self.status == Status::Resolved && self.pr_state != PrState::Merged;
+        let branch = self.heal_branch.as_ref().filter(|_| is_to_merge)?;
         let branch = shell_quoted(branch);
         if self.order.repo_path.is_empty() {
             return Some(format!("git merge --no-ff {branch}"));
@@ -174,6 +173,9 @@ pub struct RunDetail {
     pub run: Run,
     pub attempts: Vec<Attempt>,
     pub events: Vec<Event>,
+    /// What stands for it at the forge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forge: Option<RunForge>,
 }
 
 impl RunDetail {

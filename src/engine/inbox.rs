@@ -14,6 +14,7 @@ use crate::domain::Taken;
 use crate::domain::Transition;
 use crate::domain::output;
 use crate::engine::Engine;
+use crate::engine::watch::Watcher;
 use crate::evidence::extractor::Options;
 use crate::evidence::extractor::extract;
 use crate::signal;
@@ -80,6 +81,7 @@ pub struct Inbox {
     waiting: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    watcher: Option<Watcher>,
 }
 
 struct Waiting {
@@ -109,12 +111,20 @@ impl Inbox {
             waiting,
             room: Arc::new(Semaphore::new(MAX_WAITING_BYTES / PIECE)),
             large: Arc::new(Semaphore::new(n_cores.saturating_sub(1).max(1))),
+            watcher: None,
         })
+    }
+
+    /// Leaves the runs of watched repositories to who reads them at the forge itself; deliveries only say that it is worth a look.
+    #[must_use]
+    pub fn with_watcher(self, watcher: Option<Watcher>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// Reads a payload, takes in the failure it tells of, and answers when that is stored for good. Whether the sender may is settled before.
     pub async fn receive(&self, head: Head, body: impl AsRef<[u8]> + Send + 'static) -> Result<Receipt, InboxError> {
         let delivery = head.delivery(body.as_ref());
+        self.poke(&head, body.as_ref());
         let read = if body.as_ref().len() < LARGE_LOG {
             signal::read(&head, body.as_ref())
         } else {
@@ -122,6 +132,11 @@ impl Inbox {
             read.await.map_err(|it| unread(&it))?
         };
         Ok(match read? {
+            Delivery::Failure(signal) if self.is_watched(&signal) => {
+                let reason = format!("{} is watched; its runs are read from GitHub itself", signal.repository);
+                let reason = self.reader.engine.safe_text(&reason, MAX_NAME_CHARS);
+                Receipt::Ignored(Ignored { ignored: true, reason })
+            }
             Delivery::Failure(signal) => {
                 let provider = Some(signal.provider);
                 let Arrived { run_id, status, is_duplicate } = self.take_in(*signal, delivery).await?;
@@ -132,6 +147,17 @@ impl Inbox {
                 Receipt::Ignored(Ignored { ignored: true, reason })
             }
         })
+    }
+
+    fn poke(&self, head: &Head, body: &[u8]) {
+        let Some(watcher) = self.watcher.as_ref().filter(|_| body.len() < LARGE_LOG) else { return };
+        if let Some(repository) = signal::github_repository(head, body) {
+            watcher.poke(&repository);
+        }
+    }
+
+    fn is_watched(&self, signal: &Signal) -> bool {
+        signal.is_workflow_run() && self.watcher.as_ref().is_some_and(|it| it.watches(&signal.repository))
     }
 
     /// Takes a failure in and answers when it is stored for good, or was there before. `delivery` is the sender's name for it: a second time
@@ -219,6 +245,18 @@ async fn commit(store: &dyn Store, arrivals: &[Arrival]) -> Vec<Result<Arrived, 
     }
 }
 
+/// Returns the creation of a run for a failure that somebody reported or that was seen, with the facts that tell it.
+pub(super) fn creation(run: Run) -> Transition {
+    let short: String = run.commit_sha.chars().take(8).collect();
+    let told = format!("taken in from {}: {} {} at {short}", run.provider, run.repository, run.branch);
+    let created = NewEvent::new(EventType::RunCreated, "system", told).with(json!({
+        "provider": run.provider, "errorType": run.error_type, "errorHash": run.error_hash,
+        "pipelineUrl": run.pipeline_url, "workflow": run.order.workflow,
+    }));
+    let queued = NewEvent::new(EventType::RunQueued, "system", "waiting for a worker");
+    Transition { run, attempt: None, events: vec![created, queued], releases_lease: false }
+}
+
 /// Reads what is known of a failure out of its report.
 struct Reader {
     engine: Engine,
@@ -258,21 +296,13 @@ impl Reader {
         };
         let what = signal.build.as_deref().unwrap_or(&run.error_hash);
         let key = Digest::of(json!([run.repository, run.commit_sha, what]).to_string());
-        let short: String = run.commit_sha.chars().take(8).collect();
-        let told = format!("taken in from {}: {} {} at {short}", run.provider, run.repository, run.branch);
-        let created = NewEvent::new(EventType::RunCreated, "system", told).with(json!({
-            "provider": run.provider, "errorType": run.error_type, "errorHash": run.error_hash,
-            "pipelineUrl": run.pipeline_url, "workflow": run.order.workflow,
-        }));
-        let queued = NewEvent::new(EventType::RunQueued, "system", "waiting for a worker");
         let log = StoredOutput {
             name: output::REPORTED.to_owned(),
             bytes: log.into_bytes(),
             dropped_bytes: 0,
             created_at: now,
         };
-        let creation = Transition { run, attempt: None, events: vec![created, queued], releases_lease: false };
-        Arrival { creation, key, delivery, outputs: vec![log], family: None }
+        Arrival { creation: creation(run), key, delivery, outputs: vec![log], family: None }
     }
 
     /// Returns type, lines and hash of the failure. The sender's word for the type wins. Without a log there is no hash: the reproduction will give one.

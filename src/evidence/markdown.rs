@@ -104,7 +104,10 @@ mod tests {
         assert_eq!(span(" \n\t"), "–");
         assert_eq!(cell("a | b"), "` a ¦ b `");
         assert_eq!(fence("one\n```\ntwo", "text"), "````text\none\n```\ntwo\n````\n");
-        assert_eq!(plain("Fixes #12, gh-7 and <b>@all</b> https://x/y GH-x"), "Fixes ＃12, gh‐7 and ‹b›＠all‹/b› https:⁄⁄x/y GH-x");
+        assert_eq!(
+            plain("Fixes #12, gh-7 and <b>@all</b> https://x/y GH-x"),
+            "Fixes ＃12, gh‐7 and ‹b›＠all‹/b› https:⁄⁄x/y GH-x"
+        );
     }
 
     proptest::proptest! {

@@ -20,6 +20,8 @@ use crate::signal::words;
 use serde_json::Map;
 use serde_json::Value;
 
+/// What stands before the number of a workflow run that names a build.
+pub(super) const OF_RUN: &str = "github run ";
 /// Characters of a name in a sentence.
 const NAME_CHARS: usize = 200;
 /// Steps of a job that are named.
@@ -146,7 +148,7 @@ fn of_check(check: &Value) -> Told {
 }
 
 fn of_number(run: u64) -> String {
-    format!("github run {run}")
+    format!("{OF_RUN}{run}")
 }
 
 /// Returns the number of the workflow run in `https://github.com/OWNER/NAME/actions/runs/NUMBER/job/…`.

@@ -45,6 +45,13 @@ pub struct Signal {
     pub build: Option<String>,
 }
 
+impl Signal {
+    /// Whether it is about a run of a workflow of GitHub, which can be read there.
+    pub fn is_workflow_run(&self) -> bool {
+        self.provider == Provider::Github && self.build.as_deref().is_some_and(|it| it.starts_with(github::OF_RUN))
+    }
+}
+
 /// What a delivery comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -157,6 +164,14 @@ pub fn read(head: &Head, body: &[u8]) -> Result<Delivery, SignalError> {
     })
 }
 
+/// Returns the repository that a delivery of GitHub is about, whatever it says of it.
+pub fn github_repository(head: &Head, body: &[u8]) -> Option<String> {
+    head.github_event.as_ref()?;
+    let body = if head.is_form { Cow::Owned(form::payload(body).ok()?) } else { Cow::Borrowed(body) };
+    let payload = json::object(&body).ok()?;
+    text(&payload.get("repository")?["full_name"], normalised::MAX_REPOSITORY_CHARS).map(str::to_owned)
+}
+
 fn ignored(reason: impl Into<String>) -> Delivery {
     Delivery::Ignored(reason.into())
 }
@@ -221,6 +236,22 @@ mod tests {
         assert_eq!(retried.delivery(b"one"), retried.delivery(b"two"));
         assert_eq!(Head::default().delivery(b"x"), None);
         assert_eq!((github.max_bytes(), Head::default().max_bytes()), (25 << 20, 1 << 20));
+    }
+
+    #[test]
+    fn the_repository_of_a_delivery_is_known_whatever_it_says() {
+        let head = Head { github_event: Some("check_suite".to_owned()), ..Head::default() };
+        let of = |head: &Head, body: &str| github_repository(head, body.as_bytes());
+        assert_eq!(of(&head, r#"{"repository":{"full_name":"acme/shop"}}"#).as_deref(), Some("acme/shop"));
+        for odd in ["", "[]", "{}", r#"{"repository":7}"#, r#"{"repository":{"full_name":7}}"#] {
+            assert_eq!(of(&head, odd), None, "{odd}");
+        }
+        assert_eq!(of(&Head::default(), r#"{"repository":{"full_name":"acme/shop"}}"#), None);
+        let run = read(
+            &Head { github_event: Some("workflow_run".to_owned()), ..Head::default() },
+            include_bytes!("../../tests/it/deliveries/github_workflow_run.json"),
+        );
+        assert!(matches!(run, Ok(Delivery::Failure(it)) if it.is_workflow_run()));
     }
 
     #[test]

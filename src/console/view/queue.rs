@@ -222,6 +222,9 @@ fn facts(pen: &mut Pen<'_>, area: Rect, detail: &RunDetail, focus: &Focus, is_be
     if let Some(merge) = run.merge_command() {
         sheet.text("merge", &format!("{merge}  (y copies it)"), 3, Role::Strong);
     }
+    for (text, role) in detail.forge.iter().flat_map(words::at_forge).take(if is_beside { 4 } else { 1 }) {
+        sheet.text("forge", &text, 2, role);
+    }
     let kind = run.error_type.as_deref().unwrap_or("error");
     sheet.text(kind_label(kind), &run.error_summary, if is_beside { 4 } else { 1 }, Role::Text);
     if let Some(attempt) = detail.candidate() {

@@ -72,6 +72,15 @@ fn attempts(model: &Model, pen: &mut Pen<'_>, area: Rect, focus: &Focus, detail:
         pen.put(inside.x + 2, y, inside.width.saturating_sub(2), "none yet", Role::Dim);
         y += 1;
     }
+    let width = usize::from(inside.width.saturating_sub(4));
+    for (text, role) in detail.forge.iter().flat_map(words::at_forge) {
+        for part in wrap_words(&text, width) {
+            if y < inside.bottom() {
+                pen.put(inside.x + 2, y, inside.width.saturating_sub(3), &part, role);
+                y += 1;
+            }
+        }
+    }
     let rest = Rect { y: y + 1, height: inside.bottom().saturating_sub(y + 1), ..inside };
     match selected {
         Some(attempt) => about(pen, rest, attempt, run),

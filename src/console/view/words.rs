@@ -3,8 +3,13 @@ use crate::console::model::queue::Attention;
 use crate::console::theme::Role;
 use crate::domain::Attempt;
 use crate::domain::AttemptStatus;
+use crate::domain::ChecksState;
+use crate::domain::CiState;
+use crate::domain::PrState;
 use crate::domain::Reason;
 use crate::domain::Run;
+use crate::domain::RunForge;
+use crate::domain::RunPull;
 use crate::domain::Status;
 use crate::domain::Verdict;
 use jiff::Timestamp;
@@ -42,6 +47,8 @@ pub fn situation(run: &Run) -> String {
         Status::Resolved => {
             let by = run.approved_by.join(", ");
             match &run.heal_branch {
+                _ if run.pr_state == PrState::Merged && by.is_empty() => "its pull request was merged".to_owned(),
+                _ if run.pr_state == PrState::Merged => format!("approved by {by}; its pull request is merged"),
                 Some(branch) => format!("approved by {by}; it is on {branch}"),
                 None => format!("approved by {by}"),
             }
@@ -59,6 +66,62 @@ pub fn result(attempt: &Attempt) -> (String, Role) {
             let kind = attempt.failure_kind.map_or("failed".to_owned(), |it| it.as_str().replace('_', " "));
             (format!("✗ {kind}"), Role::Bad)
         }
+    }
+}
+
+/// Returns what stands for a run at the forge, a line each: its pull request or why there is none, its issue, what went wrong.
+pub fn at_forge(forge: &RunForge) -> Vec<(String, Role)> {
+    let mut lines = Vec::new();
+    if let Some(pull) = &forge.pull {
+        lines.push(pull_line(pull));
+        lines.extend(pull.hands_off.iter().map(|it| (format!("hands off the branch: {it}"), Role::Warning)));
+    }
+    lines.extend(forge.skipped.iter().map(|it| (format!("not published: {it}"), Role::Warning)));
+    lines.extend(forge.trouble.iter().map(|it| (format!("GitHub says no: {it}"), Role::NoticeBad)));
+    if let Some(number) = forge.issue_number {
+        let times = if forge.occurrences == 1 { "once".to_owned() } else { format!("{} times", forge.occurrences) };
+        lines.push((format!("issue #{number} · seen {times}"), Role::Dim));
+    }
+    lines
+}
+
+/// Returns how far a pull request is.
+fn pull_line(pull: &RunPull) -> (String, Role) {
+    let number = pull.number.map_or("no PR yet".to_owned(), |it| format!("PR #{it}"));
+    let draft = if pull.is_draft && pull.state == PrState::Open { " draft" } else { "" };
+    if pull.state != PrState::Open {
+        return (format!("{number} {} · {}", pull.state, pull.branch), Role::Text);
+    }
+    let role = match pull.checks {
+        ChecksState::Red => Role::Bad,
+        ChecksState::Green => Role::Good,
+        ChecksState::None | ChecksState::Pending | ChecksState::Absent => Role::Text,
+    };
+    (format!("{number}{draft} open · {} · {}", checks(pull.checks), pull.branch), role)
+}
+
+/// Returns what CI says of a pull request.
+pub const fn checks(checks: ChecksState) -> &'static str {
+    match checks {
+        ChecksState::None => "checks not asked yet",
+        ChecksState::Pending => "checks pending",
+        ChecksState::Green => "checks green",
+        ChecksState::Red => "checks red",
+        ChecksState::Absent => "no checks ran",
+    }
+}
+
+/// Returns the sign, the word and the role of how far CI is.
+pub const fn ci_state(state: CiState) -> (&'static str, Role) {
+    match state {
+        CiState::Queued => ("○ queued", Role::StatusQueued),
+        CiState::Waiting => ("⚑ waiting", Role::StatusNeedsYou),
+        CiState::Running => ("● running", Role::StatusHealing),
+        CiState::Green => ("✓ green", Role::Good),
+        CiState::Red => ("✗ red", Role::Bad),
+        CiState::Cancelled => ("⊘ cancelled", Role::StatusAborted),
+        CiState::Skipped => ("· skipped", Role::Dim),
+        CiState::Unknown => ("? unknown", Role::Warning),
     }
 }
 

@@ -310,8 +310,12 @@ mod tests {
             sandbox: SandboxChoice::Off,
             private: Vec::new(),
         });
-        let mirrors =
-            Mirrors::new(launcher, folder.path().join("mirrors"), 1 << 20, Network::new(vec![("HTTPS_PROXY", "http://p:1".into())]));
+        let mirrors = Mirrors::new(
+            launcher,
+            folder.path().join("mirrors"),
+            1 << 20,
+            Network::new(vec![("HTTPS_PROXY", "http://p:1".into())]),
+        );
         let remote = Remote {
             url: "https://host.test/acme/shop.git".to_owned(),
             name: "acme/shop".to_owned(),

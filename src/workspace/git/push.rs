@@ -34,7 +34,8 @@ pub(super) async fn push(workspace: &GitWorkspace, path: &Path, push: &Push<'_>)
     if let Ok(shallow) = fs::read(repo.common_dir.join("shallow")) {
         bench.git_dir.write_file("shallow", &shallow)?;
     }
-    let git = Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&bench.dir.path().join("index"));
+    let git =
+        Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&bench.dir.path().join("index"));
     let far = Far { git: workspace.network.reach(git.clone(), push.remote), remote: push.remote, branch: &name };
     let parent = push.parent.unwrap_or(&base);
     let before = far.commit().await?;

@@ -208,7 +208,7 @@ fn a_run_that_is_not_read_yet_cannot_be_decided_on() {
     console.press("j A");
     assert!(console.model.dialog.is_none());
     console.deliver().press("A");
-    assert_eq!(console.model.dialog.as_ref().unwrap().seen.run, fixture::id(2));
+    assert_eq!(console.model.dialog.as_ref().unwrap().decision().unwrap().1.run, fixture::id(2));
 }
 
 #[test]
@@ -453,9 +453,10 @@ proptest::proptest! {
             let dialog = before.expect("a decision comes from a dialog");
             proptest::prop_assert_eq!(&dialog.stage, &Stage::Asking);
             proptest::prop_assert!(!dialog.is_deaf(console.model.now) && !dialog.is_typing());
-            proptest::prop_assert_eq!((id, request.kind), (&dialog.seen.run, dialog.kind));
-            proptest::prop_assert_eq!(request.version, dialog.seen.version);
-            proptest::prop_assert_eq!(request.rev.as_deref(), dialog.seen.digest.as_ref().map(Digest::as_str));
+            let (kind, seen) = dialog.decision().unwrap();
+            proptest::prop_assert_eq!((id, request.kind), (&seen.run, kind));
+            proptest::prop_assert_eq!(request.version, seen.version);
+            proptest::prop_assert_eq!(request.rev.as_deref(), seen.digest.as_ref().map(Digest::as_str));
             proptest::prop_assert_eq!(request.kind == ActionKind::Deny && request.note.is_none(), false);
         }
         console.screen();

@@ -210,7 +210,7 @@ pub(super) fn fixed() -> RunDetail {
             (EventType::AttemptSucceeded, "codex", "attempt 2 proved: red before, green after, green again"),
         ],
     );
-    RunDetail { run, attempts: vec![first, second], events }
+    RunDetail { run, attempts: vec![first, second], events, forge: None }
 }
 
 fn two_keys() -> RunDetail {
@@ -226,7 +226,7 @@ fn two_keys() -> RunDetail {
         verdict: Verdict::NeedsTwoKeys,
     }]));
     let events = events(&run, &[(EventType::RunCreated, "system", "created by the demo")]);
-    RunDetail { run, attempts: vec![only], events }
+    RunDetail { run, attempts: vec![only], events, forge: None }
 }
 
 fn escalated(n: u8, repository: &str, branch: &str, reason: Reason, since: i64) -> RunDetail {
@@ -239,7 +239,7 @@ fn escalated(n: u8, repository: &str, branch: &str, reason: Reason, since: i64) 
         attempt(3, "codex", Some(PATCH), Some(AttemptFailure::PolicyViolation)),
     ];
     let events = events(&run, &[(EventType::RunEscalated, "system", "escalated (exhausted): 3 of 3 attempts failed")]);
-    RunDetail { run, attempts, events }
+    RunDetail { run, attempts, events, forge: None }
 }
 
 /// Every run of the tests' backlog.
@@ -255,13 +255,13 @@ pub(super) fn backlog() -> Vec<RunDetail> {
     let mut resolved = run(7, "acme/search", "perf/bm25", Status::Resolved, 3_900);
     (resolved.attempt_count, resolved.approved_by) = (1, vec!["jdoe".to_owned()]);
     resolved.heal_branch = Some("heal/3f1c9a00-71b2c3d4".to_owned());
-    let bare = |run: Run| RunDetail { attempts: Vec::new(), events: Vec::new(), run };
+    let bare = |run: Run| RunDetail { attempts: Vec::new(), events: Vec::new(), run, forge: None };
     vec![
         fixed(),
         two_keys(),
         escalated(3, "acme/billing", "release/2.9", Reason::Exhausted, 3_840),
         escalated(4, "acme/legacy", "cron", Reason::Flaky, 7_920),
-        RunDetail { run: running, attempts: vec![first], events: running_events },
+        RunDetail { run: running, attempts: vec![first], events: running_events, forge: None },
         bare(queued),
         RunDetail { attempts: vec![attempt(1, "playbook", Some(PATCH), None)], ..bare(resolved) },
         bare(run(8, "acme/tools", "spike", Status::Aborted, 86_500)),

@@ -1,8 +1,10 @@
 //! A console without a terminal: keys go through the real keymap and `update`, effects are answered at once from a backlog in memory.
+use super::ci_fixture;
 use super::fixture;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use paramedic::backlog::ActionRequest;
+use paramedic::backlog::CiAct;
 use paramedic::backlog::Live;
 use paramedic::backlog::Me;
 use paramedic::console::action::Action;
@@ -23,7 +25,7 @@ use paramedic::console::recorder::Recorder;
 use paramedic::console::recorder::frame;
 use paramedic::console::theme::Theme;
 use paramedic::console::update;
-use paramedic::domain::{Role, RunDetail, RunId, Status, Summary};
+use paramedic::domain::{CiView, Role, RunDetail, RunId, Status, Summary};
 use ratatui::buffer::Buffer;
 use std::collections::BTreeMap;
 
@@ -34,6 +36,12 @@ pub(super) struct Console {
     pub(super) outputs: Vec<(String, String)>,
     pub(super) recorder: Recorder,
     pub(super) sent: Vec<(RunId, ActionRequest)>,
+    pub(super) ci: CiView,
+    /// What was done at the forge, and by whom.
+    pub(super) done: Vec<(CiAct, String)>,
+    /// The jobs whose logs were fetched.
+    pub(super) fetched: Vec<u64>,
+    pub(super) job_log: String,
     pub(super) copied: Vec<String>,
     pub(super) drafts: BTreeMap<Draft, String>,
     /// What the person's editor leaves.
@@ -86,6 +94,10 @@ impl Console {
                 .to_vec(),
             recorder: Recorder::new(opening.clone(), None),
             sent: Vec::new(),
+            ci: ci_fixture::view(),
+            done: Vec::new(),
+            fetched: Vec::new(),
+            job_log: ci_fixture::JOB_LOG.to_owned(),
             copied: Vec::new(),
             drafts: BTreeMap::new(),
             editor: None,
@@ -165,7 +177,17 @@ impl Console {
     fn find(&mut self, ask: Ask) -> Answer {
         let is_far = matches!(
             ask,
-            Ask::Queue | Ask::Run(_) | Ask::Outputs(_) | Ask::Output(..) | Ask::Live(_) | Ask::Me | Ask::Reread(_)
+            Ask::Queue
+                | Ask::Run(_)
+                | Ask::Outputs(_)
+                | Ask::Output(..)
+                | Ask::Live(_)
+                | Ask::Me
+                | Ask::Reread(_)
+                | Ask::Ci
+                | Ask::CiJobs(..)
+                | Ask::CiLog(..)
+                | Ask::CiDeployments(..)
         );
         if let Some(refusal) = self.outage.clone().filter(|_| is_far) {
             return Answer::Refused(refusal);
@@ -194,6 +216,25 @@ impl Console {
             Ask::Me => Answer::Me(self.me.clone()),
             Ask::Reread(id) => self.find(Ask::Run(id)),
             Ask::Act(id, request) => self.act(id, request),
+            Ask::Ci => Answer::Ci(Box::new(CiView { now: self.model.now, ..self.ci.clone() })),
+            Ask::CiJobs(repository, run, attempt) => {
+                let seen = self.ci.pictures.iter().flat_map(|it| &it.runs).find(|it| it.run.id == run);
+                let latest = seen.map_or(1, |it| it.run.attempt);
+                let jobs = ci_fixture::jobs(run, attempt.unwrap_or(latest));
+                Answer::CiJobs { repository, run, attempt, jobs }
+            }
+            Ask::CiLog(_, job) => {
+                self.fetched.push(job);
+                Answer::CiLog { job, output: StoredOutput { text: self.job_log.clone(), dropped_bytes: 0 } }
+            }
+            Ask::CiDeployments(repository, run) => {
+                Answer::CiDeployments { repository, run, waiting: ci_fixture::waiting() }
+            }
+            Ask::CiAct(act, by) => {
+                let message = format!("GitHub was asked to {} run {} of {}", act.kind, act.run, act.repository);
+                self.done.push((act, by));
+                self.refusal.take().map_or(Answer::CiActed(message), Answer::Refused)
+            }
             Ask::LoadDraft(draft) => Answer::Draft { path: path(draft), text: self.drafts.get(&draft).cloned() },
             Ask::SaveDraft(draft, text) => {
                 self.drafts.insert(draft, text);

@@ -51,7 +51,7 @@ fn evil_run(n: u8, status: Status) -> RunDetail {
     failed.failure_reason = Some(EVIL.to_owned());
     let events =
         fixture::events(&run, &[(EventType::AttemptStarted, EVIL, EVIL), (EventType::AttemptThinking, EVIL, EVIL)]);
-    RunDetail { run, attempts: vec![failed, attempt], events }
+    RunDetail { run, attempts: vec![failed, attempt], events, forge: None }
 }
 
 fn check(console: &Console, what: &str) -> String {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use paramedic::backlog::Audit;
-use paramedic::backlog::{Acted, ActionRequest, Backlog, BacklogError, Live, Output};
+use paramedic::backlog::{Acted, ActionRequest, Backlog, BacklogError, CiAct, Live, Output};
 use paramedic::console::document::Highlighter;
 use paramedic::console::model::Model;
 use paramedic::console::recorder::frame;
@@ -12,7 +12,9 @@ use paramedic::console::runtime::drive;
 use paramedic::console::terminal::{Input, Inputs, Surface};
 use paramedic::console::theme::Theme;
 use paramedic::console::{ColorChoice, ConsoleError, Options, ThemeChoice};
-use paramedic::domain::{Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
+use paramedic::domain::{
+    CiJob, CiView, Deployment, Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary,
+};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -100,6 +102,26 @@ impl Backlog for Shared {
         detail.run.version += 1;
         self.newest.fetch_add(1, Ordering::SeqCst);
         Ok(Acted { run: detail.run.clone(), message: "done".to_owned(), is_repeat: false, needs_second_key: false })
+    }
+
+    async fn ci(&self) -> Result<CiView, BacklogError> {
+        Err(BacklogError::NotFound("nothing is watched here".to_owned()))
+    }
+
+    async fn ci_jobs(&self, repository: &str, _: u64, _: Option<u32>) -> Result<Vec<CiJob>, BacklogError> {
+        Err(BacklogError::NotFound(repository.to_owned()))
+    }
+
+    async fn ci_log(&self, repository: &str, _: u64) -> Result<Output, BacklogError> {
+        Err(BacklogError::NotFound(repository.to_owned()))
+    }
+
+    async fn ci_deployments(&self, repository: &str, _: u64) -> Result<Vec<Deployment>, BacklogError> {
+        Err(BacklogError::NotFound(repository.to_owned()))
+    }
+
+    async fn ci_act(&self, act: CiAct, _: &str) -> Result<String, BacklogError> {
+        Err(BacklogError::NotFound(act.repository))
     }
 
     async fn newest(&self, after: u64) -> Result<u64, BacklogError> {

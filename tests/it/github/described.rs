@@ -90,9 +90,9 @@ async fn every_request_is_one_that_github_describes() {
         let shop = state.shop();
         (1..=5).for_each(|id| shop.add_run(id, Some("failure")));
         shop.add_job(70, 5, b"the log");
-        shop.branches.insert("heal/1a2b".to_owned(), "6dcb09b5b57875f334f61aebed695e2e4193db5e".to_owned());
-        shop.files.insert(".github/auto-heal-config.yml".to_owned(), b"enabled: true".to_vec());
     }
+    fake.commit("acme/shop", "main", &[(".github/auto-heal-config.yml", "enabled: true")]);
+    fake.commit("acme/shop", "heal/1a2b", &[("x.py", "1")]);
     let prism = Prism::start(&fake.url);
     fake.state().url.clone_from(&prism.url);
     let github = Github::new(Setup { api_url: prism.url.clone(), ..fake.setup() }, Arc::new(SystemClock)).unwrap();

@@ -14,6 +14,13 @@ fn runs(max: usize) -> RunsQuery {
 #[tokio::test]
 async fn everything_that_is_there_is_read() {
     let fake = Fake::start();
+    let rules = "enabled: true # naïve\n".repeat(20);
+    let main = fake.commit(
+        "acme/shop",
+        "main",
+        &[(".github/auto-heal-config.yml", &rules), ("huge", &"x".repeat((1 << 20) + 1))],
+    );
+    let head = fake.commit("acme/shop", "heal/1a2b", &[("src/x.py", "1"), ("src/deep/y.py", "2")]);
     {
         let mut state = fake.state();
         let shop = state.shop();
@@ -23,14 +30,16 @@ async fn everything_that_is_there_is_read() {
         shop.add_issue(1, "auto-heal");
         shop.add_issue(2, "bug");
         shop.add_pull(3, "heal/1a2b");
-        shop.comments.push(json!({ "id": 5, "body": "me, too", "user": { "login": "ann" } }));
-        shop.check_runs.push(json!({ "id": 4, "name": "build", "status": "completed", "conclusion": "success", "details_url": "https://x" }));
-        shop.statuses.push(json!({ "context": "ci/jenkins", "state": "pending", "target_url": null }));
-        shop.statuses.push(json!({ "context": "ci/travis", "state": "failure" }));
-        shop.branches.insert("heal/1a2b".to_owned(), "6dcb09b5".to_owned());
-        shop.branches.insert("main".to_owned(), "acb5820c".to_owned());
-        shop.files.insert(".github/auto-heal-config.yml".to_owned(), "enabled: true # naïve\n".repeat(20).into_bytes());
-        shop.files.insert("huge".to_owned(), vec![b'x'; (1 << 20) + 1]);
+        shop.comments.push((1, json!({ "id": 5, "body": "me, too", "user": { "login": "ann" } })));
+        let page = "https://github.com/acme/shop/actions/runs/7/job/70?pr=3";
+        let check =
+            json!({ "id": 4, "name": "build", "status": "completed", "conclusion": "success", "details_url": page });
+        shop.check_runs.insert(main.clone(), vec![check]);
+        let statuses = [
+            json!({ "context": "ci/jenkins", "state": "pending", "target_url": null }),
+            json!({ "context": "ci/travis", "state": "failure" }),
+        ];
+        shop.statuses.insert(main.clone(), statuses.to_vec());
     }
     let github = fake.client();
     let shop = "acme/shop";
@@ -50,12 +59,13 @@ async fn everything_that_is_there_is_read() {
         assert_eq!((jobs.len(), jobs[0].state, jobs[0].steps[1].state), (1, CiState::Red, CiState::Red));
         assert_eq!(jobs[0].steps[1].name, "Run tests");
     }
-    let checks = github.checks(shop, "acb5820c").await.unwrap();
+    let checks = github.checks(shop, &main).await.unwrap();
+    assert_eq!((checks[0].run_id, checks[0].job_id, checks[1].run_id), (Some(7), Some(70), None));
     let checks: Vec<_> = checks.iter().map(|it| (it.name.as_str(), it.state)).collect();
     assert_eq!(checks, [("build", CiState::Green), ("ci/jenkins", CiState::Running), ("ci/travis", CiState::Red)]);
-    assert_eq!(github.branch(shop, "heal/1a2b").await.unwrap().as_deref(), Some("6dcb09b5"));
+    assert_eq!(github.branch(shop, "heal/1a2b").await.unwrap().as_ref(), Some(&head));
     assert_eq!(github.branch(shop, "gone").await.unwrap(), None);
-    assert_eq!(github.branches(shop, "heal/").await.unwrap(), [("heal/1a2b".to_owned(), "6dcb09b5".to_owned())]);
+    assert_eq!(github.branches(shop, "heal/").await.unwrap(), [("heal/1a2b".to_owned(), head.clone())]);
     let file = github.file(shop, ".github/auto-heal-config.yml", "main").await.unwrap().unwrap();
     assert_eq!(file, "enabled: true # naïve\n".repeat(20).as_bytes());
     assert_eq!(github.file(shop, "gone", "main").await.unwrap(), None);
@@ -69,6 +79,20 @@ async fn everything_that_is_there_is_read() {
     assert_eq!(issues.iter().map(|it| it.number).collect::<Vec<_>>(), [1]);
     assert_eq!(github.issues(shop, &[], 10).await.unwrap().len(), 2, "a pull request is no issue");
     assert_eq!(github.comments(shop, 1).await.unwrap()[0].author, "ann");
+    assert_eq!(github.issue(shop, 2).await.unwrap().author, "mallory");
+    let pull = github.pull(shop, 3).await.unwrap();
+    assert_eq!((&pull.head_commit, pull.mergeable, pull.mergeable_state.as_str()), (&head, Some(true), "draft"));
+    assert_eq!((pull.merge_commit, pull.merged_at, pull.node_id.is_empty()), (None, None, false));
+    let commits = github.pull_commits(shop, 3).await.unwrap();
+    assert_eq!(commits, [github.commit(shop, &head).await.unwrap()]);
+    assert_eq!(
+        (commits[0].author_login.as_deref(), commits[0].message.as_str()),
+        (Some("octocat"), "Change something")
+    );
+    assert!(commits[0].committed_at.is_some());
+    assert_eq!(github.folder(shop, "src", "heal/1a2b").await.unwrap(), ["src/x.py"]);
+    assert_eq!(github.folder(shop, "", "main").await.unwrap(), ["README.md", "huge"]);
+    assert!(github.folder(shop, "gone", "main").await.unwrap().is_empty());
     let missing = github.run(shop, 99).await.unwrap_err();
     assert!(matches!(&missing, ForgeError::NotFound(text) if text.contains("/actions/runs/99")), "{missing}");
     assert!(fake.seen("POST").is_empty());
@@ -181,7 +205,7 @@ async fn a_log_at_another_host_is_fetched_without_the_token() {
     let end = github.job_log("acme/shop", 70, u64::MAX, &mut take).await.unwrap();
     assert_eq!(end, LogEnd { bytes: log.len() as u64, is_cut: false });
     assert!(taken == log);
-    let blob = &fake.seen("GET /blob/70")[0];
+    let blob = &fake.seen("GET /blob/job-70")[0];
     assert!(blob.authorization.is_none() && blob.host.starts_with("localhost:"), "{blob:?}");
     // No more than is wanted, in both ways.
     let end = github.job_log("acme/shop", 70, 1_000, &mut |_| true).await.unwrap();
@@ -190,12 +214,12 @@ async fn a_log_at_another_host_is_fetched_without_the_token() {
     assert!(end.is_cut && end.bytes < log.len() as u64);
     // What is not kept any more, at GitHub or at the host of the logs.
     assert!(matches!(github.job_log("acme/shop", 71, 9, &mut |_| true).await, Err(ForgeError::NotFound(_))));
-    fake.next("GET /blob/70", Fault::status(410));
+    fake.next("GET /blob/job-70", Fault::status(410));
     assert!(matches!(github.job_log("acme/shop", 70, 9, &mut |_| true).await, Err(ForgeError::NotFound(_))));
-    fake.next("GET /blob/70", Fault::status(500));
+    fake.next("GET /blob/job-70", Fault::status(500));
     let broken = github.job_log("acme/shop", 70, 9, &mut |_| true).await.unwrap_err();
     assert!(!broken.to_string().contains("s3cret"), "the address of a log is a key to it: {broken}");
-    fake.next("GET /blob/70", Fault::Cut);
+    fake.next("GET /blob/job-70", Fault::Cut);
     let cut = github.job_log("acme/shop", 70, 1_000, &mut |_| true).await;
     assert!(matches!(cut, Err(ForgeError::Unanswered(_))), "{cut:?}");
     for place in ["http://192.0.2.1/log", "file:///etc/passwd", "//"] {

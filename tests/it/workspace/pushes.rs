@@ -56,10 +56,18 @@ async fn one_commit_however_often_and_nothing_here() {
     let again = shop.push("Heal it\n\nBody é", None).await.unwrap();
     assert_eq!(again, Pushed { was_there: true, ..first.clone() });
     assert_eq!(shop.far(&format!("git rev-parse {BRANCH}")).await, first.commit);
-    assert_eq!(shop.far(&format!("git log -1 --format='%an %P %B' {BRANCH}")).await, format!("Paramedic {} Heal it\n\nBody é", shop.head));
+    assert_eq!(
+        shop.far(&format!("git log -1 --format='%an %P %B' {BRANCH}")).await,
+        format!("Paramedic {} Heal it\n\nBody é", shop.head)
+    );
     assert_eq!(shop.far(&format!("git show {BRANCH}:a; git ls-tree --name-only {BRANCH}")).await, "two\na\nmoved");
     assert!(contents() == before, "the checkout is as it was");
-    assert!(fs::read_dir(shop.world.home()).unwrap().flatten().all(|it| !it.file_name().to_string_lossy().contains("bench")));
+    assert!(
+        fs::read_dir(shop.world.home())
+            .unwrap()
+            .flatten()
+            .all(|it| !it.file_name().to_string_lossy().contains("bench"))
+    );
 }
 
 #[tokio::test]
@@ -82,7 +90,10 @@ async fn the_next_attempt_stands_on_the_one_before_from_any_machine() {
     assert_eq!(shop.far(&format!("git show {BRANCH}:a; git ls-tree --name-only {BRANCH}")).await, "three\na\nlong");
     // Whoever does not know that it went on changes nothing.
     let error = shop.push("Other", None).await.unwrap_err();
-    assert!(matches!(&error, WorkspaceError::Foreign { branch, at } if branch == BRANCH && *at == second.commit), "{error}");
+    assert!(
+        matches!(&error, WorkspaceError::Foreign { branch, at } if branch == BRANCH && *at == second.commit),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +102,12 @@ async fn what_somebody_else_pushed_stays() {
     let first = shop.push("One", None).await.unwrap();
     let work = shop.world.dir.path().join("work");
     let url = &shop.remote.url;
-    shop.world.sh(&format!("git clone -q -b {BRANCH} {url} {0}; cd {0}; echo mine > mine; git add .; git commit -qm mine; git push -q", work.display())).await;
+    shop.world
+        .sh(&format!(
+            "git clone -q -b {BRANCH} {url} {0}; cd {0}; echo mine > mine; git add .; git commit -qm mine; git push -q",
+            work.display()
+        ))
+        .await;
     let theirs = shop.far(&format!("git rev-parse {BRANCH}")).await;
     for (message, parent) in [("One", None), ("Two", Some(&*first.commit)), ("Two", Some(&*"0".repeat(40)))] {
         let error = shop.push(message, parent).await.unwrap_err();

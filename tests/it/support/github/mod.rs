@@ -1,10 +1,17 @@
-//! A stateful fake of GitHub on loopback: real shapes, `ETag`s, paging, redirects, limits, and faults on demand.
+//! A stateful fake of GitHub on loopback: real repositories, real shapes, `ETag`s, paging, redirects, limits, refusals in GitHub's words,
+//! and faults on demand. It runs in a thread of its own, for clients in this process and for programs that are started.
+mod app;
 mod faults;
+mod git;
+mod reads;
 mod routes;
+mod rows;
 mod state;
+mod writes;
 
 pub(crate) use faults::Fault;
-pub(crate) use state::{Seen, State};
+pub(crate) use rows::RunSpec;
+pub(crate) use state::{Protection, Seen, State, Waiting};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,7 +20,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use paramedic::clock::SystemClock;
 use paramedic::forge::github::{Github, Setup, Timing, Token};
-use std::sync::{Arc, Mutex, MutexGuard};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -24,16 +33,18 @@ pub(crate) const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 pub(crate) struct Fake {
     pub(crate) url: String,
     state: Arc<Mutex<State>>,
+    _folder: tempfile::TempDir,
     _stop: oneshot::Sender<()>,
 }
 
 impl Fake {
-    /// Starts it with one repository, `acme/shop`, which knows nothing yet.
+    /// Starts it with one repository, `acme/shop`, that has one commit on `main` and nothing else.
     pub(crate) fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State::new(&url)));
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(Mutex::new(State::new(&url, folder.path())));
         let (stop, stopped) = oneshot::channel();
         let shared = state.clone();
         std::thread::spawn(move || {
@@ -47,26 +58,110 @@ impl Fake {
                 }
             });
         });
-        Self { url, state, _stop: stop }
+        let fake = Self { url, state, _folder: folder, _stop: stop };
+        fake.commit("acme/shop", "main", &[("README.md", "# Shop\n")]);
+        fake
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers the next request whose method and path begin so with a fault.
+    /// Adds a repository, with one commit on `main`.
+    pub(crate) fn add_repository(&self, name: &str) {
+        self.state().add_repository(name);
+        self.commit(name, "main", &[("README.md", "# New\n")]);
+    }
+
+    /// Returns where git finds a repository; anybody may push there.
+    pub(crate) fn git_url(&self, repository: &str) -> String {
+        format!("file://{}", self.git_dir(repository).display())
+    }
+
+    pub(crate) fn git_dir(&self, repository: &str) -> PathBuf {
+        self.state().repos[repository].git.path().to_owned()
+    }
+
+    /// Makes a commit of octocat's on a branch, with these files beside those that are there; a new branch begins at `main`. Returns it.
+    pub(crate) fn commit(&self, repository: &str, branch: &str, files: &[(&str, &str)]) -> String {
+        self.state().repos[repository].git.commit(branch, files, "Change something")
+    }
+
+    /// Returns the commit of a branch, `None` if there is no such branch.
+    pub(crate) fn tip(&self, repository: &str, branch: &str) -> Option<String> {
+        self.state().repos[repository].git.tip(branch)
+    }
+
+    /// Adds a run as it is described, and returns its id.
+    pub(crate) fn run(&self, repository: &str, run: &RunSpec<'_>) -> u64 {
+        self.state().add_run(repository, run)
+    }
+
+    /// Adds a run at the tip of a branch, whose one job `build` failed with this log.
+    pub(crate) fn red_run(&self, repository: &str, workflow: &str, branch: &str, log: &str) -> u64 {
+        let jobs = [("build", "failure", log.as_bytes())];
+        self.run(repository, &RunSpec { workflow, branch, jobs: &jobs, ..RunSpec::default() })
+    }
+
+    /// Adds a run at the tip of a branch, whose one job `build` went well.
+    pub(crate) fn green_run(&self, repository: &str, workflow: &str, branch: &str) -> u64 {
+        let jobs = [("build", "success", &b"all is well\n"[..])];
+        self.run(
+            repository,
+            &RunSpec { workflow, branch, conclusion: Some("success"), jobs: &jobs, ..RunSpec::default() },
+        )
+    }
+
+    /// Ends a run that is under way, or that was started again, with its jobs.
+    pub(crate) fn finish(&self, repository: &str, run: u64, conclusion: &str) {
+        self.state().finish(repository, run, conclusion);
+    }
+
+    /// Sets the checks of a commit: name and conclusion, or `queued` or `in_progress`.
+    pub(crate) fn checks(&self, repository: &str, head: &str, checks: &[(&str, &str)]) {
+        self.state().set_checks(repository, head, checks);
+    }
+
+    /// Lets somebody merge a pull request at GitHub itself; returns the commit that it became.
+    pub(crate) fn merge_by_hand(&self, repository: &str, number: u64, login: &str) -> String {
+        let mut state = self.state();
+        let now = state.now();
+        state.repo(repository).merge(number, "squash", "Merged by hand", login, &now).unwrap()
+    }
+
+    /// Lets somebody close a pull request at GitHub itself.
+    pub(crate) fn close_by_hand(&self, repository: &str, number: u64) {
+        self.state().repo(repository).pull(number).unwrap()["state"] = json!("closed");
+    }
+
+    /// Answers the next request of this kind with a fault; see [`Seen::is`].
     pub(crate) fn next(&self, request: &str, fault: Fault) {
         self.state().faults.push((request.to_owned(), fault, false));
     }
 
-    /// Answers all requests whose method and path begin so with a fault.
+    /// Answers all requests of this kind with a fault; see [`Seen::is`].
     pub(crate) fn always(&self, request: &str, fault: Fault) {
         self.state().faults.push((request.to_owned(), fault, true));
     }
 
-    /// Returns the requests whose method and path begin so.
+    /// Takes back all faults.
+    pub(crate) fn mend(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Returns the requests of this kind; see [`Seen::is`].
     pub(crate) fn seen(&self, request: &str) -> Vec<Seen> {
-        self.state().seen.iter().filter(|it| it.line().starts_with(request)).cloned().collect()
+        self.state().seen.iter().filter(|it| it.is(request)).cloned().collect()
+    }
+
+    /// Counts the requests of this kind; see [`Seen::is`].
+    pub(crate) fn count(&self, request: &str) -> usize {
+        self.seen(request).len()
+    }
+
+    /// Returns the requests that were not GET.
+    pub(crate) fn writes(&self) -> Vec<Seen> {
+        self.state().seen.iter().filter(|it| it.method != "GET").cloned().collect()
     }
 
     /// Returns a client of it that may do everything.
@@ -99,16 +194,21 @@ async fn answer(state: Arc<Mutex<State>>, request: Request) -> Response {
         authorization: header("authorization"),
         etag: header("if-none-match"),
         host: header("host").unwrap_or_default(),
+        length: header("content-length"),
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
+    let held = || state.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = {
-        let mut state = state.lock().unwrap();
+        let mut state = held();
         state.seen.push(seen.clone());
-        state.fault(&seen.line())
+        state.fault(&seen)
     };
-    if let Some(fault) = fault {
-        return fault.answer(|| routes::answer(&mut state.lock().unwrap(), &seen)).await;
+    let right = || {
+        let answer = routes::answer(&mut held(), &seen);
+        answer.unwrap_or_else(|| Response::builder().status(StatusCode::NOT_IMPLEMENTED).body(Body::empty()).unwrap())
+    };
+    match fault {
+        Some(fault) => fault.answer(right).await,
+        None => right(),
     }
-    let answer = routes::answer(&mut state.lock().unwrap(), &seen);
-    answer.unwrap_or_else(|| Response::builder().status(StatusCode::NOT_IMPLEMENTED).body(Body::empty()).unwrap())
 }

@@ -1,7 +1,10 @@
 //! What the fake knows and remembers.
 use crate::support::github::Fault;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use crate::support::github::git::Git;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -13,12 +16,31 @@ pub(crate) struct Seen {
     pub(crate) authorization: Option<String>,
     pub(crate) etag: Option<String>,
     pub(crate) host: String,
+    /// What it said of its body's length.
+    pub(crate) length: Option<String>,
     pub(crate) body: String,
 }
 
 impl Seen {
-    pub(crate) fn line(&self) -> String {
-        format!("{} {}", self.method, self.path)
+    /// Whether it is of this kind: method and path begin so, or are so where the kind ends with `$`; `*` stands for one part of a path.
+    pub(crate) fn is(&self, kind: &str) -> bool {
+        let line = format!("{} {}", self.method, self.path);
+        if !kind.contains('*') && !kind.ends_with('$') {
+            return line.starts_with(kind);
+        }
+        let (kind, is_whole) = kind.strip_suffix('$').map_or((kind, false), |it| (it, true));
+        let (wanted, parts): (Vec<&str>, Vec<&str>) = (kind.split('/').collect(), line.split('/').collect());
+        let fits = |(n, it): (usize, &&str)| {
+            let is_last = n + 1 == wanted.len();
+            let part = parts.get(n).copied();
+            part.is_some_and(|part| *it == "*" || part == *it || (is_last && !is_whole && part.starts_with(it)))
+        };
+        (!is_whole || wanted.len() == parts.len()) && wanted.iter().enumerate().all(fits)
+    }
+
+    /// Returns what was sent, as a document.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
     }
 }
 
@@ -29,114 +51,182 @@ pub(crate) struct State {
     pub(crate) url: String,
     /// The host that keeps the logs: another one, as far as a client can see.
     pub(crate) logs_url: String,
+    folder: PathBuf,
     pub(crate) repos: BTreeMap<String, Repo>,
     /// Old names of repositories.
     pub(crate) renamed: BTreeMap<String, String>,
     pub(crate) seen: Vec<Seen>,
-    /// Beginning of a request, what happens to it, and whether it always does.
+    /// Kind of request, what happens to it, and whether it always does.
     pub(crate) faults: Vec<(String, Fault, bool)>,
     /// Most rows of a page.
     pub(crate) page_size: usize,
     pub(crate) token: String,
+    /// Public half of the App's key, once there is an App.
+    pub(super) app_key: Option<String>,
+    /// Tokens that the App was given.
+    pub(crate) app_tokens: Vec<String>,
+    /// For how many seconds a new token of the App is promised.
+    pub(crate) app_token_s: i64,
+    /// Whose the token is.
+    pub(crate) login: String,
     pub(crate) scopes: String,
     pub(crate) remaining: u32,
     /// Seconds by which its clock is ahead.
     pub(crate) skew_s: i64,
+    /// The last id that was given away.
+    pub(super) last_id: u64,
 }
 
 /// A repository.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Repo {
     pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) git: Git,
     pub(crate) is_private: bool,
     pub(crate) may_push: bool,
+    pub(crate) merge_methods: Vec<&'static str>,
+    /// Who may be asked to review: people and teams.
+    pub(crate) reviewers: BTreeSet<String>,
+    pub(crate) protection: Protection,
+    /// Newest first.
     pub(crate) runs: Vec<Value>,
     pub(crate) jobs: Vec<Value>,
-    pub(crate) logs: BTreeMap<u64, Vec<u8>>,
+    /// Logs, archives and artifacts, by the name that a redirect gives them.
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+    /// Run of each artifact, and what is told of it.
+    pub(crate) artifacts: Vec<(u64, Value)>,
+    /// By check run.
+    pub(crate) annotations: BTreeMap<u64, Vec<Value>>,
+    /// Environments that wait for a person, by run.
+    pub(crate) waiting: BTreeMap<u64, Vec<Waiting>>,
+    /// Newest first.
     pub(crate) issues: Vec<Value>,
-    pub(crate) comments: Vec<Value>,
+    /// Issue of each comment.
+    pub(crate) comments: Vec<(u64, Value)>,
+    /// Newest first. What git knows of them is added when they are told.
     pub(crate) pulls: Vec<Value>,
-    pub(crate) check_runs: Vec<Value>,
-    pub(crate) statuses: Vec<Value>,
-    pub(crate) branches: BTreeMap<String, String>,
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// By commit.
+    pub(crate) check_runs: BTreeMap<String, Vec<Value>>,
+    /// By commit.
+    pub(crate) statuses: BTreeMap<String, Vec<Value>>,
+}
+
+/// What a branch asks of a pull request before it is merged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Protection {
+    /// Names of checks that must be green.
+    pub(crate) checks: Vec<String>,
+    /// Whether somebody must have approved it; nobody ever has.
+    pub(crate) needs_review: bool,
+}
+
+/// An environment that waits for a person.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) id: u64,
+    pub(crate) name: &'static str,
+    pub(crate) may_approve: bool,
 }
 
 impl State {
-    pub(super) fn new(url: &str) -> Self {
-        let shop = Repo { id: 1_296_269, may_push: true, ..Repo::default() };
-        Self {
+    pub(super) fn new(url: &str, folder: &Path) -> Self {
+        let mut state = Self {
             url: url.to_owned(),
             logs_url: url.replace("127.0.0.1", "localhost"),
-            repos: BTreeMap::from([("acme/shop".to_owned(), shop)]),
+            folder: folder.to_owned(),
+            repos: BTreeMap::new(),
             renamed: BTreeMap::new(),
             seen: Vec::new(),
             faults: Vec::new(),
             page_size: 100,
             token: super::TOKEN.to_owned(),
+            app_key: None,
+            app_tokens: Vec::new(),
+            app_token_s: 3_600,
+            login: "octocat".to_owned(),
             scopes: "repo, workflow".to_owned(),
             remaining: 5_000,
             skew_s: 0,
-        }
+            last_id: 1_000,
+        };
+        state.add_repository("acme/shop");
+        state
+    }
+
+    pub(super) fn add_repository(&mut self, name: &str) {
+        let repo = Repo {
+            id: 1_296_269 + self.repos.len() as u64,
+            name: name.to_owned(),
+            git: Git::make(self.folder.join(format!("{name}.git"))),
+            is_private: false,
+            may_push: true,
+            merge_methods: vec!["squash", "merge", "rebase"],
+            reviewers: ["ann", "bob", "core"].map(str::to_owned).into(),
+            protection: Protection::default(),
+            runs: Vec::new(),
+            jobs: Vec::new(),
+            blobs: BTreeMap::new(),
+            artifacts: Vec::new(),
+            annotations: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            issues: Vec::new(),
+            comments: Vec::new(),
+            pulls: Vec::new(),
+            check_runs: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+        };
+        self.repos.insert(name.to_owned(), repo);
     }
 
     pub(crate) fn shop(&mut self) -> &mut Repo {
-        self.repos.get_mut("acme/shop").unwrap()
+        self.repo("acme/shop")
+    }
+
+    pub(crate) fn repo(&mut self, name: &str) -> &mut Repo {
+        self.repos.get_mut(name).unwrap()
+    }
+
+    /// Returns the time of the fake's own clock.
+    pub(crate) fn clock(&self) -> Timestamp {
+        Timestamp::try_from(std::time::SystemTime::now()).unwrap() + SignedDuration::from_secs(self.skew_s)
+    }
+
+    /// Returns its time as it tells it, in whole seconds.
+    pub(crate) fn now(&self) -> String {
+        self.clock().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    pub(super) fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
     }
 
     /// Takes the fault that is set for a request.
-    pub(super) fn fault(&mut self, line: &str) -> Option<Fault> {
-        let idx = self.faults.iter().position(|(begin, _, _)| line.starts_with(begin))?;
+    pub(super) fn fault(&mut self, seen: &Seen) -> Option<Fault> {
+        let idx = self.faults.iter().position(|(kind, _, _)| seen.is(kind))?;
         Some(if self.faults[idx].2 { self.faults[idx].1.clone() } else { self.faults.remove(idx).1 })
     }
 }
 
 impl Repo {
-    /// Adds a run of the workflow CI on main, as GitHub tells one.
-    pub(crate) fn add_run(&mut self, id: u64, conclusion: Option<&str>) {
-        let status = if conclusion.is_some() { "completed" } else { "in_progress" };
-        self.runs.insert(0, json!({
-            "id": id, "name": "CI", "node_id": "MDEyOldvcmtmbG93IFJ1bjI2OTI4OQ==", "check_suite_id": 42, "head_branch": "main",
-            "head_sha": "acb5820ced9479c074f688cc328bf03f341a511d", "path": ".github/workflows/ci.yml", "run_number": 562,
-            "event": "push", "display_title": "Update README.md", "status": status, "conclusion": conclusion,
-            "workflow_id": 159_038, "html_url": format!("https://github.com/acme/shop/actions/runs/{id}"), "pull_requests": [],
-            "created_at": "2026-11-20T19:33:08Z", "updated_at": "2026-11-20T19:33:08Z", "run_attempt": 2,
-            "actor": { "login": "octocat", "id": 1, "type": "User" }, "run_started_at": "2026-11-20T19:33:08Z",
-            "head_commit": { "id": "acb5820ced9479c074f688cc328bf03f341a511d", "tree_id": "d23f6eedb1e1b9610bbc754ddb5197bfe7271223",
-                "message": "Create linter.yaml", "timestamp": "2026-11-20T19:33:05Z",
-                "author": { "name": "Octo Cat", "email": "octocat@github.com" }, "committer": { "name": "GitHub", "email": "noreply@github.com" } },
-            "head_repository": { "id": 217_723_378, "full_name": "acme/shop", "private": false }, "a_new_field": { "of": "tomorrow" },
-        }));
+    /// Returns the number of the next issue or pull request: they are counted together.
+    pub(super) fn next_number(&self) -> u64 {
+        let numbers = self.issues.iter().chain(&self.pulls).filter_map(|it| it["number"].as_u64());
+        numbers.max().unwrap_or(0) + 1
     }
 
-    /// Adds a failed job of a run, with two steps.
-    pub(crate) fn add_job(&mut self, id: u64, run: u64, log: &[u8]) {
-        self.jobs.push(json!({
-            "id": id, "run_id": run, "run_attempt": 2, "head_sha": "acb5820ced9479c074f688cc328bf03f341a511d", "status": "completed",
-            "conclusion": "failure", "name": "build", "started_at": "2026-11-20T17:42:40Z", "completed_at": "2026-11-20T17:44:39Z",
-            "html_url": format!("https://github.com/acme/shop/actions/runs/{run}/job/{id}"), "labels": ["ubuntu-latest"], "runner_id": 1,
-            "steps": [
-                { "name": "Set up job", "status": "completed", "conclusion": "success", "number": 1 },
-                { "name": "Run tests", "status": "completed", "conclusion": "failure", "number": 2 },
-            ],
-        }));
-        self.logs.insert(id, log.to_vec());
+    pub(crate) fn issue(&mut self, number: u64) -> Option<&mut Value> {
+        self.issues.iter_mut().find(|it| it["number"] == number)
     }
 
-    pub(crate) fn add_issue(&mut self, number: u64, label: &str) {
-        self.issues.insert(0, json!({
-            "number": number, "title": format!("Issue {number}"), "body": null, "state": "open", "labels": [{ "id": 1, "name": label }],
-            "user": { "login": "octocat" }, "html_url": format!("https://github.com/acme/shop/issues/{number}"), "comments": 0,
-        }));
+    /// Returns a pull request as it is kept: without what only git knows.
+    pub(crate) fn pull(&mut self, number: u64) -> Option<&mut Value> {
+        self.pulls.iter_mut().find(|it| it["number"] == number)
     }
 
-    pub(crate) fn add_pull(&mut self, number: u64, branch: &str) {
-        self.pulls.insert(0, json!({
-            "number": number, "title": "Amazing new feature", "body": "Please pull", "state": "open", "draft": true, "merged_at": null,
-            "head": { "ref": branch, "sha": "6dcb09b5b57875f334f61aebed695e2e4193db5e", "repo": { "full_name": "acme/shop" } },
-            "base": { "ref": "main", "sha": "acb5820ced9479c074f688cc328bf03f341a511d" }, "user": { "login": "octocat" },
-            "labels": [{ "name": "auto-heal" }], "html_url": format!("https://github.com/acme/shop/pull/{number}"),
-        }));
-        self.issues.insert(0, json!({ "number": number, "title": "Amazing new feature", "state": "open", "pull_request": {}, "labels": [] }));
+    /// Returns the comments on an issue or a pull request.
+    pub(crate) fn comments_on(&self, number: u64) -> Vec<&Value> {
+        self.comments.iter().filter(|(of, _)| *of == number).map(|(_, it)| it).collect()
     }
 }

@@ -1,0 +1,73 @@
+//! Much at once: the same failure again and again, and long lists that do not change.
+use super::watch::{Place, SHOP, Watching, log};
+use crate::support::eventually_answered;
+use crate::support::github::Fake;
+use jiff::{SignedDuration, Timestamp};
+use paramedic::domain::{EventType, ForgeTerms, Status};
+use paramedic::engine::watch::Watched;
+use paramedic::forge::Reads as _;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[tokio::test]
+async fn fifty_equal_failures_are_one_run_also_where_two_processes_watch() {
+    let place = Place::new().await;
+    let one = place.watch();
+    let other = Watching::start(&place.other_engine().await);
+    for n in 0..50 {
+        place.fake.commit(SHOP, "main", &[("n", &n.to_string())]);
+        place.fake.red_run(SHOP, "CI", "main", &log("same"));
+    }
+    eventually_answered(async || {
+        let families = place.engine.store.families(SHOP, 10).await.unwrap();
+        (families.first()?.count == 50).then_some(())
+    })
+    .await;
+    assert_eq!((place.runs().await.len(), place.engine.store.families(SHOP, 10).await.unwrap().len()), (1, 1));
+    assert_eq!(place.runs().await[0].status, Status::Queued);
+    let events = place.engine.store.events(None, 0, 1_000).await.unwrap();
+    let recurred = events.iter().filter(|it| it.kind == EventType::RunRecurred).count();
+    assert!(recurred < 10, "{recurred}: the count is exact, not each is told");
+    one.stop().await;
+    other.stop().await;
+    assert!(place.fake.writes().is_empty());
+}
+
+#[tokio::test]
+async fn an_hour_in_which_nothing_changes_costs_nothing() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..8).map(|n| format!("acme/r{n}")).collect();
+    for name in &names {
+        fake.add_repository(name);
+        let mut state = fake.state();
+        let repo = state.repos.get_mut(name).unwrap();
+        (1..=2_000).for_each(|id| repo.add_run(id, Some(if id % 3 == 0 { "failure" } else { "success" })));
+    }
+    let github = fake.client();
+    let terms = ForgeTerms::default();
+    let start = Timestamp::from_second(1_795_000_000).unwrap();
+    let (nothing, hour) = (BTreeSet::new(), SignedDuration::from_hours(1));
+    let mut watched: Vec<(Timestamp, Watched)> =
+        names.iter().map(|it| (start, Watched::new(it, None))).collect();
+    let mut left = None;
+    let mut look = async |until: Timestamp| {
+        while let Some((due, it)) = watched.iter_mut().min_by_key(|(due, _)| *due).filter(|(due, _)| *due < until) {
+            let now = *due;
+            it.look(&github, &terms, &nothing, now).await.unwrap();
+            let wait = it.wait(&terms, names.len(), &github, 0.5, now);
+            assert!(wait > Duration::from_secs(60));
+            *due = now + SignedDuration::try_from(wait).unwrap();
+        }
+        let before = left.replace(fake.state().remaining);
+        (fake.seen("GET").len(), before, fake.state().remaining)
+    };
+    let (first, _, _) = look(start + SignedDuration::from_secs(1)).await;
+    assert!(first <= 8 * 8, "{first} requests to begin with");
+    let (all, before, after) = look(start + hour).await;
+    assert!(all < 400, "{all} requests in the first hour");
+    assert_eq!(before, Some(after), "none of them counted");
+    let (more, _, still) = look(start + hour + hour).await;
+    assert!(more - all < 400 && still == after, "{} requests in the second", more - all);
+    let budget = github.budget();
+    assert_eq!(budget.requests - budget.unchanged, u64::try_from(first).unwrap());
+}
