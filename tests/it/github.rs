@@ -1,6 +1,9 @@
-//! The client of GitHub against a fake of it, and what `doctor` says of the token.
+//! The client of GitHub against a fake of it, what `doctor` says of the token, watching, and decisions.
+mod analysis;
 mod deciding;
 mod described;
 mod doctor;
+mod flood;
 mod limits;
 mod reads;
+mod watch;

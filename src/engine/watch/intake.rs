@@ -86,8 +86,7 @@ impl Shared {
         let creation = self.declined(red, &analysis, creation, now).await?;
         let mut outputs = vec![analysis.log];
         outputs.extend(analysis.artifacts);
-        let live_for = SignedDuration::try_from(self.engine.forge.terms.cooldown).unwrap_or(SignedDuration::MAX);
-        let family = Some(FamilySighting { error_hash: hash, url, live_for });
+        let family = Some(FamilySighting { error_hash: hash, url, live_for: self.engine.forge.terms.cooldown });
         Ok(Arrival { creation, key, delivery: Some(delivery), outputs, family })
     }
 
@@ -203,7 +202,8 @@ mod tests {
         assert_eq!(regressed(&family, &merged, &later, now), Some(12));
         let at_merge = CiRun { commit_sha: "beef".to_owned(), ..red(2) };
         assert_eq!(regressed(&family, &merged, &at_merge, now), Some(12));
-        for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }] {
+        for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }]
+        {
             assert_eq!(regressed(&family, &merged, &other, now), None);
         }
         assert_eq!(regressed(&family, &merged, &later, now + SignedDuration::from_hours(1)), None, "it is over");
