@@ -1,4 +1,5 @@
 //! The loop: takes runs in, works on them under a lease, and carries out people's decisions. Knows the ports, never an adapter.
+pub mod analysis;
 pub mod attempt;
 pub mod baseline;
 pub mod ci;
@@ -14,6 +15,7 @@ pub mod session;
 mod stop;
 mod survey;
 pub mod trial;
+pub mod watch;
 pub mod worker;
 
 use crate::agent::Agent;
