@@ -78,7 +78,8 @@ impl App {
         }
         let store = store(config).await?;
         let launcher = launcher(config, environment)?;
-        let workspace = Arc::new(GitWorkspace::new(launcher.clone(), data_dir.join("trees")));
+        let workspace = GitWorkspace::new(launcher.clone(), data_dir.join("trees"));
+        let workspace = Arc::new(workspace.on(repositories::network(environment)));
         if !config.read_only {
             // What a crashed process left behind; it must not keep this one from starting.
             let _ = workspace.sweep().await;

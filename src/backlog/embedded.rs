@@ -1,6 +1,12 @@
 //! The backlog in this process: asks the engine and its store directly.
-use crate::backlog::{Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, HandMade, Live, Output};
-use crate::domain::{Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary};
+use crate::backlog::{
+    Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Output,
+    job_log,
+};
+use crate::domain::{
+    CiJob, CiView, Deployment, Event, Illegal, RepositorySummary, Run, RunDetail, RunId, RunQuery, Status, Summary,
+};
+use crate::engine::ci::{CiError, ForgeError};
 use crate::engine::decisions::{Action, Done, Operator};
 use crate::engine::{Engine, EngineError};
 use async_trait::async_trait;
@@ -141,6 +147,34 @@ impl Backlog for Embedded {
         Ok(Acted { run, message, is_repeat, needs_second_key })
     }
 
+    async fn ci(&self) -> Result<CiView, BacklogError> {
+        let view = self.engine.ci_view().await.map_err(ci_error)?;
+        if self.is_read_only {
+            return Ok(CiView { can_write: false, why_not: Some("this is read-only".to_owned()), ..view });
+        }
+        Ok(view)
+    }
+
+    async fn ci_jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, BacklogError> {
+        self.engine.ci_jobs(repository, run, attempt).await.map_err(ci_error)
+    }
+
+    async fn ci_log(&self, repository: &str, job: u64) -> Result<Output, BacklogError> {
+        let log = self.engine.ci_log(repository, job).await.map_err(ci_error)?;
+        Ok(Output { name: job_log(job), bytes: log.bytes, dropped_bytes: log.dropped_bytes })
+    }
+
+    async fn ci_deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, BacklogError> {
+        self.engine.ci_deployments(repository, run).await.map_err(ci_error)
+    }
+
+    async fn ci_act(&self, act: CiAct, by: &str) -> Result<String, BacklogError> {
+        if self.is_read_only {
+            return Err(BacklogError::Refused("this is read-only; start without --read-only to decide".to_owned()));
+        }
+        self.engine.ci_act(&act, by).await.map_err(ci_error)
+    }
+
     async fn newest(&self, after: u64) -> Result<u64, BacklogError> {
         self.engine.store.changed(after, PATIENCE).await.map_err(|it| error(it.into()))
     }
@@ -159,7 +193,8 @@ fn error(error: EngineError) -> BacklogError {
             BacklogError::Moved { message: text, named: named.to_string(), now: now.to_string() }
         }
         EngineError::Store(StoreError::Unavailable(_)) => BacklogError::Unreachable(text),
-        EngineError::Store(StoreError::Conflict) | EngineError::Workspace(WorkspaceError::BranchTaken { .. }) => {
+        EngineError::Store(StoreError::Conflict)
+        | EngineError::Workspace(WorkspaceError::BranchTaken { .. } | WorkspaceError::Foreign { .. }) => {
             BacklogError::Precondition(text)
         }
         EngineError::Store(StoreError::NotFound) => BacklogError::NotFound(text),
@@ -171,5 +206,22 @@ fn error(error: EngineError) -> BacklogError {
         | EngineError::Workspace(WorkspaceError::Git(_) | WorkspaceError::Io { .. })
         | EngineError::Stopped
         | EngineError::Process(_) => BacklogError::Failed(text),
+    }
+}
+
+/// Sorts what went wrong at the forge by what the person can do about it. What the forge says is told as it says it.
+fn ci_error(wrong: CiError) -> BacklogError {
+    let text = wrong.to_string();
+    match wrong {
+        CiError::NotWatched(_) | CiError::Forge(ForgeError::NotFound(_)) => BacklogError::NotFound(text),
+        CiError::Closed(_) | CiError::Forge(ForgeError::Unauthorised(_)) => BacklogError::Refused(text),
+        CiError::Nothing(_)
+        | CiError::Forge(ForgeError::Conflict(_) | ForgeError::Refused { .. } | ForgeError::Later { .. }) => {
+            BacklogError::Precondition(text)
+        }
+        CiError::Forge(
+            ForgeError::Unknown(_) | ForgeError::Unanswered(_) | ForgeError::TooLarge(_) | ForgeError::Odd(_),
+        ) => BacklogError::Forge(text),
+        CiError::Store(store) => error(store.into()),
     }
 }

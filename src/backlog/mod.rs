@@ -3,10 +3,13 @@ pub mod embedded;
 pub mod remote;
 
 pub use crate::engine::Audit;
+pub use crate::engine::ci::{CiAct, CiActKind};
 pub use crate::engine::live::Live;
 
 use crate::domain::names::named;
-use crate::domain::{Event, RepositorySummary, Role, Run, RunDetail, RunId, RunQuery, Status, Summary};
+use crate::domain::{
+    CiJob, CiView, Deployment, Event, RepositorySummary, Role, Run, RunDetail, RunId, RunQuery, Status, Summary,
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -38,6 +41,9 @@ pub enum BacklogError {
     /// The server or its database does not answer now. Whether the question arrived is not known.
     #[error("{0}")]
     Unreachable(String),
+    /// The forge does not answer now, or not as it should. Whether something was done there is said.
+    #[error("{0}")]
+    Forge(String),
     #[error("{0}")]
     Failed(String),
 }
@@ -95,6 +101,11 @@ pub struct Output {
     pub dropped_bytes: u64,
 }
 
+/// Returns what the log of a job is called.
+fn job_log(job: u64) -> String {
+    format!("job_{job}.log")
+}
+
 /// Who asks, as the backlog knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +151,21 @@ pub trait Backlog: Debug + Send + Sync {
     async fn me(&self) -> Result<Option<Me>, BacklogError> {
         Ok(None)
     }
+
+    /// Returns the watched repositories as they were last seen; the forge is not asked.
+    async fn ci(&self) -> Result<CiView, BacklogError>;
+
+    /// Returns the jobs of a workflow run's attempt, of the latest if none is named. The forge is asked.
+    async fn ci_jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, BacklogError>;
+
+    /// Returns the log of a job that is done. The forge is asked.
+    async fn ci_log(&self, repository: &str, job: u64) -> Result<Output, BacklogError>;
+
+    /// Returns the environments of a workflow run whose deployments wait for somebody. The forge is asked.
+    async fn ci_deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, BacklogError>;
+
+    /// Does something at the forge in the name of `by`, once; returns what was done, in words.
+    async fn ci_act(&self, act: CiAct, by: &str) -> Result<String, BacklogError>;
 
     /// Waits until an event newer than `after` is stored, by whichever process, or a second has passed. Returns the newest number.
     async fn newest(&self, after: u64) -> Result<u64, BacklogError>;

@@ -32,7 +32,10 @@ impl CliError {
 impl From<BacklogError> for CliError {
     fn from(error: BacklogError) -> Self {
         let code = match error {
-            BacklogError::NotFound(_) | BacklogError::Unreachable(_) | BacklogError::Failed(_) => FAILED,
+            BacklogError::NotFound(_)
+            | BacklogError::Unreachable(_)
+            | BacklogError::Forge(_)
+            | BacklogError::Failed(_) => FAILED,
             BacklogError::Invalid(_) => USAGE,
             BacklogError::Illegal { .. } | BacklogError::Moved { .. } | BacklogError::Precondition(_) => PRECONDITION,
             BacklogError::NotAuthenticated(_) => UNAUTHENTICATED,

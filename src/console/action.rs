@@ -4,6 +4,9 @@ use crate::backlog::BacklogError;
 use crate::backlog::Live;
 use crate::backlog::Me;
 use crate::console::key::Key;
+use crate::domain::CiJob;
+use crate::domain::CiView;
+use crate::domain::Deployment;
 use crate::domain::Run;
 use crate::domain::RunDetail;
 use crate::domain::Summary;
@@ -69,6 +72,8 @@ named! {
         Abort = "abort",
         Fix = "fix",
         Retry = "retry",
+        Ci = "ci",
+        HealingRun = "healing-run",
     }
 }
 
@@ -133,6 +138,24 @@ pub enum Answer {
     /// Who the person is on the server.
     Me(Option<Me>),
     Acted(Outcome),
+    Ci(Box<CiView>),
+    CiJobs {
+        repository: String,
+        run: u64,
+        attempt: Option<u32>,
+        jobs: Vec<CiJob>,
+    },
+    CiLog {
+        job: u64,
+        output: StoredOutput,
+    },
+    CiDeployments {
+        repository: String,
+        run: u64,
+        waiting: Vec<Deployment>,
+    },
+    /// What was done at the forge, in words.
+    CiActed(String),
     Draft {
         path: PathBuf,
         text: Option<String>,
@@ -211,7 +234,7 @@ impl From<BacklogError> for Refusal {
             BacklogError::Refused(_) => RefusalKind::Refused,
             BacklogError::NotAuthenticated(_) => RefusalKind::NotAuthenticated,
             BacklogError::Unreachable(_) => RefusalKind::Unreachable,
-            BacklogError::Failed(_) => RefusalKind::Failed,
+            BacklogError::Forge(_) | BacklogError::Failed(_) => RefusalKind::Failed,
         };
         Self { kind, text: error.to_string() }
     }

@@ -1,5 +1,6 @@
 //! What `update` wants done. The runtime executes it and brings the answer back as an action.
 use crate::backlog::ActionRequest;
+use crate::backlog::CiAct;
 use crate::console::action::RequestId;
 use crate::domain::RunId;
 
@@ -31,6 +32,16 @@ pub enum Ask {
     /// The run that a decision was about whose answer is lost.
     Reread(RunId),
     Act(RunId, ActionRequest),
+    /// The watched repositories as they were last seen.
+    Ci,
+    /// The jobs of a workflow run: its repository, its number at the forge, and which attempt of it.
+    CiJobs(String, u64, Option<u32>),
+    /// The log of a job of a repository.
+    CiLog(String, u64),
+    /// What waits for an answer in a workflow run.
+    CiDeployments(String, u64),
+    /// Something done at the forge, in the name of a person.
+    CiAct(CiAct, String),
     LoadDraft(Draft),
     SaveDraft(Draft, String),
     DropDraft(Draft),
@@ -74,6 +85,11 @@ pub enum Slot {
     Me,
     Reread,
     Act,
+    Ci,
+    CiJobs,
+    CiLog,
+    CiDeployments,
+    CiAct,
     LoadDraft,
     SaveDraft,
     Edit,
@@ -92,6 +108,11 @@ impl Ask {
             Self::Me => Slot::Me,
             Self::Reread(_) => Slot::Reread,
             Self::Act(..) => Slot::Act,
+            Self::Ci => Slot::Ci,
+            Self::CiJobs(..) => Slot::CiJobs,
+            Self::CiLog(..) => Slot::CiLog,
+            Self::CiDeployments(..) => Slot::CiDeployments,
+            Self::CiAct(..) => Slot::CiAct,
             Self::LoadDraft(_) => Slot::LoadDraft,
             Self::SaveDraft(..) | Self::DropDraft(_) => Slot::SaveDraft,
             Self::Edit(..) => Slot::Edit,
@@ -112,6 +133,10 @@ impl Slot {
                 | Self::Live
                 | Self::Me
                 | Self::Reread
+                | Self::Ci
+                | Self::CiJobs
+                | Self::CiLog
+                | Self::CiDeployments
                 | Self::LoadDraft
         )
     }

@@ -1,6 +1,7 @@
 //! Executes what `update` asks for, against the backlog and the drafts folder. Decides nothing.
 use crate::backlog::Backlog;
 use crate::backlog::BacklogError;
+use crate::backlog::Output;
 use crate::console::action::Action;
 use crate::console::action::Answer;
 use crate::console::action::Refusal;
@@ -62,8 +63,10 @@ impl Executor {
 
     /// Waits a moment for a decision that is on its way, and drops everything else.
     pub async fn finish(mut self) {
-        if let Some(act) = self.tasks.remove(&Slot::Act) {
-            let _ = tokio::time::timeout(LAST_ANSWER, act).await;
+        for slot in [Slot::Act, Slot::CiAct] {
+            if let Some(act) = self.tasks.remove(&slot) {
+                let _ = tokio::time::timeout(LAST_ANSWER, act).await;
+            }
         }
         for task in self.tasks.values() {
             task.abort();
@@ -78,19 +81,36 @@ async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
         Ask::Me => backlog.me().await.map(Answer::Me),
         Ask::Outputs(id) => backlog.outputs(id).await.map(Answer::Outputs),
         Ask::Output(id, name) => backlog.output(id, &name).await.map(|output| Answer::Output {
-            output: output.map(|it| StoredOutput {
-                text: String::from_utf8_lossy(&it.bytes).into_owned(),
-                dropped_bytes: it.dropped_bytes,
-            }),
+            output: output.map(stored),
             name,
         }),
         Ask::Live(id) => backlog.live(id).await.map(Answer::Live),
         Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(it.into())),
+        Ask::Ci => backlog.ci().await.map(|it| Answer::Ci(Box::new(it))),
+        Ask::CiJobs(repository, run, attempt) => {
+            let jobs = backlog.ci_jobs(&repository, run, attempt).await;
+            jobs.map(|jobs| Answer::CiJobs { repository, run, attempt, jobs })
+        }
+        Ask::CiLog(repository, job) => {
+            backlog.ci_log(&repository, job).await.map(|it| Answer::CiLog { job, output: stored(it) })
+        }
+        Ask::CiDeployments(repository, run) => {
+            let waiting = backlog.ci_deployments(&repository, run).await;
+            waiting.map(|waiting| Answer::CiDeployments { repository, run, waiting })
+        }
+        Ask::CiAct(act, by) => backlog.ci_act(act, &by).await.map(Answer::CiActed),
         Ask::LoadDraft(_) | Ask::SaveDraft(..) | Ask::DropDraft(_) | Ask::Edit(..) | Ask::Copy(_) => {
             Err(BacklogError::Failed("the backlog keeps no drafts".to_owned()))
         }
     };
     answered.unwrap_or_else(|error| Answer::Refused(Refusal::from(error)))
+}
+
+fn stored(output: Output) -> StoredOutput {
+    StoredOutput {
+        text: String::from_utf8_lossy(&output.bytes).into_owned(),
+        dropped_bytes: output.dropped_bytes,
+    }
 }
 
 async fn queue(backlog: &dyn Backlog) -> Result<Answer, BacklogError> {

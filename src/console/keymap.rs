@@ -19,6 +19,9 @@ named! {
         Run = "run",
         Review = "review",
         Log = "log",
+        Ci = "ci",
+        CiRun = "ci-run",
+        CiLog = "ci-log",
         Fix = "fix",
         Editor = "editor",
         Help = "help",
@@ -41,6 +44,9 @@ impl Context {
             Self::Run => &[Self::Run, Self::Screens, Self::Always],
             Self::Review => &[Self::Review, Self::Screens, Self::Always],
             Self::Log => &[Self::Log, Self::Screens, Self::Always],
+            Self::Ci => &[Self::Ci, Self::Screens, Self::Always],
+            Self::CiRun => &[Self::CiRun, Self::Screens, Self::Always],
+            Self::CiLog => &[Self::CiLog, Self::Screens, Self::Always],
             Self::Fix => &[Self::Fix, Self::Screens, Self::Always],
             Self::Help => &[Self::Help, Self::Screens, Self::Always],
             Self::Editor => &[Self::Editor, Self::Always],
@@ -232,7 +238,16 @@ mod tests {
     #[test]
     fn lower_case_looks_and_upper_case_decides() {
         let keymap = Keymap::load(None).unwrap();
-        for context in [Context::Screens, Context::Queue, Context::Run, Context::Review, Context::Log] {
+        for context in [
+            Context::Screens,
+            Context::Queue,
+            Context::Run,
+            Context::Review,
+            Context::Log,
+            Context::Ci,
+            Context::CiRun,
+            Context::CiLog,
+        ] {
             for binding in keymap.section(context) {
                 for key in &binding.keys {
                     let is_upper = key.typed().is_some_and(|it| it.is_ascii_uppercase() && !matches!(it, 'G' | 'N'));

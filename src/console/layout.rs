@@ -98,6 +98,23 @@ pub fn run(body: Rect) -> RunLayout {
     RunLayout { attempts, timeline, output }
 }
 
+/// A workflow run: its jobs, and below or beside them the log of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CiRunLayout {
+    pub jobs: Rect,
+    pub log: Rect,
+}
+
+/// Divides the body of a workflow run.
+pub fn ci_run(body: Rect) -> CiRunLayout {
+    if body.width >= 120 {
+        let (jobs, log) = cut_left(body, body.width * 2 / 5);
+        return CiRunLayout { jobs, log };
+    }
+    let (jobs, log) = cut_bottom(body, body.height * 2 / 5);
+    CiRunLayout { jobs, log }
+}
+
 /// The review: the diff, and below or beside it what the author and the guard say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReviewLayout {
@@ -171,10 +188,12 @@ mod tests {
             let queue = queue(chrome.body);
             let run = run(chrome.body);
             let review = review(chrome.body, true);
+            let ci_run = ci_run(chrome.body);
             for parts in [
                 vec![queue.list, queue.preview],
                 vec![run.attempts, run.timeline, run.output],
                 vec![review.diff, review.why],
+                vec![ci_run.jobs, ci_run.log],
             ] {
                 for (idx, part) in parts.iter().enumerate() {
                     assert_eq!(part.intersection(chrome.body), *part, "{columns}x{rows}");

@@ -82,7 +82,7 @@ fn write_line(sink: &mut Box<dyn Write + Send>, value: &impl serde::Serialize) -
 fn bounded(action: &Action) -> Action {
     let mut action = action.clone();
     if let Action::Answered { answer, .. } = &mut action
-        && let Answer::Output { output: Some(output), .. } = &mut **answer
+        && let Answer::Output { output: Some(output), .. } | Answer::CiLog { output, .. } = &mut **answer
         && output.text.len() > MAX_OUTPUT_BYTES
     {
         let mut end = MAX_OUTPUT_BYTES;

@@ -112,7 +112,7 @@ impl Session<'_> {
 }
 
 /// Returns why a kind of failure is never healed automatically.
-fn declined_kind(failure: &Failure) -> Option<(Reason, String)> {
+pub(super) fn declined_kind(failure: &Failure) -> Option<(Reason, String)> {
     if failure.confidence < SURE {
         return None;
     }

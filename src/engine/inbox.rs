@@ -219,6 +219,18 @@ async fn commit(store: &dyn Store, arrivals: &[Arrival]) -> Vec<Result<Arrived, 
     }
 }
 
+/// Returns the creation of a run for a failure that somebody reported or that was seen, with the facts that tell it.
+pub(super) fn creation(run: Run) -> Transition {
+    let short: String = run.commit_sha.chars().take(8).collect();
+    let told = format!("taken in from {}: {} {} at {short}", run.provider, run.repository, run.branch);
+    let created = NewEvent::new(EventType::RunCreated, "system", told).with(json!({
+        "provider": run.provider, "errorType": run.error_type, "errorHash": run.error_hash,
+        "pipelineUrl": run.pipeline_url, "workflow": run.order.workflow,
+    }));
+    let queued = NewEvent::new(EventType::RunQueued, "system", "waiting for a worker");
+    Transition { run, attempt: None, events: vec![created, queued], releases_lease: false }
+}
+
 /// Reads what is known of a failure out of its report.
 struct Reader {
     engine: Engine,
@@ -258,21 +270,13 @@ impl Reader {
         };
         let what = signal.build.as_deref().unwrap_or(&run.error_hash);
         let key = Digest::of(json!([run.repository, run.commit_sha, what]).to_string());
-        let short: String = run.commit_sha.chars().take(8).collect();
-        let told = format!("taken in from {}: {} {} at {short}", run.provider, run.repository, run.branch);
-        let created = NewEvent::new(EventType::RunCreated, "system", told).with(json!({
-            "provider": run.provider, "errorType": run.error_type, "errorHash": run.error_hash,
-            "pipelineUrl": run.pipeline_url, "workflow": run.order.workflow,
-        }));
-        let queued = NewEvent::new(EventType::RunQueued, "system", "waiting for a worker");
         let log = StoredOutput {
             name: output::REPORTED.to_owned(),
             bytes: log.into_bytes(),
             dropped_bytes: 0,
             created_at: now,
         };
-        let creation = Transition { run, attempt: None, events: vec![created, queued], releases_lease: false };
-        Arrival { creation, key, delivery, outputs: vec![log], family: None }
+        Arrival { creation: creation(run), key, delivery, outputs: vec![log], family: None }
     }
 
     /// Returns type, lines and hash of the failure. The sender's word for the type wins. Without a log there is no hash: the reproduction will give one.

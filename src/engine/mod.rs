@@ -1,6 +1,8 @@
 //! The loop: takes runs in, works on them under a lease, and carries out people's decisions. Knows the ports, never an adapter.
+pub mod analysis;
 pub mod attempt;
 pub mod baseline;
+pub mod ci;
 pub mod decisions;
 pub mod dispatch;
 pub mod forge;
@@ -13,6 +15,7 @@ pub mod session;
 mod stop;
 mod survey;
 pub mod trial;
+pub mod watch;
 pub mod worker;
 
 use crate::agent::Agent;

@@ -147,8 +147,8 @@ impl Session<'_> {
         let extractor = Extractor::new(Options {
             roots,
             masker: engine.masker.clone(),
-            error_type: None,
             budget_tokens: engine.settings.log_budget_tokens,
+            ..Options::default()
         });
         let mut both = Tee { extractor, live };
         let variable = |name: &str, path: &Path| (name.to_owned(), path.to_string_lossy().into_owned());

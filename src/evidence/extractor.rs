@@ -7,6 +7,7 @@ use crate::evidence::candidates::Candidates;
 use crate::evidence::classify::Classification;
 use crate::evidence::classify::Classifier;
 use crate::evidence::files::FileFinder;
+use crate::evidence::green::Green;
 use crate::evidence::keep::FLOOD;
 use crate::evidence::keep::Keeper;
 use crate::evidence::keep::Shapes;
@@ -25,7 +26,9 @@ use crate::evidence::text::clean_line;
 use crate::evidence::weigh;
 use crate::evidence::weigh::Weigher;
 use regex::Regex;
+use regex::RegexBuilder;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Characters of a summary.
 const MAX_SUMMARY_CHARS: usize = 1_000;
@@ -37,6 +40,8 @@ const MAX_SHOWN_BYTES: usize = 4 * 1024;
 const MAX_CHOICE_LINES: usize = 4_000;
 /// Lines after a telling one in which files are looked for.
 const FILE_LINES: u32 = 30;
+/// What a line with one of the caller's words weighs at least: kept before what tells nothing, after what looks like failure.
+const KEYWORD: u16 = 35;
 /// Confidence that a command ran into its time limit when nothing else failed: it was seen to.
 const TIMED_OUT: f64 = 0.95;
 
@@ -50,6 +55,10 @@ pub struct Options {
     pub error_type: Option<String>,
     /// Tokens of the reduced log; `reduce::DEFAULT_BUDGET_TOKENS` is the usual.
     pub budget_tokens: usize,
+    /// What makes a line worth keeping in the reduced log, as [`keywords`] puts it; the hash does not depend on them.
+    pub keywords: Option<Regex>,
+    /// A log of the same job when it was green: its lines come last in the reduced log. The hash does not depend on it either.
+    pub green: Option<Arc<Green>>,
 }
 
 impl Default for Options {
@@ -59,8 +68,26 @@ impl Default for Options {
             masker: Masker::default(),
             error_type: None,
             budget_tokens: reduce::DEFAULT_BUDGET_TOKENS,
+            keywords: None,
+            green: None,
         }
     }
+}
+
+/// Returns one pattern for words as they stand, in upper or lower case, and for patterns; `None` without any. Patterns that take too much memory
+/// together are left out.
+pub fn keywords<'a>(
+    words: impl IntoIterator<Item = &'a str>,
+    patterns: impl IntoIterator<Item = &'a str>,
+) -> Option<Regex> {
+    let words: Vec<String> = words.into_iter().map(regex::escape).collect();
+    let patterns = patterns.into_iter().map(|it| format!("(?:{it})"));
+    let all: Vec<String> = words.iter().cloned().chain(patterns).collect();
+    let build = |any: &[String]| {
+        let any = any.join("|");
+        RegexBuilder::new(&any).case_insensitive(true).build().ok().filter(|_| !any.is_empty())
+    };
+    build(&all).or_else(|| build(&words))
 }
 
 /// How the command ended whose output this is.
@@ -184,7 +211,16 @@ impl Reading {
             self.n_file_lines -= 1;
             self.files.see(&text);
         }
-        self.keeper.see(self.n_lines, &text, decayed);
+        let shown = self.shown_weight(&text, weight, decayed);
+        self.keeper.see(self.n_lines, &text, shown);
+    }
+
+    /// Returns what a line weighs in the reduced log, given what it weighs as evidence.
+    fn shown_weight(&mut self, text: &str, weight: u16, decayed: u32) -> u32 {
+        let is_keyword = weight < KEYWORD && self.options.keywords.as_ref().is_some_and(|it| it.is_match(text));
+        let shown = if is_keyword { self.shapes.decayed(text, KEYWORD).max(decayed) } else { decayed };
+        let is_green = shown > 0 && self.options.green.as_ref().is_some_and(|it| it.has(text));
+        if is_green { shown / FLOOD } else { shown }
     }
 
     /// Returns what may be kept of a line. A private key is hidden here, as only here the lines come in order; other secrets are masked at the end,
@@ -265,7 +301,8 @@ fn cleaned(mut report: TestReport, clean: &impl Fn(&str) -> String) -> TestRepor
     report
 }
 
-fn roots_pattern(roots: &[String]) -> Option<Regex> {
+/// Returns a pattern that finds these folders at the beginning of a path, `None` without any.
+pub(crate) fn roots_pattern(roots: &[String]) -> Option<Regex> {
     let mut roots: Vec<_> =
         roots.iter().map(|root| root.trim_end_matches(['/', '\\'])).filter(|root| !root.is_empty()).collect();
     roots.sort_by_key(|root| std::cmp::Reverse(root.len()));
@@ -274,7 +311,7 @@ fn roots_pattern(roots: &[String]) -> Option<Regex> {
 }
 
 /// Returns a line with the paths below a root made relative to it.
-fn relative<'a>(line: &'a str, roots: Option<&Regex>) -> Cow<'a, str> {
+pub(crate) fn relative<'a>(line: &'a str, roots: Option<&Regex>) -> Cow<'a, str> {
     roots.map_or(Cow::Borrowed(line), |roots| roots.replace_all(line, ""))
 }
 
@@ -354,6 +391,28 @@ FAILED (failures=1)
         assert_ne!(other.hash, found.hash);
         let quiet = extract(b"nothing to see", Options { error_type: Some("X".to_owned()), ..Options::default() });
         assert_eq!(quiet.summary, "nothing to see");
+    }
+
+    #[test]
+    fn words_and_a_green_log_choose_what_is_shown_and_nothing_else() {
+        let noise: String = (0..400).map(|n| format!("ERROR cache {n} is cold, going on\nplain {n}\n")).collect();
+        let log = format!("{noise}our gizmo stopped\n{noise}{}", unittest_log("/tmp/tree", "0.001", 3));
+        let mut reader = crate::evidence::green::GreenReader::new(&[]);
+        reader.push(noise.as_bytes());
+        let budget_tokens = 500;
+        let bare = extract(log.as_bytes(), Options { budget_tokens, ..options("/tmp/tree") });
+        let told = Options {
+            budget_tokens,
+            keywords: keywords(["Gizmo", "(not a group"], ["never .*"]),
+            green: Some(Arc::new(reader.finish())),
+            ..options("/tmp/tree")
+        };
+        let told = extract(log.as_bytes(), told);
+        assert!(bare.reduced_log.contains("is cold") && !bare.reduced_log.contains("gizmo"), "{}", bare.reduced_log);
+        assert!(!told.reduced_log.contains("is cold"), "{}", told.reduced_log);
+        assert!(told.reduced_log.contains("our gizmo stopped") && told.reduced_log.contains("-1 != 3"));
+        assert_eq!((bare.hash, bare.lines, bare.category), (told.hash, told.lines, told.category));
+        assert!(keywords([], []).is_none() && keywords([], ["("]).is_none() && keywords(["a"], ["("]).is_some());
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Keeper {
 }
 
 /// Returns a digest of a line with its numbers left out.
-fn shape(text: &str) -> u64 {
+pub(crate) fn shape(text: &str) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     let mut kept = [0; 256];
     let mut n_kept = 0;

@@ -5,6 +5,8 @@
 pub mod classify;
 pub mod extractor;
 pub mod files;
+pub mod green;
+pub mod markdown;
 pub mod mask;
 pub mod normalize;
 pub mod progress;

@@ -171,6 +171,19 @@ impl Fields {
         }
     }
 
+    /// Takes a list of at most `max` whole numbers from 0 up; null counts as an empty one.
+    pub fn numbers(&mut self, name: &str, max: usize) -> Result<Vec<u64>, Problem> {
+        let wrong = || Problem::field(name, format!("this is a list of at most {max} whole numbers"));
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(values)) if values.len() <= max => {
+                let number = |it: &Value| it.as_u64().or_else(|| it.as_f64().and_then(whole));
+                values.iter().map(|it| number(it).ok_or_else(wrong)).collect()
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
     /// Refuses what nobody asked for.
     pub fn finish(self) -> Result<(), Problem> {
         match self.0.into_iter().next() {

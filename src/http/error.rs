@@ -156,6 +156,7 @@ impl From<BacklogError> for Problem {
                 tracing::warn!(error = why, "the backlog does not answer");
                 Self::unavailable("the database does not answer; try again in a moment")
             }
+            BacklogError::Forge(_) => Self::new(StatusCode::BAD_GATEWAY, "forge", text),
             BacklogError::Failed(why) => Self::internal(&why),
         }
     }
@@ -185,6 +186,14 @@ pub struct RefusalOfOne;
 #[derive(Debug)]
 pub struct RefusalOfDecision;
 
+/// The refusals of a route that asks the forge, for the `OpenAPI` document.
+#[derive(Debug)]
+pub struct RefusalOfCi;
+
+/// The refusals of what a person does at the forge, for the `OpenAPI` document.
+#[derive(Debug)]
+pub struct RefusalOfCiAct;
+
 const ANY: &[(&str, &str)] = &[
     ("400", "A parameter, a header or the body is wrong; `field` names it"),
     ("414", "The address is too long"),
@@ -203,6 +212,29 @@ const DECISION: &[(&str, &str)] = &[
     ("413", "The body is too large"),
     ("415", "The body is not `application/json`"),
 ];
+
+const FORGE: &[(&str, &str)] = &[
+    ("404", "The repository is not watched, or the forge has no such thing"),
+    ("409", "The forge says no, or asks to wait; the message has its words"),
+    ("502", "The forge does not answer, or not as it should; the message says whether something may have been done"),
+];
+const BODY: &[(&str, &str)] = &[
+    ("408", "The body took too long"),
+    ("413", "The body is too large"),
+    ("415", "The body is not `application/json`"),
+];
+
+impl IntoResponses for RefusalOfCi {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        described(&[ANY, OPERATOR, FORGE])
+    }
+}
+
+impl IntoResponses for RefusalOfCiAct {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        described(&[ANY, OPERATOR, FORGE, BODY])
+    }
+}
 
 impl IntoResponses for AnyRefusal {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {

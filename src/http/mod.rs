@@ -4,6 +4,7 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod bounds;
+pub mod ci;
 pub mod detail;
 pub mod dispatch;
 pub mod docs;

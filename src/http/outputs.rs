@@ -1,4 +1,5 @@
 //! The stored outputs of a run: raw bytes, never anything a browser would run.
+use crate::backlog::Output;
 use crate::domain::RunId;
 use crate::http::auth::Reader;
 use crate::http::error::RefusalOfOne;
@@ -59,10 +60,15 @@ pub async fn show(
         return Err(missing());
     }
     let output = service.backlog.output(id, &name).await?.ok_or_else(missing)?;
+    Ok(attachment(output))
+}
+
+/// Returns an output as bytes that a browser does nothing with.
+pub fn attachment(output: Output) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
         (DROPPED, HeaderValue::from(output.dropped_bytes)),
     ];
-    Ok((headers, output.bytes).into_response())
+    (headers, output.bytes).into_response()
 }

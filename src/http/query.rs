@@ -24,6 +24,11 @@ impl FromRequestParts<Service> for RunPath {
 pub struct PathTexts(pub Vec<(String, String)>);
 
 impl PathTexts {
+    /// Returns the piece of that name, empty if there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(it, _)| it == name).map_or("", |(_, text)| text)
+    }
+
     /// Returns the piece of that name.
     pub fn take(self, name: &str) -> String {
         self.0.into_iter().find(|(it, _)| it == name).map(|(_, text)| text).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! All routes, in one place.
 use crate::http::docs::Document;
 use crate::http::{
-    Service, actions, bounds, dispatch, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs,
+    Service, actions, bounds, ci, dispatch, docs, events, headers, health, metrics, metrics_of_runs, observe, outputs,
     runs, stream, token, webhook,
 };
 use axum::Router;
@@ -53,6 +53,11 @@ fn healing() -> OpenApiRouter<Service> {
         .routes(routes!(outputs::show))
         .routes(routes!(actions::human_fix))
         .routes(routes!(actions::decide))
+        .routes(routes!(ci::view))
+        .routes(routes!(ci::jobs))
+        .routes(routes!(ci::deployments))
+        .routes(routes!(ci::log))
+        .routes(routes!(ci::act))
         .routes(routes!(metrics_of_runs::summary))
         .routes(routes!(metrics_of_runs::repositories))
         .routes(routes!(events::list))

@@ -11,6 +11,7 @@ mod tool;
 
 pub use launcher::Launcher;
 pub use launcher::LauncherOptions;
+pub use output::Keeper;
 pub use sandbox::SandboxChoice;
 pub use sandbox::SandboxKind;
 pub use tool::Tool;

@@ -9,7 +9,7 @@ const TAIL: usize = 3 << 20;
 
 /// Takes an output in chunks and keeps both ends of it.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub struct Keeper {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     dropped: u64,
@@ -22,11 +22,13 @@ impl Keeper {
         Self::with_limits(HEAD, TAIL)
     }
 
-    fn with_limits(head_limit: usize, tail_limit: usize) -> Self {
+    /// Keeps so many bytes from the beginning, and so many before the end.
+    pub fn with_limits(head_limit: usize, tail_limit: usize) -> Self {
         Self { head: Vec::new(), tail: VecDeque::new(), dropped: 0, head_limit, tail_limit }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
         let n_head = bytes.len().min(self.head_limit - self.head.len());
         let (to_head, rest) = bytes.split_at(n_head);
         self.head.extend_from_slice(to_head);
@@ -38,7 +40,8 @@ impl Keeper {
         self.dropped += (skipped.len() + n_over) as u64;
     }
 
-    pub(super) fn finish(self) -> Kept {
+    /// Returns what was kept.
+    pub fn finish(self) -> Kept {
         Kept { head: self.head, tail: self.tail.into(), dropped: self.dropped }
     }
 }

@@ -114,8 +114,8 @@ fn copilot(raw: RawCopilot, remarks: &mut Vec<Remark>) -> Result<Copilot, RuleEr
         }
     }
     let include_context = values(&files);
-    Patterns::new(&include_context, Subject::File).map_err(|(idx, why)| at(&files, idx, why))?;
-    Ok(Copilot { is_enabled: raw.enabled.unwrap_or(true), include_context })
+    let context = Patterns::new(&include_context, Subject::File).map_err(|(idx, why)| at(&files, idx, why))?;
+    Ok(Copilot { is_enabled: raw.enabled.unwrap_or(true), include_context, context })
 }
 
 fn analysis(raw: RawAnalysis) -> Result<Analysis, RuleError> {

@@ -111,6 +111,8 @@ pub struct Copilot {
     pub is_enabled: bool,
     /// Files that are shown with the failure: paths below the root, `*` within one folder.
     pub include_context: Vec<String>,
+    /// The same, to ask of a path.
+    pub context: Patterns,
 }
 
 #[derive(Debug, Clone)]

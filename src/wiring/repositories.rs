@@ -4,7 +4,7 @@ use crate::config::{Config, Environment};
 use crate::domain::Run;
 use crate::engine::repositories::{Head, Located, NotLocated, Repositories, Terms};
 use crate::process::Launcher;
-use crate::workspace::{GitWorkspace, Mirrors, Remote, Workspace, WorkspaceError};
+use crate::workspace::{GitWorkspace, Mirrors, Network, Remote, Workspace, WorkspaceError};
 use async_trait::async_trait;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,9 +40,8 @@ impl ConfiguredRepositories {
         launcher: &Launcher,
         workspace: Arc<GitWorkspace>,
     ) -> Self {
-        let variable = |name: &&'static str| Some((*name, OsString::from(environment.text(name)?)));
-        let network = NETWORK.iter().filter_map(variable).collect();
         let home = config.data_dir.join("mirrors");
+        let network = network(environment);
         let mirrors = Mirrors::new(launcher.clone(), home, config.workers.mirror_cap, network);
         Self { config: config.clone(), environment: environment.clone(), workspace, mirrors }
     }
@@ -68,6 +67,12 @@ impl ConfiguredRepositories {
         };
         Ok(Remote { url, name: repository.to_owned(), username: settings.username.clone(), token })
     }
+}
+
+/// Returns the way to remotes from this machine.
+pub(super) fn network(environment: &Environment) -> Network {
+    let variable = |name: &&'static str| Some((*name, OsString::from(environment.text(name)?)));
+    Network::new(NETWORK.iter().filter_map(variable).collect())
 }
 
 fn told(error: &WorkspaceError) -> NotLocated {

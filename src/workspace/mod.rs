@@ -9,6 +9,7 @@ pub use crate::workspace::git::GitWorkspace;
 pub use crate::workspace::git::HeldMirror;
 pub use crate::workspace::git::MAX_PATCH_BYTES;
 pub use crate::workspace::git::Mirrors;
+pub use crate::workspace::git::Network;
 pub use crate::workspace::git::Remote;
 
 use crate::domain::Patch;
@@ -33,6 +34,9 @@ pub enum WorkspaceError {
     /// The branch exists with something else on it.
     #[error("branch {branch} exists already and holds something else; delete or rename it first")]
     BranchTaken { branch: String },
+    /// The remote branch is at a commit that is none of ours.
+    #[error("branch {branch} was changed by somebody else: it is at {at}")]
+    Foreign { branch: String, at: String },
     #[error("git failed: {0}")]
     Git(String),
     #[error("cannot use {path}: {source}")]
@@ -152,6 +156,13 @@ pub trait Workspace: Debug + Send + Sync {
     /// Deletes `branch` if it still is at `commit`.
     async fn delete_branch(&self, repo: &Path, branch: &str, commit: &str) -> Result<(), WorkspaceError>;
 
+    /// Makes one commit and puts the branch of the remote at it, by a fast-forward or not at all; nothing is written to the repository on
+    /// this machine. The same push makes the same commit; again it is a no-op. [`WorkspaceError::Foreign`]: somebody else was there.
+    async fn push(&self, repo: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError>;
+
+    /// Returns the address to which `origin` of this checkout is pushed, `None` without one.
+    async fn origin(&self, repo: &Path) -> Result<Option<String>, WorkspaceError>;
+
     /// Removes trees that a crashed process left behind. Returns how many.
     async fn sweep(&self) -> Result<usize, WorkspaceError>;
 }
@@ -165,4 +176,24 @@ pub struct BranchCommit<'a> {
     pub message: &'a str,
     /// Seconds since 1970, for author and committer date: the same approve makes the same commit.
     pub unix_seconds: i64,
+}
+
+/// A commit on its way to a branch of a remote.
+#[derive(Debug, Clone)]
+pub struct Push<'a> {
+    pub commit: BranchCommit<'a>,
+    /// What the branch is at before, if it is there: a commit of ours. None: the commit's base.
+    pub parent: Option<&'a str>,
+    /// Whether the patch is taken back, not applied.
+    pub is_reverse: bool,
+    pub remote: &'a Remote,
+}
+
+/// What a push came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The commit that the branch is at.
+    pub commit: String,
+    /// Whether it was there already.
+    pub was_there: bool,
 }

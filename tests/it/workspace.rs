@@ -4,5 +4,6 @@ mod differences;
 mod discovery;
 mod facts;
 mod patches;
+mod pushes;
 mod trees;
 mod world;

@@ -59,6 +59,7 @@ pub(super) fn error(status: StatusCode, body: &[u8]) -> BacklogError {
             "{message}; set CI_HEALING_WEBHOOK_SECRET to the secret that the server checks"
         )),
         StatusCode::SERVICE_UNAVAILABLE if code == "disabled" => BacklogError::Refused(message),
+        StatusCode::BAD_GATEWAY if code == "forge" => BacklogError::Forge(message),
         StatusCode::UNAUTHORIZED => {
             // Where the server itself says what to do, that is enough.
             let is_told = message.contains(';');
@@ -135,6 +136,8 @@ mod tests {
         assert_eq!(of(409, words), BacklogError::Precondition("m".to_owned()));
         assert_eq!(of(500, words), BacklogError::Failed("m".to_owned()));
         assert_eq!(of(503, words), BacklogError::Unreachable("m".to_owned()));
+        let forge = r#"{"error":{"code":"forge","message":"m"}}"#;
+        assert_eq!(of(502, forge), BacklogError::Forge("m".to_owned()));
         assert!(matches!(of(401, words), BacklogError::NotAuthenticated(it) if it.contains("PARAMEDIC_TOKEN")));
         let illegal = r#"{"error":{"code":"c","message":"m","state":"resolved"}}"#;
         assert_eq!(of(409, illegal), BacklogError::Illegal { message: "m".to_owned(), state: Status::Resolved });

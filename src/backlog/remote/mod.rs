@@ -1,6 +1,7 @@
 //! The backlog on a server: the same questions over HTTP, news over one stream of events. A decision is sent once and never again by itself.
 mod address;
 mod answer;
+mod ci;
 mod line;
 mod news;
 mod sending;
@@ -8,10 +9,14 @@ mod sending;
 pub use line::Access;
 pub use sending::OrderTaken;
 
-use crate::backlog::remote::line::Line;
+use crate::backlog::remote::line::{Answer, Line};
 use crate::backlog::remote::news::Listener;
-use crate::backlog::{Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, HandMade, Live, Me, Output};
-use crate::domain::{Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary};
+use crate::backlog::{
+    Acted, ActionKind, ActionRequest, Audit, Backlog, BacklogError, CiAct, HandMade, Live, Me, Output, job_log,
+};
+use crate::domain::{
+    CiJob, CiView, Deployment, Event, RepositorySummary, Run, RunDetail, RunId, RunQuery, Summary,
+};
 use async_trait::async_trait;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -167,6 +172,12 @@ impl Remote {
     }
 }
 
+/// Returns an output with what its head says of it.
+fn output(name: String, answer: Answer) -> Output {
+    let dropped = answer.headers.get("x-dropped-bytes").and_then(|it| it.to_str().ok()?.parse().ok());
+    Output { name, dropped_bytes: dropped.unwrap_or(0), bytes: answer.body }
+}
+
 #[async_trait]
 impl Backlog for Remote {
     async fn runs(&self, query: &RunQuery) -> Result<(Vec<Run>, u64), BacklogError> {
@@ -232,8 +243,7 @@ impl Backlog for Remote {
             Err(BacklogError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let dropped = answer.headers.get("x-dropped-bytes").and_then(|it| it.to_str().ok()?.parse().ok());
-        Ok(Some(Output { name: name.to_owned(), dropped_bytes: dropped.unwrap_or(0), bytes: answer.body }))
+        Ok(Some(output(name.to_owned(), answer)))
     }
 
     async fn live(&self, id: RunId) -> Result<Option<Live>, BacklogError> {
@@ -270,6 +280,36 @@ impl Backlog for Remote {
 
     async fn me(&self) -> Result<Option<Me>, BacklogError> {
         self.get(&["me"], &[]).await.map(Some)
+    }
+
+    async fn ci(&self) -> Result<CiView, BacklogError> {
+        let view: CiView = self.get(&["ci"], &[]).await?;
+        if self.is_read_only {
+            return Ok(CiView { can_write: false, why_not: Some("this is read-only".to_owned()), ..view });
+        }
+        Ok(view)
+    }
+
+    async fn ci_jobs(&self, repository: &str, run: u64, attempt: Option<u32>) -> Result<Vec<CiJob>, BacklogError> {
+        let query: Vec<(&str, String)> = attempt.into_iter().map(|it| ("attempt", it.to_string())).collect();
+        answer::value(&self.line.read(self.ci_url(repository, &["runs", &run.to_string(), "jobs"])?, &query).await?.body)
+    }
+
+    async fn ci_log(&self, repository: &str, job: u64) -> Result<Output, BacklogError> {
+        let answer = self.line.read(self.ci_url(repository, &["jobs", &job.to_string(), "log"])?, &[]).await?;
+        Ok(output(job_log(job), answer))
+    }
+
+    async fn ci_deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, BacklogError> {
+        let url = self.ci_url(repository, &["runs", &run.to_string(), "deployments"])?;
+        answer::value(&self.line.read(url, &[]).await?.body)
+    }
+
+    async fn ci_act(&self, act: CiAct, _: &str) -> Result<String, BacklogError> {
+        if self.is_read_only {
+            return Err(BacklogError::Refused("this is read-only; start without --read-only to decide".to_owned()));
+        }
+        self.send_ci_act(act).await
     }
 
     async fn newest(&self, after: u64) -> Result<u64, BacklogError> {

@@ -1,5 +1,7 @@
 //! A decision before it is sent: what it is about is frozen when the dialog opens.
 use crate::backlog::ActionKind;
+use crate::backlog::CiAct;
+use crate::backlog::CiActKind;
 use crate::backlog::HandMade;
 use crate::console::action::Outcome;
 use crate::console::action::Refusal;
@@ -20,6 +22,42 @@ pub struct Seen {
     /// `None` when the decision stands however far the run gets meanwhile.
     pub version: Option<u64>,
     pub digest: Option<Digest>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// A decision about a run.
+    Decide(ActionKind, Seen),
+    /// Something done at the forge.
+    Ci(CiAct),
+}
+
+impl Deed {
+    /// Returns what `y` does, in a word.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Decide(ActionKind::Approve, _) => "approve",
+            Self::Decide(ActionKind::Deny, _) => "deny",
+            Self::Decide(ActionKind::Abort, _) => "abort",
+            Self::Decide(ActionKind::Retry, _) => "retry",
+            Self::Decide(ActionKind::HumanFix, _) => "send",
+            Self::Ci(act) => match act.kind {
+                CiActKind::Rerun => "run again",
+                CiActKind::Cancel => "cancel the run",
+                CiActKind::ApproveDeployment => "approve",
+                CiActKind::RejectDeployment => "reject",
+            },
+        }
+    }
+
+    /// Whether something is stopped or refused by it.
+    pub const fn is_danger(&self) -> bool {
+        match self {
+            Self::Decide(kind, _) => matches!(kind, ActionKind::Abort | ActionKind::Deny),
+            Self::Ci(act) => matches!(act.kind, CiActKind::Cancel | CiActKind::RejectDeployment),
+        }
+    }
 }
 
 /// A text that must be typed before `y` counts.
@@ -53,14 +91,15 @@ pub enum Stage {
     /// Sent, not answered.
     Sending,
     Done(Box<Outcome>),
+    /// Done at the forge, in words.
+    Told(String),
     Refused(Refusal),
 }
 
 /// A decision waiting for `y`.
 #[derive(Debug, Clone)]
 pub struct Dialog {
-    pub kind: ActionKind,
-    pub seen: Seen,
+    pub deed: Deed,
     pub title: String,
     /// `(label, text)`, as it was when the dialog opened.
     pub facts: Vec<(String, String)>,
@@ -79,6 +118,14 @@ pub struct Dialog {
 }
 
 impl Dialog {
+    /// Returns what is decided, and about what, if it is about a run.
+    pub const fn decision(&self) -> Option<(ActionKind, &Seen)> {
+        match &self.deed {
+            Deed::Decide(kind, seen) => Some((*kind, seen)),
+            Deed::Ci(_) => None,
+        }
+    }
+
     /// Whether characters are text.
     pub fn is_typing(&self) -> bool {
         self.stage == Stage::Asking && self.spot != Spot::Question

@@ -1,19 +1,28 @@
-//! The log screen: the stored outputs of a run, one at a time.
+//! The log screen: the stored outputs of a run or the logs of a workflow run's jobs, one at a time.
 use crate::console::document::LogDocument;
 use crate::console::document::Timestamps;
 use crate::domain::RunId;
 
-/// The outputs of a run and the one being read.
+/// Whose logs these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The outputs of a run, as the list was at a version of it.
+    Run { id: RunId, version: u64 },
+    /// The jobs of one attempt of a workflow run, each with its number at the forge.
+    Jobs { repository: String, run: u64, attempt: u32, ids: Vec<u64> },
+}
+
+/// Several logs and the one being read.
 #[derive(Debug)]
 pub struct Log {
-    pub run: RunId,
-    /// The run's version when the list was read.
-    pub version: u64,
-    /// `(name, bytes)`, oldest first.
+    pub owner: Owner,
+    /// `(name, bytes)`, oldest first; no bytes where they are not known before it is read.
     pub outputs: Vec<(String, u64)>,
     pub current: usize,
     /// The attempt whose failing output to open once the list is there; without one, the run's.
     pub wanted: Option<u32>,
+    /// Whether it was asked for.
+    pub is_asked: bool,
     pub document: Option<LogDocument>,
     pub refusal: Option<String>,
     pub cursor: usize,
@@ -28,14 +37,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Returns a screen that still waits for the list of outputs.
-    pub fn new(run: RunId, version: u64, wanted: Option<u32>) -> Self {
+    /// Returns a screen that still waits for the list of a run's outputs.
+    pub fn new(id: RunId, version: u64, wanted: Option<u32>) -> Self {
+        Self::of(Owner::Run { id, version }, Vec::new(), wanted)
+    }
+
+    /// Returns a screen of which nothing is read yet.
+    pub fn of(owner: Owner, outputs: Vec<(String, u64)>, wanted: Option<u32>) -> Self {
         Self {
-            run,
-            version,
-            outputs: Vec::new(),
+            owner,
+            outputs,
             current: 0,
             wanted,
+            is_asked: false,
             document: None,
             refusal: None,
             cursor: 0,
@@ -46,6 +60,22 @@ impl Log {
             n_matches: 0,
             only_matches: false,
             timestamps: Timestamps::default(),
+        }
+    }
+
+    /// Returns the run that the outputs are of, if they are a run's.
+    pub const fn run(&self) -> Option<RunId> {
+        match self.owner {
+            Owner::Run { id, .. } => Some(id),
+            Owner::Jobs { .. } => None,
+        }
+    }
+
+    /// Returns the job whose log is being read, if it is a job's.
+    pub fn job(&self) -> Option<u64> {
+        match &self.owner {
+            Owner::Run { .. } => None,
+            Owner::Jobs { ids, .. } => ids.get(self.current).copied(),
         }
     }
 

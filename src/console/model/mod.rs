@@ -1,4 +1,6 @@
 //! Everything the console knows: what is shown, what is typed, what is awaited, and the time. Pure.
+pub mod ci;
+pub mod ci_run;
 pub mod dialog;
 pub mod field;
 pub mod fix;
@@ -19,6 +21,8 @@ use crate::console::keymap::Context;
 use crate::console::keymap::Keymap;
 use crate::console::layout;
 use crate::console::layout::Chrome;
+use crate::console::model::ci::Ci;
+use crate::console::model::ci_run::CiRunPage;
 use crate::console::model::dialog::Dialog;
 use crate::console::model::field::Field;
 use crate::console::model::fix::Fix;
@@ -68,11 +72,22 @@ pub enum Screen {
     Run,
     Review,
     Log,
+    /// The workflow runs of the watched repositories.
+    Ci,
+    /// One of them.
+    CiRun,
+    /// The log of one of its jobs.
+    CiLog,
     Fix,
     Help,
 }
 
 impl Screen {
+    /// Whether it is about the forge's CI: then no key decides about a run of ours.
+    pub const fn is_ci(self) -> bool {
+        matches!(self, Self::Ci | Self::CiRun | Self::CiLog)
+    }
+
     /// Returns the section of the keymap that belongs to the screen.
     pub const fn context(self) -> Context {
         match self {
@@ -80,6 +95,9 @@ impl Screen {
             Self::Run => Context::Run,
             Self::Review => Context::Review,
             Self::Log => Context::Log,
+            Self::Ci => Context::Ci,
+            Self::CiRun => Context::CiRun,
+            Self::CiLog => Context::CiLog,
             Self::Fix => Context::Fix,
             Self::Help => Context::Help,
         }
@@ -146,6 +164,10 @@ pub struct Model {
     /// Patches that were open in the review.
     pub looked_at: BTreeSet<Digest>,
     pub log: Option<Log>,
+    pub ci: Ci,
+    pub ci_run: Option<CiRunPage>,
+    /// The logs of the jobs of that run.
+    pub ci_log: Option<Log>,
     pub fix: Option<Fix>,
     pub help: HelpPage,
     pub palette: Option<Palette>,
@@ -188,6 +210,9 @@ impl Model {
             review: None,
             looked_at: BTreeSet::new(),
             log: None,
+            ci: Ci::default(),
+            ci_run: None,
+            ci_log: None,
             fix: None,
             help: HelpPage::default(),
             palette: None,

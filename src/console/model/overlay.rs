@@ -32,6 +32,7 @@ pub struct Palette {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptKind {
     Filter,
+    FilterCi,
     SearchReview,
     SearchLog,
     SearchHelp,

@@ -13,6 +13,8 @@ use crate::console::model::OutageKind;
 use crate::console::model::Tone;
 use crate::console::model::dialog::Stage;
 use crate::console::model::server::Identity;
+use crate::console::update::ci;
+use crate::console::update::ci_run;
 use crate::console::update::fix;
 use crate::console::update::log;
 use crate::console::update::review;
@@ -62,6 +64,17 @@ pub fn update(model: &mut Model, request: RequestId, answer: Answer) -> Vec<Effe
             model.say(Tone::Good, format!("sent to the terminal clipboard (OSC 52, {bytes} B){tmux}"));
             Vec::new()
         }
+        Answer::Ci(view) => ci::read(model, *view),
+        Answer::CiJobs { repository, run, attempt, jobs } => ci_run::jobs_read(model, &repository, run, attempt, jobs),
+        Answer::CiLog { job, output } => {
+            log::job_log_read(model, job, &output);
+            Vec::new()
+        }
+        Answer::CiDeployments { repository, run, waiting } => {
+            ci_run::waiting_read(model, &repository, run, waiting);
+            Vec::new()
+        }
+        Answer::CiActed(message) => ci_acted(model, message),
         Answer::Refused(refusal) => refused(model, slot, refusal),
     };
     effects.extend(ask_again(model, slot));
@@ -78,6 +91,7 @@ fn ask_again(model: &mut Model, slot: Slot) -> Option<Effect> {
             let id = model.focus.as_ref()?.id;
             Some(model.ask(Ask::Run(id)))
         }
+        Slot::Ci => Some(ci::ask(model)),
         _ => None,
     }
 }
@@ -166,6 +180,14 @@ fn acted(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
     effects
 }
 
+fn ci_acted(model: &mut Model, message: String) -> Vec<Effect> {
+    match &mut model.dialog {
+        Some(dialog) if dialog.stage == Stage::Sending => dialog.stage = Stage::Told(message),
+        _ => model.say(Tone::Good, message),
+    }
+    ci_run::reread(model)
+}
+
 fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
     let outage = outage_of(model, refusal.kind);
     match slot {
@@ -192,6 +214,17 @@ fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
                 model.lost = sending;
                 return vec![model.ask(Ask::Queue)];
             }
+        }
+        Slot::Ci => ci::refused(model, refusal.text),
+        Slot::CiJobs => ci_run::jobs_refused(model, refusal.text),
+        Slot::CiLog => log::job_log_refused(model, &refusal.text),
+        Slot::CiDeployments => model.say(Tone::Bad, refusal.text),
+        Slot::CiAct => {
+            match &mut model.dialog {
+                Some(dialog) if dialog.stage == Stage::Sending => dialog.stage = Stage::Refused(refusal),
+                _ => model.say(Tone::Bad, format!("refused: {}", refusal.text)),
+            }
+            return ci_run::reread(model);
         }
         Slot::Outputs | Slot::Output => log::refused(model, &refusal.text),
         Slot::LoadDraft | Slot::Edit => fix::refused(model, &refusal.text),

@@ -1,6 +1,7 @@
 //! Decisions: a dialog is opened by a key, frozen on what was seen, and sent by `y` alone.
 use crate::backlog::ActionKind;
 use crate::backlog::ActionRequest;
+use crate::backlog::CiAct;
 use crate::console::action::Command;
 use crate::console::effect::Ask;
 use crate::console::effect::Effect;
@@ -9,12 +10,14 @@ use crate::console::model::Model;
 use crate::console::model::Screen;
 use crate::console::model::Tone;
 use crate::console::model::dialog::Challenge;
+use crate::console::model::dialog::Deed;
 use crate::console::model::dialog::Dialog;
 use crate::console::model::dialog::Seen;
 use crate::console::model::dialog::Spot;
 use crate::console::model::dialog::Stage;
 use crate::console::model::field::Field;
 use crate::console::model::server::Lost;
+use crate::console::update::ci_run;
 use crate::domain::Attempt;
 use crate::domain::RunDetail;
 use crate::domain::Status;
@@ -39,15 +42,7 @@ pub fn open(model: &mut Model, command: Command) -> Vec<Effect> {
 
 /// Returns the dialog, or why there is nothing to ask.
 fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
-    if model.requests.is_waiting(Slot::Act) {
-        return Err("a decision is still on its way; wait for its answer".to_owned());
-    }
-    if let Some(why) = model.forbidden() {
-        return Err(why);
-    }
-    if let Some(why) = model.undecidable() {
-        return Err(why);
-    }
+    may_ask(model)?;
     let Some(detail) = model.focus.as_ref().and_then(|it| it.detail.as_ref()) else {
         return Err("the run is still being read; press again when it is shown".to_owned());
     };
@@ -75,6 +70,17 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         Err(why) => return Err(why.to_string()),
     }
     Ok(dialog(model, kind, detail, seen))
+}
+
+/// Returns why nothing can be decided now.
+pub fn may_ask(model: &Model) -> Result<(), String> {
+    if model.requests.is_waiting(Slot::Act) || model.requests.is_waiting(Slot::CiAct) {
+        return Err("a decision is still on its way; wait for its answer".to_owned());
+    }
+    match model.forbidden().or_else(|| model.undecidable()) {
+        Some(why) => Err(why),
+        None => Ok(()),
+    }
 }
 
 /// Freezes what the decision is about: the patch on screen in the review, else the candidate.
@@ -105,11 +111,12 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
         (ActionKind::Abort, _) => format!("ABORT run {short}"),
         (ActionKind::Retry | ActionKind::HumanFix, _) => format!("RETRY run {short}"),
     };
-    let mut dialog = blank(model, kind, title, seen);
+    let is_unseen = seen.digest.as_ref().is_some_and(|it| !model.looked_at.contains(it));
+    let mut dialog = blank(model, Deed::Decide(kind, seen), title);
     dialog.facts = facts(detail, kind);
     dialog.needs_note = kind == ActionKind::Deny;
     if kind == ActionKind::Approve {
-        if dialog.seen.digest.as_ref().is_some_and(|it| !model.looked_at.contains(it)) {
+        if is_unseen {
             dialog.warnings.push("you have not looked at this patch in this session; d shows it".to_owned());
         }
         warn_of_patch(&mut dialog, attempt);
@@ -128,12 +135,14 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
 }
 
 /// Returns a dialog that asks nothing yet.
-pub fn blank(model: &Model, kind: ActionKind, title: String, seen: Seen) -> Dialog {
-    let kept = model.kept_note.as_ref().filter(|(run, of, _)| (*run, *of) == (seen.run, kind));
+pub fn blank(model: &Model, deed: Deed, title: String) -> Dialog {
+    let kept = model.kept_note.as_ref().filter(|(run, of, _)| match &deed {
+        Deed::Decide(kind, seen) => (*run, *of) == (seen.run, *kind),
+        Deed::Ci(_) => false,
+    });
     let note = kept.map(|(.., note)| note.clone()).unwrap_or_default();
     Dialog {
-        kind,
-        seen,
+        deed,
         title,
         facts: Vec::new(),
         warnings: Vec::new(),
@@ -241,6 +250,10 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         (Stage::Asking, Command::PreviousField) => walk(dialog, false),
         (Stage::Asking, Command::Accept | Command::Leave) => dialog.spot = Spot::Question,
         (Stage::Refused(_), Command::Reload) => return reload(model),
+        (Stage::Told(message), Command::Confirm) => {
+            let text = message.clone();
+            return vec![model.ask(Ask::Copy(text))];
+        }
         (Stage::Done(outcome), Command::Confirm) => {
             let text = outcome.run.merge_command().unwrap_or_else(|| outcome.message.clone());
             return vec![model.ask(Ask::Copy(text))];
@@ -271,7 +284,7 @@ fn walk(dialog: &mut Dialog, is_forward: bool) {
 
 /// Sends what was frozen.
 fn confirm(model: &mut Model) -> Vec<Effect> {
-    if model.is_read_only || model.requests.is_waiting(Slot::Act) {
+    if model.is_read_only || model.requests.is_waiting(Slot::Act) || model.requests.is_waiting(Slot::CiAct) {
         return Vec::new();
     }
     let undecidable = model.undecidable();
@@ -285,18 +298,26 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     dialog.stage = Stage::Sending;
-    let note = dialog.note.text().trim().to_owned();
+    let note = Some(dialog.note.text().trim().to_owned()).filter(|it| !it.is_empty());
+    let by = model.operator.clone();
+    let (kind, seen) = match &dialog.deed {
+        Deed::Decide(kind, seen) => (*kind, seen),
+        Deed::Ci(act) => {
+            let act = CiAct { note, ..act.clone() };
+            return vec![model.ask(Ask::CiAct(act, by))];
+        }
+    };
     let request = ActionRequest {
-        kind: dialog.kind,
-        by: model.operator.clone(),
+        kind,
+        by,
         is_authenticated: false,
-        note: Some(note).filter(|it| !it.is_empty()),
-        rev: dialog.seen.digest.as_ref().map(|it| it.as_str().to_owned()),
-        version: dialog.seen.version,
+        note,
+        rev: seen.digest.as_ref().map(|it| it.as_str().to_owned()),
+        version: seen.version,
         fix: dialog.fix.as_ref().map(|(_, fix)| fix.clone()),
         machine: None,
     };
-    let run = dialog.seen.run;
+    let run = seen.run;
     let draft = dialog.fix.as_ref().map(|(draft, _)| *draft);
     let detail = model.focus.as_ref().filter(|it| it.id == run).and_then(|it| it.detail.as_ref());
     let after = detail.and_then(|it| it.events.last()).map_or(0, |it| it.seq);
@@ -309,9 +330,10 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
 /// Closes a refused dialog and reads the run again.
 fn reload(model: &mut Model) -> Vec<Effect> {
     let Some(dialog) = model.dialog.take() else { return Vec::new() };
-    if let Some(fix) = model.fix.as_mut().filter(|it| it.run == dialog.seen.run) {
+    model.say(Tone::Info, "reading the run again; look before you decide");
+    let Deed::Decide(_, seen) = dialog.deed else { return ci_run::reread(model) };
+    if let Some(fix) = model.fix.as_mut().filter(|it| it.run == seen.run) {
         fix.is_following = true;
     }
-    model.say(Tone::Info, "reading the run again; look before you decide");
-    vec![model.ask(Ask::Queue), model.ask(Ask::Run(dialog.seen.run))]
+    vec![model.ask(Ask::Queue), model.ask(Ask::Run(seen.run))]
 }

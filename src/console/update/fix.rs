@@ -12,6 +12,7 @@ use crate::console::key::Key;
 use crate::console::model::Model;
 use crate::console::model::Screen;
 use crate::console::model::Tone;
+use crate::console::model::dialog::Deed;
 use crate::console::model::dialog::Dialog;
 use crate::console::model::dialog::Seen;
 use crate::console::model::fix::CHOICES;
@@ -247,12 +248,7 @@ fn send(model: &mut Model) -> Vec<Effect> {
 fn prepare(model: &Model) -> Result<Dialog, String> {
     let fix =
         model.fix.as_ref().filter(|it| it.has_draft).ok_or("there is no draft yet; choose how to give the fix")?;
-    if model.requests.is_waiting(Slot::Act) {
-        return Err("a decision is still on its way; wait for its answer".to_owned());
-    }
-    if let Some(why) = model.undecidable() {
-        return Err(why);
-    }
+    dialogs::may_ask(model)?;
     let detail = model.focus.as_ref().filter(|it| it.id == fix.run).and_then(|it| it.detail.as_ref());
     let detail = detail.ok_or("the run is still being read")?;
     let text = fix.text();
@@ -266,7 +262,7 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
         }
         DraftKind::Hint => format!("SEND hint for run {}", fix.run.short()),
     };
-    let mut dialog = dialogs::blank(model, ActionKind::HumanFix, title, seen);
+    let mut dialog = dialogs::blank(model, Deed::Decide(ActionKind::HumanFix, seen), title);
     let run = &detail.run;
     dialog.facts.push(("run".to_owned(), format!("{} · {} · {}", run.id.short(), run.repository, run.branch)));
     dialog.facts.push(("base".to_owned(), dialogs::short_commit(&run.commit_sha).to_owned()));

@@ -11,13 +11,16 @@ use crate::console::model::Model;
 use crate::console::model::Screen;
 use crate::console::model::Tone;
 use crate::console::model::log::Log;
+use crate::console::model::log::Owner;
 use crate::console::model::log::attempt_of;
 use crate::console::model::overlay::PromptKind;
+use crate::console::update::ci_run;
 use crate::console::update::motion;
 use crate::console::update::prompt;
 use crate::console::update::review;
 use crate::domain::Attempt;
 use crate::domain::output;
+use ratatui::layout::Rect;
 
 const SIDEWAYS: usize = 8;
 
@@ -35,7 +38,7 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
     let is_open = model
         .log
         .as_ref()
-        .is_some_and(|it| it.run == id && it.version == version && it.document.is_some() && it.wanted == wanted);
+        .is_some_and(|it| it.owner == Owner::Run { id, version } && it.document.is_some() && it.wanted == wanted);
     if is_open {
         return Vec::new();
     }
@@ -56,19 +59,20 @@ pub fn attempt(model: &Model) -> Option<&Attempt> {
 /// Reads the list of outputs again when the run has moved on.
 pub fn run_read(model: &mut Model) -> Vec<Effect> {
     let version = model.focus.as_ref().and_then(|it| it.detail.as_ref()).map(|it| (it.run.id, it.run.version));
-    let log = model.log.as_mut().filter(|it| Some(it.run) == version.map(|(id, _)| id));
+    let log = model.log.as_mut().filter(|it| it.run().is_some() && it.run() == version.map(|(id, _)| id));
     let Some((log, (id, version))) = log.zip(version) else { return Vec::new() };
-    if log.version == version {
+    let owner = Owner::Run { id, version };
+    if log.owner == owner {
         return Vec::new();
     }
-    log.version = version;
+    log.owner = owner;
     vec![model.ask(Ask::Outputs(id))]
 }
 
 /// Takes the list of outputs and opens the one that says what is red.
 pub fn outputs_read(model: &mut Model, outputs: Vec<(String, u64)>) -> Vec<Effect> {
     let Some(log) = &mut model.log else { return Vec::new() };
-    let detail = model.focus.as_ref().filter(|it| it.id == log.run).and_then(|it| it.detail.as_ref());
+    let detail = model.focus.as_ref().filter(|it| Some(it.id) == log.run()).and_then(|it| it.detail.as_ref());
     let shown = log.document.is_some().then(|| log.name().map(str::to_owned)).flatten();
     log.outputs = outputs;
     if let Some(shown) = shown {
@@ -85,9 +89,16 @@ pub fn outputs_read(model: &mut Model, outputs: Vec<(String, u64)>) -> Vec<Effec
 pub fn load(model: &mut Model) -> Vec<Effect> {
     let Some(log) = &mut model.log else { return Vec::new() };
     (log.document, log.refusal) = (None, None);
-    let Some(name) = log.name().map(str::to_owned) else { return Vec::new() };
-    let id = log.run;
+    let Some((id, name)) = log.run().zip(log.name().map(str::to_owned)) else { return Vec::new() };
     vec![model.ask(Ask::Output(id, name))]
+}
+
+/// Returns the log that the screen on top is about.
+pub fn on_screen(model: &mut Model) -> Option<&mut Log> {
+    match model.screen() {
+        Screen::CiRun | Screen::CiLog => model.ci_log.as_mut(),
+        _ => model.log.as_mut(),
+    }
 }
 
 /// Takes an output and goes to its first error.
@@ -97,6 +108,26 @@ pub fn output_read(model: &mut Model, name: &str, output: Option<StoredOutput>) 
         log.refusal = Some("this output is not stored".to_owned());
         return;
     };
+    show(log, name, &output);
+}
+
+/// Takes the log of a job and goes to its first error.
+pub fn job_log_read(model: &mut Model, job: u64, output: &StoredOutput) {
+    let Some(log) = model.ci_log.as_mut().filter(|it| it.job() == Some(job)) else { return };
+    if output.text.trim().is_empty() {
+        log.refusal = Some("GitHub has an empty log of this job".to_owned());
+        return;
+    }
+    let bytes = output.text.len() as u64 + output.dropped_bytes;
+    let current = log.current;
+    if let Some(entry) = log.outputs.get_mut(current) {
+        entry.1 = bytes;
+    }
+    let name = log.name().unwrap_or_default().to_owned();
+    show(log, &name, output);
+}
+
+fn show(log: &mut Log, name: &str, output: &StoredOutput) {
     let mut document = LogDocument::new(name, output.text.as_bytes(), output.dropped_bytes);
     document.timestamps(log.timestamps);
     let first = document.first_error();
@@ -118,6 +149,13 @@ pub fn refused(model: &mut Model, why: &str) {
     }
 }
 
+/// Tells why the log of a job could not be read.
+pub fn job_log_refused(model: &mut Model, why: &str) {
+    if let Some(log) = &mut model.ci_log {
+        log.refusal = Some(why.to_owned());
+    }
+}
+
 /// Runs a command of the log.
 pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     match command {
@@ -129,7 +167,7 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         _ => {}
     }
     let page = page(model);
-    let Some(log) = &mut model.log else { return Vec::new() };
+    let Some(log) = on_screen(model) else { return Vec::new() };
     let Some(document) = &mut log.document else { return Vec::new() };
     let at = log.cursor;
     let found = match command {
@@ -183,7 +221,7 @@ fn arrange(log: &mut Log, command: Command) {
 
 /// Searches the log and goes to the first match from the cursor on.
 pub fn search(model: &mut Model, needle: &str) {
-    let Some(log) = &mut model.log else { return };
+    let Some(log) = on_screen(model) else { return };
     find(log, needle);
     if log.n_matches == 0 && !needle.is_empty() {
         model.say(Tone::Info, format!("`{needle}` is not in this output"));
@@ -207,32 +245,36 @@ fn find(log: &mut Log, needle: &str) {
 }
 
 fn other_output(model: &mut Model, is_next: bool) -> Vec<Effect> {
-    let Some(log) = &mut model.log else { return Vec::new() };
+    let Some(log) = on_screen(model) else { return Vec::new() };
     if log.outputs.len() < 2 {
-        model.say(Tone::Info, "this run has no other output");
+        model.say(Tone::Info, "there is no other log of this run");
         return Vec::new();
     }
     let step = if is_next { 1 } else { log.outputs.len() - 1 };
     log.current = (log.current + step) % log.outputs.len();
-    load(model)
+    if log.job().is_some() { ci_run::load_log(model) } else { load(model) }
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
-    let Some(text) = model.log.as_ref().and_then(|log| Some(log.document.as_ref()?.text_of(log.cursor))) else {
-        return Vec::new();
-    };
+    let text = on_screen(model).and_then(|log| Some(log.document.as_ref()?.text_of(log.cursor)));
+    let Some(text) = text else { return Vec::new() };
     vec![model.ask(Ask::Copy(text))]
 }
 
+fn area(model: &Model) -> Rect {
+    let body = model.chrome().body;
+    if model.screen() == Screen::CiRun { layout::ci_run(body).log } else { body }
+}
+
 fn page(model: &Model) -> usize {
-    layout::rows(model.chrome().body, 0)
+    layout::rows(area(model), 0)
 }
 
 /// Scrolls so that the cursor is on the screen.
 pub fn keep_visible(model: &mut Model) {
     let rows = page(model);
-    let width = layout::text_columns(model.chrome().body);
-    let Some(log) = &mut model.log else { return };
+    let width = layout::text_columns(area(model));
+    let Some(log) = on_screen(model) else { return };
     let len = log.document.as_ref().map_or(0, LogDocument::len);
     log.cursor = log.cursor.min(len.saturating_sub(1));
     log.offset = layout::keep_visible(log.offset.min(len.saturating_sub(rows)), log.cursor, rows);

@@ -1,5 +1,8 @@
 //! The only place the model changes: an action comes in, effects come out. No I/O, no clock.
 pub mod answers;
+pub mod ci;
+pub mod ci_act;
+pub mod ci_run;
 pub mod dialogs;
 pub mod fix;
 pub mod help;
@@ -102,6 +105,8 @@ fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         effects.push(model.ask(Ask::Queue));
     }
     effects.extend(poll_live(model));
+    effects.extend(ci::tick(model));
+    effects.extend(ci_run::tick(model));
     effects
 }
 
@@ -168,6 +173,10 @@ pub fn run_on_screen(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Leave => back(model, false),
         Command::Refresh => refresh(model),
         Command::Url => show_url(model),
+        Command::Ci => ci::open(model),
+        Command::Approve | Command::Deny | Command::Abort | Command::Retry if model.screen().is_ci() => {
+            ci_act::open(model, command)
+        }
         Command::Approve | Command::Deny | Command::Abort | Command::Retry => dialogs::open(model, command),
         Command::Fix => fix::open(model),
         Command::Edit => fix::open_in_editor(model),
@@ -175,7 +184,9 @@ pub fn run_on_screen(model: &mut Model, command: Command) -> Vec<Effect> {
             Screen::Queue => queue::run(model, command),
             Screen::Run => run::run(model, command),
             Screen::Review => review::run(model, command),
-            Screen::Log => log::run(model, command),
+            Screen::Log | Screen::CiLog => log::run(model, command),
+            Screen::Ci => ci::run(model, command),
+            Screen::CiRun => ci_run::run(model, command),
             Screen::Fix => fix::run(model, command),
             Screen::Help => help::run(model, command),
         },
@@ -191,6 +202,10 @@ fn back(model: &mut Model, may_quit: bool) -> Vec<Effect> {
         }
         return quit(model);
     }
+    if model.screen() == Screen::Ci && !may_quit && !model.ci.filter.is_empty() {
+        model.ci.filter.clear();
+        return Vec::new();
+    }
     model.stack.pop();
     Vec::new()
 }
@@ -200,6 +215,8 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
     match model.screen() {
         Screen::Review => review::reload(model),
         Screen::Log => effects.extend(log::load(model)),
+        Screen::CiLog => effects.extend(ci_run::load_log(model)),
+        Screen::Ci | Screen::CiRun => effects.extend(ci_run::reread(model)),
         _ => {}
     }
     model.say(Tone::Info, "reading the backlog again");
@@ -218,10 +235,16 @@ fn changed(model: &mut Model) -> Vec<Effect> {
             effects.push(model.ask(ask));
         }
     }
+    if model.screen().is_ci() {
+        effects.extend(ci::ask_soon(model));
+    }
     effects
 }
 
 fn show_url(model: &mut Model) -> Vec<Effect> {
+    if model.screen().is_ci() {
+        return ci_run::show_url(model);
+    }
     let run = model.focus.as_ref().and_then(|it| it.detail.as_ref()).map(|it| &it.run).or(model.queue.current());
     let Some(run) = run else { return Vec::new() };
     let places = [
@@ -307,6 +330,8 @@ fn keep_cursors_visible(model: &mut Model) {
     queue::keep_visible(model);
     review::keep_visible(model);
     log::keep_visible(model);
+    ci::keep_visible(model);
+    ci_run::keep_visible(model);
 }
 
 /// Returns where a motion leads from `cursor` in a list of `len` rows of which `page` are visible; `None` for other commands.

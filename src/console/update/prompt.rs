@@ -13,6 +13,7 @@ use crate::console::update::review;
 pub fn open(model: &mut Model, kind: PromptKind) -> Vec<Effect> {
     let before = match kind {
         PromptKind::Filter => model.queue.filter.clone(),
+        PromptKind::FilterCi => model.ci.filter.clone(),
         PromptKind::SearchHelp => model.help.filter.clone(),
         PromptKind::SearchReview | PromptKind::SearchLog => String::new(),
     };
@@ -36,7 +37,7 @@ pub fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
     let Some(prompt) = &mut model.prompt else { return Vec::new() };
     prompt.field.press(key);
     let (kind, text) = (prompt.kind, prompt.field.text());
-    if matches!(kind, PromptKind::Filter | PromptKind::SearchHelp) {
+    if matches!(kind, PromptKind::Filter | PromptKind::FilterCi | PromptKind::SearchHelp) {
         apply(model, kind, &text, true);
     }
     Vec::new()
@@ -48,6 +49,12 @@ fn apply(model: &mut Model, kind: PromptKind, text: &str, is_accepted: bool) {
             text.clone_into(&mut model.queue.filter);
             if model.queue.position().is_none() {
                 model.queue.select(0);
+            }
+        }
+        PromptKind::FilterCi => {
+            text.clone_into(&mut model.ci.filter);
+            if model.ci.position().is_none() {
+                model.ci.select(0);
             }
         }
         PromptKind::SearchHelp => {

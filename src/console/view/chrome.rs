@@ -104,11 +104,15 @@ fn breadcrumb(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         Screen::Run => "run",
         Screen::Review => "review",
         Screen::Log => "log",
+        Screen::Ci => "ci",
+        Screen::CiRun => "ci run",
+        Screen::CiLog => "ci log",
         Screen::Fix => "your fix",
         Screen::Help => "help",
     };
     let mut pieces = vec![piece(" paramedic › ", Role::Dim)];
     let run = model.focus.as_ref().and_then(|it| it.detail.as_ref()).map(|it| &it.run);
+    let run = run.filter(|_| !model.screen().is_ci());
     let mut right = Vec::new();
     match run.filter(|_| model.screen() != Screen::Help) {
         Some(run) => {
@@ -119,6 +123,10 @@ fn breadcrumb(model: &Model, pen: &mut Pen<'_>, line: Rect) {
             right.push(piece(format!(" {word} {}", age(run.updated_at, model.now)), role));
         }
         None => pieces.push(piece(screen, Role::Title)),
+    }
+    if let Some(page) = model.ci_run.as_ref().filter(|_| matches!(model.screen(), Screen::CiRun | Screen::CiLog)) {
+        let number = page.seen.as_ref().map_or(String::new(), |it| format!(" · {} #{}", it.run.workflow, it.run.number));
+        pieces.push(piece(format!(" {}{number}", page.repository), Role::Text));
     }
     if line.width > 110 {
         for (text, role) in counts(model).into_iter().rev().skip(1).rev() {
@@ -180,7 +188,7 @@ fn hint_width(binding: &Binding) -> u16 {
 pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
     if let Some(prompt) = &model.prompt {
         let label = match prompt.kind {
-            PromptKind::Filter => " filter: ",
+            PromptKind::Filter | PromptKind::FilterCi => " filter: ",
             PromptKind::SearchReview | PromptKind::SearchLog => " search: ",
             PromptKind::SearchHelp => " search the help: ",
         };
@@ -205,7 +213,8 @@ pub fn status(model: &Model, pen: &mut Pen<'_>, line: Rect) {
         Some(_) => format!("live · {} of {} runs", model.queue.runs.len(), model.queue.total),
         None => READING.to_owned(),
     };
-    let waiting = if model.requests.is_waiting(Slot::Act) { " · a decision is on its way…" } else { "" };
+    let is_sent = model.requests.is_waiting(Slot::Act) || model.requests.is_waiting(Slot::CiAct);
+    let waiting = if is_sent { " · a decision is on its way…" } else { "" };
     let who = model.server.as_ref().map_or_else(|| model.operator.clone(), Server::label);
     let idle = if model.queue.summary.workers == Some(0) { " · no worker is running" } else { "" };
     let text = format!("{freshness} · {who}{idle}{waiting}");

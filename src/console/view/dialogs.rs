@@ -34,8 +34,7 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
     let lines = lines(model, dialog, usize::from(width.saturating_sub(4 + LABEL)));
     let area = layout::centred(body, width, height_of(lines.len() + 2));
     pen.fill(area, Role::DialogText);
-    let is_danger = matches!(dialog.kind, ActionKind::Abort | ActionKind::Deny);
-    let role = if is_danger { Role::DialogDanger } else { Role::DialogBorder };
+    let role = if dialog.deed.is_danger() { Role::DialogDanger } else { Role::DialogBorder };
     let inside = pen.frame_in(area, &[piece(dialog.title.clone(), role)], "", role, true);
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
     // The last lines say how to answer; when there is no room they stay and facts go.
@@ -83,8 +82,10 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
             lines.push(Line::Fact("", "esc closes this; the answer is told at the foot".to_owned(), Role::Dim));
         }
         Stage::Done(outcome) => {
-            let (word, role) = done_word(dialog.kind, outcome.is_repeat, outcome.needs_second_key);
-            lines.push(Line::Fact("", word.to_owned(), role));
+            if let Some((kind, _)) = dialog.decision() {
+                let (word, role) = done_word(kind, outcome.is_repeat, outcome.needs_second_key);
+                lines.push(Line::Fact("", word.to_owned(), role));
+            }
             let width = width + usize::from(LABEL);
             let merge = outcome.run.merge_command();
             match &merge {
@@ -98,9 +99,16 @@ fn lines<'a>(model: &Model, dialog: &'a Dialog, width: usize) -> Vec<Line<'a>> {
             let what = if merge.is_some() { "copy the command" } else { "copy this" };
             lines.push(Line::Fact("", format!("y = {what}   esc = close"), Role::Dim));
         }
+        Stage::Told(message) => {
+            lines.push(Line::Fact("", "✓ DONE".to_owned(), Role::NoticeGood));
+            paragraph(&mut lines, message, width + usize::from(LABEL), Role::DialogText);
+            lines.push(Line::Blank);
+            lines.push(Line::Fact("", "y = copy this   esc = close".to_owned(), Role::Dim));
+        }
         Stage::Refused(refusal) => {
             paragraph(&mut lines, &format!("✗ {}", refusal.text), width + usize::from(LABEL), Role::NoticeBad);
             let after = match refusal.kind {
+                RefusalKind::Unreachable if dialog.decision().is_none() => "It is not sent again by itself: look at the run first.",
                 RefusalKind::Unreachable => "It is not sent again by itself; what became of it is told at the foot.",
                 RefusalKind::Failed => "Whether it was done is not known: read the run before you decide again.",
                 _ => "Nothing was changed.",
@@ -124,13 +132,7 @@ fn asking<'a>(model: &Model, dialog: &'a Dialog, lines: &mut Vec<Line<'a>>, widt
     if let Some(hint) = &dialog.hint {
         paragraph(lines, &format!("⚠ {hint}"), width, Role::Warning);
     }
-    let verb = match dialog.kind {
-        ActionKind::Approve => "approve",
-        ActionKind::Deny => "deny",
-        ActionKind::Abort => "abort",
-        ActionKind::Retry => "retry",
-        ActionKind::HumanFix => "send",
-    };
+    let verb = dialog.deed.verb();
     let key = |command| model.keymap.key_of(Context::Dialog, command).unwrap_or("-".to_owned());
     let text = if dialog.is_typing() {
         "enter or esc leaves the text; then y confirms".to_owned()

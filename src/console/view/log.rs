@@ -1,4 +1,4 @@
-//! The log: one stored output, its groups, errors and matches.
+//! The log: one stored output or the log of one job, its groups, errors and matches.
 use crate::console::document::Ground;
 use crate::console::model::Model;
 use crate::console::model::log::Log;
@@ -12,19 +12,24 @@ use crate::console::view::paint::piece;
 use crate::console::view::words;
 use ratatui::layout::Rect;
 
-/// Draws the log.
-pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
-    let Some(log) = &model.log else {
+/// Draws a log.
+pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect, log: Option<&Log>) {
+    let Some(log) = log else {
         let inside = pen.frame(body, &[piece("Log", Role::Title)], "", true);
         pen.put(inside.x + 1, inside.y, inside.width, "no log is open", Role::Dim);
         return;
     };
-    let inside = pen.frame(body, &tabs(model, log, body.width), &foot(log), true);
+    framed(pen, body, &tabs(model, log, body.width), log, true);
+}
+
+/// Draws a log in a frame of this title; what scrolls it must know the area.
+pub fn framed(pen: &mut Pen<'_>, area: Rect, title: &[Piece], log: &Log, is_focused: bool) {
+    let inside = pen.frame(area, title, &foot(log), is_focused);
     let Some(document) = &log.document else {
         let text = match (&log.refusal, log.outputs.is_empty()) {
             (Some(refusal), _) => refusal.clone(),
-            (None, true) => "no output is stored yet".to_owned(),
-            (None, false) => "reading…".to_owned(),
+            (None, true) if log.job().is_none() => "no output is stored yet".to_owned(),
+            (None, _) => "reading…".to_owned(),
         };
         pen.put(inside.x + 1, inside.y, inside.width.saturating_sub(1), &text, Role::Dim);
         return;
@@ -38,14 +43,15 @@ pub fn view(model: &Model, pen: &mut Pen<'_>, body: Rect) {
 
 /// Returns the names of the outputs, the one on screen marked; where there is no room for all, the first ones go.
 fn tabs(model: &Model, log: &Log, width: u16) -> Vec<Piece> {
-    let attempt = log.name().and_then(attempt_of).and_then(|no| model.focus.as_ref()?.attempt(no));
+    let attempt = log.run().and(log.name()).and_then(attempt_of).and_then(|no| model.focus.as_ref()?.attempt(no));
     let is_recorded = attempt.is_some_and(|it| it.recorded);
     let tab = |idx: usize, (name, bytes): &(String, u64)| {
         if idx != log.current {
-            return format!("  {}", label(name));
+            return format!("  {}", name_of(log, name));
         }
         let recorded = if is_recorded { " · recorded answer" } else { "" };
-        format!(" ▸{} {}{recorded}", label(name), words::size(*bytes))
+        let size = if *bytes == 0 && log.job().is_some() { String::new() } else { words::size(*bytes) };
+        format!(" ▸{} {size}{recorded}", name_of(log, name))
     };
     let tabs: Vec<String> = log.outputs.iter().enumerate().map(|(idx, it)| tab(idx, it)).collect();
     let room = width.saturating_sub(10);
@@ -59,6 +65,11 @@ fn tabs(model: &Model, log: &Log, width: u16) -> Vec<Piece> {
         pieces.push(piece(tab, if idx == log.current { Role::Strong } else { Role::Dim }));
     }
     pieces
+}
+
+/// Returns how a log is called on screen; a job by its own name.
+fn name_of(log: &Log, name: &str) -> String {
+    if log.job().is_some() { name.to_owned() } else { label(name) }
 }
 
 fn foot(log: &Log) -> String {

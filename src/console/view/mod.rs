@@ -1,5 +1,7 @@
 //! Draws a model. Takes `&Model`, so drawing cannot change it, and cleans every text that is not the program's own.
 pub mod chrome;
+pub mod ci;
+pub mod ci_run;
 pub mod dialogs;
 pub mod fix;
 pub mod help;
@@ -37,7 +39,10 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
             Screen::Queue => queue::view(model, &mut pen, chrome.body),
             Screen::Run => run::view(model, &mut pen, chrome.body),
             Screen::Review => review::view(model, &mut pen, chrome.body),
-            Screen::Log => log::view(model, &mut pen, chrome.body),
+            Screen::Log => log::view(model, &mut pen, chrome.body, model.log.as_ref()),
+            Screen::Ci => ci::view(model, &mut pen, chrome.body),
+            Screen::CiRun => ci_run::view(model, &mut pen, chrome.body),
+            Screen::CiLog => log::view(model, &mut pen, chrome.body, model.ci_log.as_ref()),
             Screen::Fix => fix::view(model, &mut pen, chrome.body),
             Screen::Help => help::view(model, &mut pen, chrome.body),
         }

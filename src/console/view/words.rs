@@ -3,6 +3,7 @@ use crate::console::model::queue::Attention;
 use crate::console::theme::Role;
 use crate::domain::Attempt;
 use crate::domain::AttemptStatus;
+use crate::domain::CiState;
 use crate::domain::Reason;
 use crate::domain::Run;
 use crate::domain::Status;
@@ -59,6 +60,20 @@ pub fn result(attempt: &Attempt) -> (String, Role) {
             let kind = attempt.failure_kind.map_or("failed".to_owned(), |it| it.as_str().replace('_', " "));
             (format!("✗ {kind}"), Role::Bad)
         }
+    }
+}
+
+/// Returns the sign, the word and the role of how far CI is.
+pub const fn ci_state(state: CiState) -> (&'static str, Role) {
+    match state {
+        CiState::Queued => ("○ queued", Role::StatusQueued),
+        CiState::Waiting => ("⚑ waiting", Role::StatusNeedsYou),
+        CiState::Running => ("● running", Role::StatusHealing),
+        CiState::Green => ("✓ green", Role::Good),
+        CiState::Red => ("✗ red", Role::Bad),
+        CiState::Cancelled => ("⊘ cancelled", Role::StatusAborted),
+        CiState::Skipped => ("· skipped", Role::Dim),
+        CiState::Unknown => ("? unknown", Role::Warning),
     }
 }
 

@@ -12,6 +12,16 @@ use std::path::Path;
 const NAME: &str = "Paramedic";
 const EMAIL: &str = "paramedic@localhost";
 
+/// Where a commit of ours stands in the history.
+pub(super) struct Place<'a> {
+    /// Whose files the patch is made for.
+    pub(super) base: &'a str,
+    /// The commit before it.
+    pub(super) parent: &'a str,
+    /// Whether the patch is taken back, not applied.
+    pub(super) is_reverse: bool,
+}
+
 /// Makes the commit and the branch, or finds that both are there already.
 pub(super) async fn commit(
     workspace: &GitWorkspace,
@@ -25,12 +35,13 @@ pub(super) async fn commit(
     let base = repo.commit(&workspace.launcher, wanted.base).await?;
     let bench = workspace.bench(&repo.objects(), Some(&base)).await?;
     let index = bench.dir.path().join("index");
+    let place = Place { base: &base, parent: &base, is_reverse: false };
     if let Some(there) = commit_at(&git, &branch).await? {
         // Made in the private repository to learn its id: a refused approve leaves no object behind.
         let private = Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&index);
-        return settled(make(&private, &base, wanted).await?, &there, wanted.branch);
+        return settled(make(&private, &place, wanted).await?, &there, wanted.branch);
     }
-    let made = make(&git.clone().index(&index), &base, wanted).await?;
+    let made = make(&git.clone().index(&index), &place, wanted).await?;
     let nothing = "0".repeat(made.len());
     let output = git.output(&["update-ref", "--no-deref", &branch, &made, &nothing], None).await?;
     if output.code == Some(0) {
@@ -71,7 +82,7 @@ fn settled(made: String, there: &str, branch: &str) -> Result<String, WorkspaceE
     if made == there { Ok(made) } else { Err(WorkspaceError::BranchTaken { branch: text::clean_line(branch) }) }
 }
 
-async fn full_name(git: &Git, branch: &str) -> Result<String, WorkspaceError> {
+pub(super) async fn full_name(git: &Git, branch: &str) -> Result<String, WorkspaceError> {
     let name = format!("refs/heads/{branch}");
     let output = git.output(&["check-ref-format", &name], None).await?;
     if output.code == Some(0) && !branch.starts_with('-') {
@@ -92,10 +103,12 @@ async fn checked_out_at(repo: &Repository, git: &Git, branch: &str) -> Result<Op
 }
 
 /// Makes the commit in the repository and index of `git`; the same input gives the same commit.
-async fn make(git: &Git, base: &str, wanted: &BranchCommit<'_>) -> Result<String, WorkspaceError> {
-    git.run(&["read-tree", base], None).await?;
+pub(super) async fn make(git: &Git, place: &Place<'_>, wanted: &BranchCommit<'_>) -> Result<String, WorkspaceError> {
+    git.run(&["read-tree", place.base], None).await?;
     if !wanted.patch.is_empty() {
-        let args = ["apply", "--cached", "--whitespace=nowarn", "-"];
+        let mut args = vec!["apply", "--cached", "--whitespace=nowarn"];
+        args.extend(place.is_reverse.then_some("--reverse"));
+        args.push("-");
         let output = git.output(&args, Some(wanted.patch.text().as_bytes())).await?;
         if output.code != Some(0) {
             return Err(WorkspaceError::DoesNotApply(complaint(&output)));
@@ -107,7 +120,7 @@ async fn make(git: &Git, base: &str, wanted: &BranchCommit<'_>) -> Result<String
     let git = ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].into_iter().fold(git, |git, it| git.env(it, EMAIL));
     let git = ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].into_iter().fold(git, |git, it| git.env(it, date.as_str()));
     let message = format!("{}\n", wanted.message.replace('\0', "").trim_end());
-    let args = ["commit-tree", "--no-gpg-sign", "-p", base, "-F", "-", &tree];
+    let args = ["commit-tree", "--no-gpg-sign", "-p", place.parent, "-F", "-", &tree];
     git.run(&args, Some(message.as_bytes())).await.map(|it| one_line(&it))
 }
 

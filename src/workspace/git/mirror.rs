@@ -7,8 +7,8 @@ use crate::process::Launcher;
 use crate::workspace::WorkspaceError;
 use crate::workspace::git::command::{Git, complaint};
 use crate::workspace::git::home::failed;
+use crate::workspace::git::network::{Network, Remote, is_object_id};
 use crate::workspace::git::removal;
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -21,26 +21,6 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 const WATCH: Duration = Duration::from_millis(500);
 /// How deep folders of a mirror are measured.
 const MAX_DEPTH: usize = 8;
-/// Prints the credential from the environment; asked by git itself, for the one host it is configured for.
-const CREDENTIAL_HELPER: &str =
-    "!f() { echo \"username=$PARAMEDIC_GIT_USERNAME\"; echo \"password=$PARAMEDIC_GIT_TOKEN\"; }; f";
-
-/// A remote repository, as settings name it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// Checked before: https, ssh, file or an absolute path.
-    pub url: String,
-    /// owner/name.
-    pub name: String,
-    pub username: String,
-    pub token: Option<String>,
-}
-
-impl std::fmt::Debug for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote").field("url", &self.url).field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 /// The mirrors below one folder.
 #[derive(Debug, Clone)]
@@ -49,8 +29,7 @@ pub struct Mirrors {
     home: PathBuf,
     /// Bytes of all mirrors together.
     cap: u64,
-    /// Variables that git needs to reach the network: proxies, the agent of ssh, certificates.
-    env: Vec<(&'static str, OsString)>,
+    network: Network,
 }
 
 /// A mirror that has the wanted commit, and is not removed while this is held.
@@ -72,8 +51,8 @@ struct Place {
 
 impl Mirrors {
     /// Makes the port; `home` is created when the first mirror is.
-    pub fn new(launcher: Launcher, home: PathBuf, cap: u64, env: Vec<(&'static str, OsString)>) -> Self {
-        Self { launcher, home, cap, env }
+    pub fn new(launcher: Launcher, home: PathBuf, cap: u64, network: Network) -> Self {
+        Self { launcher, home, cap, network }
     }
 
     /// Returns a mirror that has `commit`, fetched by its id or, where the server refuses that, with the branch it was seen on.
@@ -108,7 +87,7 @@ impl Mirrors {
 
     /// Returns branch and commit of the remote's default branch.
     pub async fn head(&self, remote: &Remote) -> Result<(String, String), WorkspaceError> {
-        let git = self.network(Git::of_user(&self.launcher, Path::new("/")), remote);
+        let git = self.network.reach(Git::of_user(&self.launcher, Path::new("/")), remote);
         let output = git.output(&["ls-remote", "--symref", "--", &remote.url, "HEAD"], None).await?;
         if output.code != Some(0) {
             return Err(refused(remote, &complaint(&output)));
@@ -142,7 +121,7 @@ impl Mirrors {
     async fn fetch(&self, place: &Place, remote: &Remote, commit: &str, branch: &str) -> Result<(), WorkspaceError> {
         let path = place.checkout(remote);
         init(&path, commit)?;
-        let git = self.network(Git::on(&self.launcher, &path, &path.join(".git")), remote);
+        let git = self.network.reach(Git::on(&self.launcher, &path, &path.join(".git")), remote);
         // Named by digest: what branches are called elsewhere makes no name here. What is kept is what the next fetch need not bring again.
         let key: String = Digest::of(branch).as_str().chars().take(16).collect();
         let by_id = format!("+{commit}:refs/paramedic/{key}");
@@ -173,33 +152,6 @@ impl Mirrors {
             "{name} has no commit {short} on its server (any more); push it again, or check `clone_url` of \
              [repositories.\"{name}\"] in the settings ({said})"
         )))
-    }
-
-    /// Adds what it takes to reach one remote and nothing else.
-    fn network(&self, git: Git, remote: &Remote) -> Git {
-        let protocol = match remote.url.split_once("://") {
-            Some((scheme @ ("https" | "ssh"), _)) => scheme,
-            Some(_) => "file",
-            None if remote.url.starts_with('/') => "file",
-            None => "ssh",
-        };
-        let mut git = git
-            .setting(format!("protocol.{protocol}.allow=always"))
-            .setting("credential.helper=")
-            .setting("core.askPass=")
-            .setting("fetch.unpackLimit=1")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=20");
-        if let Some(token) = &remote.token {
-            let host = remote.url.split('/').take(3).collect::<Vec<_>>().join("/");
-            git = git
-                .setting(format!("credential.{host}.helper={CREDENTIAL_HELPER}"))
-                .setting("http.followRedirects=false")
-                .env("PARAMEDIC_GIT_USERNAME", &remote.username)
-                .env("PARAMEDIC_GIT_TOKEN", token);
-        }
-        self.env.iter().fold(git, |git, (name, value)| git.env(name, value))
     }
 
     /// Returns when a mirror alone is larger than all may be together.
@@ -296,10 +248,6 @@ fn refused(remote: &Remote, said: &str) -> WorkspaceError {
     ))
 }
 
-fn is_object_id(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|it| it.is_ascii_hexdigit())
-}
-
 /// Takes a file lock, waiting for as long as another process holds it; a dropped future waits no longer.
 async fn lock(path: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<File, WorkspaceError> {
     let file = open(path)?;
@@ -363,7 +311,7 @@ mod tests {
             private: Vec::new(),
         });
         let mirrors =
-            Mirrors::new(launcher, folder.path().join("mirrors"), 1 << 20, vec![("HTTPS_PROXY", "http://p:1".into())]);
+            Mirrors::new(launcher, folder.path().join("mirrors"), 1 << 20, Network::new(vec![("HTTPS_PROXY", "http://p:1".into())]));
         let remote = Remote {
             url: "https://host.test/acme/shop.git".to_owned(),
             name: "acme/shop".to_owned(),

@@ -11,7 +11,9 @@ mod home;
 mod ignore;
 mod mend;
 mod mirror;
+mod network;
 mod objects;
+mod push;
 mod remote;
 pub(super) mod removal;
 mod repository;
@@ -20,13 +22,16 @@ mod tree;
 
 pub use base::Base;
 pub use change::Change;
-pub use mirror::{HeldMirror, Mirrors, Remote};
+pub use mirror::{HeldMirror, Mirrors};
+pub use network::{Network, Remote};
 
 use crate::domain::Patch;
 use crate::evidence::report::junit::Account;
 use crate::process::Launcher;
 use crate::workspace::BranchCommit;
 use crate::workspace::Preparation;
+use crate::workspace::Push;
+use crate::workspace::Pushed;
 use crate::workspace::RepositoryFacts;
 use crate::workspace::TestCommand;
 use crate::workspace::Tree;
@@ -54,6 +59,7 @@ pub const MAX_PATCH_BYTES: usize = 4 << 20;
 pub struct GitWorkspace {
     launcher: Launcher,
     home: PathBuf,
+    network: Network,
     owner: OnceCell<Owner>,
 }
 
@@ -67,7 +73,13 @@ struct Bench {
 impl GitWorkspace {
     /// Makes a workspace; `home` is created, private, when the first tree is.
     pub fn new(launcher: Launcher, home: PathBuf) -> Self {
-        Self { launcher, home, owner: OnceCell::new() }
+        Self { launcher, home, network: Network::default(), owner: OnceCell::new() }
+    }
+
+    /// Lets it reach remotes.
+    #[must_use]
+    pub fn on(self, network: Network) -> Self {
+        Self { network, ..self }
     }
 
     /// Returns the top folder of the checkout that `path` lies in; it needs no commit.
@@ -153,6 +165,14 @@ impl Workspace for GitWorkspace {
 
     async fn delete_branch(&self, repo: &Path, branch: &str, commit: &str) -> Result<(), WorkspaceError> {
         branch::delete(self, repo, branch, commit).await
+    }
+
+    async fn push(&self, repo: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError> {
+        push::push(self, repo, push).await
+    }
+
+    async fn origin(&self, repo: &Path) -> Result<Option<String>, WorkspaceError> {
+        push::origin(self, repo).await
     }
 
     async fn sweep(&self) -> Result<usize, WorkspaceError> {

@@ -1,0 +1,157 @@
+//! CI: moving through the workflow runs, filtering, opening; what is shown is asked for again while it is on screen.
+use crate::console::action::Command;
+use crate::console::effect::Ask;
+use crate::console::effect::Effect;
+use crate::console::effect::Slot;
+use crate::console::layout;
+use crate::console::model::Model;
+use crate::console::model::Screen;
+use crate::console::model::Tone;
+use crate::console::model::ci::Row;
+use crate::console::model::ci::is_needy;
+use crate::console::model::overlay::PromptKind;
+use crate::console::update::ci_run;
+use crate::console::update::focus_on;
+use crate::console::update::motion;
+use crate::console::update::prompt;
+use crate::domain::CiView;
+use crate::domain::RunId;
+use jiff::SignedDuration;
+
+/// How often the pictures are read while a screen of CI is on top; that asks the forge nothing.
+const EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Opens the list; on a run of ours, the run of CI that it heals.
+pub fn open(model: &mut Model) -> Vec<Effect> {
+    let focus = model.focus.as_ref().map(|it| it.id).filter(|_| model.screen() == Screen::Run);
+    let Some(id) = focus else {
+        model.go(Screen::Ci);
+        return vec![ask(model)];
+    };
+    match model.ci.healed_by(id).map(|(picture, seen)| (picture.repository.clone(), seen.run.id)) {
+        Some((repository, run)) => ci_run::open(model, &repository, run),
+        None => {
+            model.say(Tone::Info, "no run of CI that is watched belongs to this one; c on the queue lists them");
+            vec![ask(model)]
+        }
+    }
+}
+
+/// Returns the effect that reads the pictures.
+pub fn ask(model: &mut Model) -> Effect {
+    model.ci.asked_at = Some(model.now);
+    model.ask(Ask::Ci)
+}
+
+/// Reads the pictures once more, never in a queue of requests.
+pub fn ask_soon(model: &mut Model) -> Option<Effect> {
+    if model.requests.is_waiting(Slot::Ci) {
+        model.requests.ask_again(Slot::Ci);
+        return None;
+    }
+    Some(ask(model))
+}
+
+/// Reads the pictures again while they are looked at.
+pub fn tick(model: &mut Model) -> Option<Effect> {
+    let is_due = model.ci.asked_at.is_none_or(|at| EVERY <= model.now.duration_since(at));
+    let is_idle = !model.requests.is_waiting(Slot::Ci);
+    (model.screen().is_ci() && is_due && is_idle).then(|| ask(model))
+}
+
+/// Takes the pictures.
+pub fn read(model: &mut Model, view: CiView) -> Vec<Effect> {
+    model.ci.take(view, model.now);
+    ci_run::view_read(model)
+}
+
+/// Tells why the pictures could not be read; those that were read stay.
+pub fn refused(model: &mut Model, why: String) {
+    model.ci.refusal = Some(why);
+}
+
+/// Runs a command of the list.
+pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
+    let at = model.ci.position().unwrap_or(0);
+    if let Some(idx) = motion(command, at, model.ci.visible().len(), page(model)) {
+        model.ci.select(idx);
+        return Vec::new();
+    }
+    match command {
+        Command::Open => match model.ci.selected.clone() {
+            Some((repository, run)) => ci_run::open(model, &repository, run),
+            None => Vec::new(),
+        },
+        Command::HealingRun => {
+            let heal = model.ci.current().and_then(|(_, seen)| seen.heal);
+            open_healing(model, heal)
+        }
+        Command::NextNeedy => next_needy(model, at),
+        Command::NextGroup => other_repository(model, at, true),
+        Command::PreviousGroup => other_repository(model, at, false),
+        Command::Search => prompt::open(model, PromptKind::FilterCi),
+        Command::Copy => copy(model),
+        _ => Vec::new(),
+    }
+}
+
+/// Goes to the run that heals a run of CI.
+pub fn open_healing(model: &mut Model, heal: Option<RunId>) -> Vec<Effect> {
+    let Some(id) = heal else {
+        model.say(Tone::Info, "no run heals this one");
+        return Vec::new();
+    };
+    let effect = focus_on(model, id);
+    model.go(Screen::Run);
+    vec![effect]
+}
+
+fn next_needy(model: &mut Model, at: usize) -> Vec<Effect> {
+    let visible = model.ci.visible();
+    let found = (at + 1..visible.len()).chain(0..visible.len().min(at + 1)).find(|idx| is_needy(visible[*idx].1));
+    match found {
+        Some(idx) => model.ci.select(idx),
+        None => model.say(Tone::Good, "nothing is red that is not being healed, and nothing waits"),
+    }
+    Vec::new()
+}
+
+fn other_repository(model: &mut Model, at: usize, is_next: bool) -> Vec<Effect> {
+    let visible = model.ci.visible();
+    let name = |idx: usize| visible[idx].0.repository.as_str();
+    let is_first = |idx: &usize| *idx == 0 || name(*idx) != name(*idx - 1);
+    let found = match is_next {
+        true => (at + 1..visible.len()).find(is_first),
+        false => (0..at.min(visible.len())).rev().find(is_first),
+    };
+    if let Some(idx) = found {
+        model.ci.select(idx);
+    }
+    Vec::new()
+}
+
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let Some(url) = model.ci.current().map(|(_, seen)| seen.run.url.clone()) else { return Vec::new() };
+    vec![model.ask(Ask::Copy(url))]
+}
+
+/// Rows of the list; one line above them is the budget's.
+fn page(model: &Model) -> usize {
+    layout::rows(layout::queue(model.chrome().body).list, 1)
+}
+
+/// Scrolls so that the selected run is on the screen, and what stands above it where it is the first of its repository.
+pub fn keep_visible(model: &mut Model) {
+    let page = page(model);
+    let rows = model.ci.rows();
+    let is_selected = |it: &Row<'_>| matches!(it, Row::Run(picture, seen) if model.ci.is_selected(picture, seen));
+    let cursor = rows.iter().position(is_selected).unwrap_or(0);
+    let top = rows[..cursor.min(rows.len())].iter().rposition(|it| matches!(it, Row::Run(..))).map_or(0, |it| it + 1);
+    let last = rows.len().saturating_sub(page);
+    let mut offset = layout::keep_visible(model.ci.offset, cursor, page);
+    // What is said of a repository is read with its first run.
+    if cursor.saturating_sub(top) < page {
+        offset = offset.min(top);
+    }
+    model.ci.offset = offset.min(last);
+}

@@ -1,0 +1,84 @@
+//! Small words of an analysis: where runners work, what is said where there is no log, what the rules suggest. Pure.
+use crate::domain::{CiJob, CiRun, CiState};
+use crate::forge::Annotation;
+use crate::rules;
+use std::fmt::Write as _;
+
+/// What a step is called that has no name.
+pub(super) const NO_NAME: &str = "UNKNOWN STEP";
+/// Names in a sentence.
+const MAX_LISTED: usize = 10;
+
+/// Returns the folders in which the known runners have a repository.
+pub(super) fn roots(repository: &str) -> Vec<String> {
+    let name = repository.rsplit('/').next().unwrap_or(repository);
+    let unix = ["/home/runner/work", "/Users/runner/work", "/__w"].map(|it| format!("{it}/{name}/{name}"));
+    let windows = ['C', 'D'].map(|it| format!("{it}:\\a\\{name}\\{name}"));
+    unix.into_iter().chain(windows).chain(["/github/workspace".to_owned()]).collect()
+}
+
+/// Returns what stands for the log of a job that has none: what GitHub marked, and the steps that failed.
+pub(super) fn without_log(job: &CiJob, annotations: &[Annotation]) -> String {
+    let mut text = String::new();
+    for it in annotations.iter().filter(|it| it.level == "failure") {
+        let place = if it.path.is_empty() { String::new() } else { format!("{}:{}: ", it.path, it.line) };
+        let title = if it.title.is_empty() { String::new() } else { format!("{}: ", it.title) };
+        let _ = writeln!(text, "##[error]{place}{title}{}", it.message);
+    }
+    for step in job.steps.iter().filter(|it| it.state == CiState::Red) {
+        let _ = writeln!(text, "##[error]step {} of job {}: {}", step.name, job.name, ended(step.conclusion.as_deref()));
+    }
+    if text.is_empty() {
+        let _ = writeln!(text, "##[error]job {}: {}", job.name, ended(job.conclusion.as_deref()));
+    }
+    text
+}
+
+/// Returns what stands for the log of a run without a failed job.
+pub(super) fn without_jobs(run: &CiRun) -> String {
+    let ended = ended(run.conclusion.as_deref());
+    format!("##[error]workflow {} ({}) could not start: {ended}\n", run.workflow, run.workflow_path)
+}
+
+fn ended(conclusion: Option<&str>) -> &str {
+    conclusion.unwrap_or("failure")
+}
+
+/// Returns the first names, and how many there are beside them.
+pub(super) fn listed(names: &[&str]) -> String {
+    crate::evidence::text::listed(names, MAX_LISTED)
+}
+
+/// Returns what the rules suggest for these logs, each once.
+pub(super) fn suggestions(rules: &rules::Analysis, reduced: &[&str]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for it in &rules.failure_patterns {
+        let is_new = !found.contains(&it.suggestion);
+        if is_new && reduced.iter().flat_map(|log| log.lines()).any(|line| it.pattern.is_match(line)) {
+            found.push(it.suggestion.clone());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rules;
+
+    #[test]
+    fn suggestions_come_from_lines_that_match() {
+        let text = b"analysis:\n  failure_patterns:\n    - {pattern: 'no space', suggestion: 'clean up'}\n    - {pattern: 'a.*b', suggestion: 'never'}\n    - {pattern: 'LEFT', suggestion: 'clean up'}\n";
+        let rules = Rules::read(text).unwrap().0;
+        let logs = ["    1| No Space left on device\n    2| a\n    3| b\n", ""];
+        assert_eq!(suggestions(&rules.analysis, &logs), ["clean up"]);
+    }
+
+    #[test]
+    fn a_repository_is_found_where_runners_work() {
+        let roots = roots("acme/shop");
+        for root in ["/home/runner/work/shop/shop", "/__w/shop/shop", "D:\\a\\shop\\shop"] {
+            assert!(roots.iter().any(|it| it == root), "{root}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! One watched repository: a look at it, and what has changed since the one before.
+use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, SeenPull, SeenRun};
+use crate::engine::watch::filters::{HISTORY, Judge, latest};
+use crate::engine::watch::interval::{interval, is_active};
+use crate::engine::watch::rules_file;
+use crate::evidence::text::clean_line;
+use crate::forge::{ForgeError, PullRequest, PullsQuery, Reads, RunsQuery};
+use crate::rules::Rules;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rows that are shown, and asked for each time.
+const PAGE: usize = 100;
+/// Rows that are asked for where more has happened than a page holds.
+const MORE: &[usize] = &[300, 1_000];
+/// How often the repository itself is asked for.
+const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
+/// How often open pull requests are asked for, and where one of ours is open.
+const PULLS_FRESH: SignedDuration = SignedDuration::from_mins(15);
+const OWN_PULLS_FRESH: SignedDuration = SignedDuration::from_mins(1);
+/// Runs that were under way and are on no page any more, which are asked for one by one.
+const MAX_STRAYS: usize = 10;
+
+/// What is known of a watched repository from one look to the next.
+#[derive(Debug)]
+pub struct Watched {
+    picture: Picture,
+    rules: rules_file::Read,
+    facts_at: Option<Timestamp>,
+    pulls_at: Option<Timestamp>,
+    /// Nobody has ever looked: what is red is history, but for the latest of each workflow and branch.
+    is_first: bool,
+}
+
+/// What a look has found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Whether anything is not as it was.
+    pub changed: bool,
+    /// Red runs that are to be healed, newest first, whether or not they were taken in before.
+    pub red: Vec<CiRun>,
+    /// Runs that are green now, at a later attempt.
+    pub recovered: Vec<CiRun>,
+}
+
+impl Watched {
+    /// Goes on from the picture that was stored last, if there is one.
+    pub fn new(repository: &str, stored: Option<Picture>) -> Self {
+        let is_first = stored.as_ref().is_none_or(|it| it.seen_at.is_none());
+        let picture = stored.unwrap_or_else(|| crate::engine::ci::unseen(repository));
+        Self {
+            picture: Picture { repository: repository.to_owned(), ..picture },
+            rules: rules_file::Read::default(),
+            facts_at: None,
+            pulls_at: None,
+            is_first,
+        }
+    }
+
+    /// Looks at the repository. `merged` are the commits that merges of ours became. Only what has changed costs a request of the budget.
+    pub async fn look(
+        &mut self,
+        reads: &dyn Reads,
+        terms: &ForgeTerms,
+        merged: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Look, ForgeError> {
+        let before = self.picture.clone();
+        self.read_facts(reads, now).await?;
+        let repository = self.picture.repository.clone();
+        let branch = self.picture.default_branch.clone();
+        self.rules.refresh(reads, &repository, &branch, false, now).await?;
+        let runs = self.read_runs(reads, terms, now).await?;
+        let is_red = |it: &CiRun| it.state == CiState::Red && !before.runs.iter().any(|was| was.run == *it);
+        if runs.iter().any(is_red) {
+            self.rules.refresh(reads, &repository, &branch, true, now).await?;
+        }
+        let pulls_fresh = if self.picture.pulls.iter().any(|it| it.is_ours) { OWN_PULLS_FRESH } else { PULLS_FRESH };
+        if is_due(self.pulls_at, pulls_fresh, now) {
+            self.read_pulls(reads).await?;
+            self.pulls_at = Some(now);
+        }
+        let since = now - lookback(terms);
+        let look = self.judged(runs, &before, merged, since);
+        self.is_first = false;
+        self.picture.rules = self.rules.picture();
+        self.picture.seen_at = Some(now);
+        self.picture.error = None;
+        let is_same = Picture { seen_at: before.seen_at, next_at: before.next_at, ..self.picture.clone() } == before;
+        Ok(Look { changed: !is_same, ..look })
+    }
+
+    /// Returns how long the repository is left alone now.
+    pub fn wait(&self, terms: &ForgeTerms, n_watched: usize, reads: &dyn Reads, chance: f64, now: Timestamp) -> Duration {
+        let runs: Vec<&CiRun> = self.picture.runs.iter().map(|it| &it.run).collect();
+        interval(terms, n_watched, is_active(&runs, now), &reads.budget(), chance)
+    }
+
+    /// Returns the repository as it was last seen.
+    pub const fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// Returns the rules, `None` where they are not known or cannot be followed, and whether the repository has written them itself.
+    pub(super) fn rules(&self) -> Option<(Arc<Rules>, bool)> {
+        self.rules.rules.clone().map(|it| (it, self.rules.is_written()))
+    }
+
+    pub(super) fn failed(&mut self, why: &str) {
+        self.picture.error = Some(clean_line(why));
+    }
+
+    pub(super) fn next_at(&mut self, at: Timestamp) {
+        self.picture.next_at = Some(at);
+    }
+
+    pub(super) fn limits(&mut self, limits: LimitsPicture) {
+        self.picture.limits = limits;
+    }
+
+    /// Notes what became of a red run.
+    pub(super) fn settled(&mut self, id: u64, attempt: u32, settle: impl FnOnce(&mut SeenRun)) {
+        if let Some(row) = self.picture.runs.iter_mut().find(|it| (it.run.id, it.run.attempt) == (id, attempt)) {
+            settle(row);
+        }
+    }
+
+    async fn read_facts(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<(), ForgeError> {
+        if !is_due(self.facts_at, FACTS_FRESH, now) {
+            return Ok(());
+        }
+        self.picture.default_branch = reads.repository(&self.picture.repository).await?.default_branch;
+        self.facts_at = Some(now);
+        Ok(())
+    }
+
+    async fn read_pulls(&mut self, reads: &dyn Reads) -> Result<(), ForgeError> {
+        let query = PullsQuery { is_open: true, max: PAGE, ..PullsQuery::default() };
+        let prefix = self.rules.rules.as_ref().map_or("heal", |it| &it.branch_naming.prefix);
+        let prefix = format!("{prefix}/");
+        let pulls = reads.pulls(&self.picture.repository, &query).await?.items;
+        self.picture.pulls = pulls.into_iter().map(|it| seen_pull(it, &prefix)).collect();
+        Ok(())
+    }
+
+    /// Returns the newest runs: all that are newer than those known before, as far as a start looks back.
+    async fn read_runs(
+        &self,
+        reads: &dyn Reads,
+        terms: &ForgeTerms,
+        now: Timestamp,
+    ) -> Result<Vec<CiRun>, ForgeError> {
+        let repository = &self.picture.repository;
+        let query = |max| RunsQuery { max, ..RunsQuery::default() };
+        let mut page = reads.runs(repository, &query(PAGE)).await?;
+        let newest = self.picture.runs.iter().map(|it| it.run.id).max().unwrap_or(0);
+        let since = now - lookback(terms);
+        // History is looked at less far: only the latest of each workflow and branch counts.
+        let more = if self.is_first { &MORE[..1] } else { MORE };
+        for max in more {
+            let is_enough = page.items.last().is_none_or(|it| it.id <= newest || it.created_at < since);
+            if page.is_last || is_enough {
+                break;
+            }
+            page = reads.runs(repository, &query(*max)).await?;
+        }
+        let mut runs = page.items;
+        let listed: BTreeSet<u64> = runs.iter().map(|it| it.id).collect();
+        let is_under_way = |it: &CiRun| matches!(it.state, CiState::Queued | CiState::Waiting | CiState::Running);
+        let strays = self.picture.runs.iter().map(|it| &it.run).filter(|it| is_under_way(it) && !listed.contains(&it.id));
+        for stray in strays.filter(|it| it.created_at > since).take(MAX_STRAYS) {
+            match reads.run(repository, stray.id).await {
+                Ok(run) => runs.push(run),
+                Err(ForgeError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Sorts out what is to be healed, and draws the picture.
+    fn judged(&mut self, runs: Vec<CiRun>, before: &Picture, merged: &BTreeSet<String>, since: Timestamp) -> Look {
+        let latest = latest(&runs);
+        let mut look = Look::default();
+        let mut rows = Vec::with_capacity(runs.len());
+        for run in runs {
+            let was = before.runs.iter().find(|it| it.run.id == run.id);
+            let same = was.filter(|it| it.run.attempt == run.attempt);
+            let mut row = SeenRun { heal: same.and_then(|it| it.heal), ignored: None, run };
+            if row.run.state == CiState::Red {
+                let is_history = same.is_some_and(|it| it.ignored.as_deref() == Some(HISTORY))
+                    || (self.is_first && !latest.contains(&row.run.id));
+                row.ignored = if row.heal.is_some() { None } else { self.why_ignored(&row.run, is_history, merged, since) };
+                if row.ignored.is_none() && row.heal.is_none() {
+                    look.red.push(row.run.clone());
+                }
+            }
+            let is_news = was.is_none_or(|it| it.run.state != CiState::Green || it.run.attempt != row.run.attempt);
+            if row.run.state == CiState::Green && row.run.attempt > 1 && is_news {
+                look.recovered.push(row.run.clone());
+            }
+            rows.push(row);
+        }
+        rows.sort_by_key(|it| std::cmp::Reverse(it.run.id));
+        rows.truncate(PAGE);
+        self.picture.runs = rows;
+        look
+    }
+
+    fn why_ignored(&self, run: &CiRun, is_history: bool, merged: &BTreeSet<String>, since: Timestamp) -> Option<String> {
+        if let Some(why) = self.rules.refusal() {
+            return Some(format!("the repository's rules cannot be followed: {why}"));
+        }
+        let Some(rules) = &self.rules.rules else { return Some("the repository's rules are not known yet".to_owned()) };
+        let (repository, default_branch) = (&self.picture.repository, &self.picture.default_branch);
+        let judge = Judge { repository, default_branch, rules, merged, since };
+        judge.ignored(run).or_else(|| is_history.then(|| HISTORY.to_owned()))
+    }
+}
+
+fn is_due(last: Option<Timestamp>, fresh: SignedDuration, now: Timestamp) -> bool {
+    last.is_none_or(|it| now.duration_since(it) >= fresh)
+}
+
+fn lookback(terms: &ForgeTerms) -> SignedDuration {
+    SignedDuration::try_from(terms.lookback).unwrap_or(SignedDuration::from_hours(24))
+}
+
+fn seen_pull(pull: PullRequest, prefix: &str) -> SeenPull {
+    SeenPull {
+        number: pull.number,
+        is_ours: pull.head_branch.starts_with(prefix),
+        title: clean_line(&pull.title),
+        branch: clean_line(&pull.head_branch),
+        head: pull.head_commit,
+        is_draft: pull.is_draft,
+        checks: None,
+        url: pull.url,
+    }
+}

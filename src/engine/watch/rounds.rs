@@ -1,0 +1,354 @@
+//! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
+use crate::clock::Clock;
+use crate::domain::{CiRun, Digest, EventType, NewEvent, Picture, RunId, RunQuery};
+use crate::engine::analysis;
+use crate::engine::ci::{BUDGET, PICTURE};
+use crate::engine::watch::intake::{IntakeError, Red};
+use crate::engine::watch::{Shared, interval, limits, repository::Watched};
+use crate::forge::{ForgeError, Reads as _};
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Red runs that are read at once.
+const MAX_READING: usize = 2;
+/// A repository is not looked at again sooner than this, however often somebody says that something happened.
+const LEAST: Duration = Duration::from_secs(3);
+/// How often what is shown is stored where nothing but the time has changed.
+const TELL: Duration = Duration::from_secs(10);
+/// How often what old outputs leave behind is removed.
+const PRUNE: Duration = Duration::from_hours(24);
+/// How often the limits and the merges of a repository are read anew.
+const FRESH: Duration = Duration::from_secs(30);
+/// After which pause a red run is tried again; then once an hour.
+const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_secs(60), Duration::from_mins(5)];
+const RARELY: Duration = Duration::from_hours(1);
+/// Families and runs of a repository that limits are counted from.
+const MAX_COUNTED: u32 = 500;
+
+/// A run of a repository, by its place among the watched ones, its id and its attempt.
+type Name = (usize, u64, u32);
+
+/// Everything between the first look and the last.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    shared: Arc<Shared>,
+    seats: Vec<Seat>,
+    waiting: BTreeMap<Name, Waiting>,
+    reading: JoinSet<(Name, Result<RunId, IntakeError>)>,
+    told_budget: Option<(Instant, Digest)>,
+}
+
+/// A repository and when it is looked at.
+#[derive(Debug)]
+struct Seat {
+    watched: Watched,
+    due: Instant,
+    looked_at: Option<Instant>,
+    n_errors: u32,
+    told_at: Option<Instant>,
+    counted_at: Option<Instant>,
+    pruned_at: Option<Instant>,
+    merged: BTreeSet<String>,
+    /// The refusal of the rules that was told.
+    refusal: Option<String>,
+}
+
+/// A red run that is to be taken in.
+#[derive(Debug)]
+struct Waiting {
+    run: CiRun,
+    due: Instant,
+    n_tried: usize,
+    is_under_way: bool,
+}
+
+impl Rounds {
+    /// Goes on from what was seen last, by whichever process.
+    pub(super) async fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let stored = shared.engine.store.snapshots(PICTURE).await?;
+        let stored: Vec<Picture> = stored.into_iter().filter_map(|(_, doc, _)| serde_json::from_value(doc).ok()).collect();
+        let now = Instant::now();
+        let seat = |repository: &String| {
+            let picture = stored.iter().find(|it| it.repository.eq_ignore_ascii_case(repository)).cloned();
+            Seat {
+                refusal: picture.as_ref().and_then(|it| it.rules.refusal.clone()),
+                watched: Watched::new(repository, picture),
+                due: now,
+                looked_at: None,
+                n_errors: 0,
+                told_at: None,
+                counted_at: None,
+                pruned_at: None,
+                merged: BTreeSet::new(),
+            }
+        };
+        let seats = shared.engine.forge.terms.watch.iter().map(seat).collect();
+        Ok(Self { shared, seats, waiting: BTreeMap::new(), reading: JoinSet::new(), told_budget: None })
+    }
+
+    /// Looks, takes in, waits; ends with an error of the store only.
+    pub(super) async fn go_on(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.take_pokes();
+            for idx in 0..self.seats.len() {
+                if self.seats[idx].due <= Instant::now() {
+                    self.look(idx).await?;
+                }
+            }
+            self.begin_reading();
+            self.tell_budget().await?;
+            let next = self.next();
+            tokio::select! {
+                Some(read) = self.reading.join_next() => {
+                    if let Ok((name, taken)) = read {
+                        self.settle(name, taken).await?;
+                    }
+                }
+                () = self.shared.poke.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Returns when something is to be done next.
+    fn next(&self) -> Instant {
+        let looks = self.seats.iter().map(|it| it.due);
+        let can_read = self.reading.len() < MAX_READING;
+        let reads = self.waiting.values().filter(|it| can_read && !it.is_under_way).map(|it| it.due);
+        looks.chain(reads).min().unwrap_or_else(|| Instant::now() + TELL)
+    }
+
+    fn take_pokes(&mut self) {
+        let poked = std::mem::take(&mut *self.shared.poked());
+        for seat in &mut self.seats {
+            if poked.contains(&seat.watched.picture().repository.to_lowercase()) {
+                let soonest = seat.looked_at.map_or_else(Instant::now, |it| it + LEAST);
+                seat.due = seat.due.min(soonest.max(Instant::now()));
+            }
+        }
+    }
+
+    async fn look(&mut self, idx: usize) -> Result<(), StoreError> {
+        self.count(idx).await?;
+        let shared = self.shared.clone();
+        let (terms, reads) = (&shared.engine.forge.terms, shared.reads.as_ref());
+        let (now, n_watched) = (shared.engine.clock.now(), self.seats.len());
+        let seat = &mut self.seats[idx];
+        let looked = seat.watched.look(reads, terms, &seat.merged, now).await;
+        seat.looked_at = Some(Instant::now());
+        let idle = terms.poll_idle;
+        let (wait, is_told) = match &looked {
+            Ok(look) => {
+                seat.n_errors = 0;
+                (seat.watched.wait(terms, n_watched, reads, chance(), now), look.changed)
+            }
+            Err(error) => {
+                seat.n_errors = seat.n_errors.saturating_add(1);
+                let is_new = seat.watched.picture().error.is_none();
+                seat.watched.failed(&shared.engine.safe_text(&error.to_string(), 500));
+                tracing::debug!(repository = seat.watched.picture().repository, %error, "a look came to nothing");
+                (until(error, now).unwrap_or_else(|| interval::pause(idle, seat.n_errors)), is_new)
+            }
+        };
+        seat.due = Instant::now() + wait;
+        seat.watched.next_at(now + SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO));
+        if let Ok(look) = looked {
+            for run in look.red {
+                self.want(idx, run).await?;
+            }
+            for run in look.recovered {
+                self.recovered(&run).await?;
+            }
+            self.tell_refusal(idx).await?;
+            self.prune(idx).await?;
+        }
+        self.tell(idx, is_told).await
+    }
+
+    /// Reads anew what was merged and what was used up.
+    async fn count(&mut self, idx: usize) -> Result<(), StoreError> {
+        let (engine, seat) = (&self.shared.engine, &mut self.seats[idx]);
+        if seat.counted_at.is_some_and(|it| it.elapsed() < FRESH) {
+            return Ok(());
+        }
+        seat.counted_at = Some(Instant::now());
+        let (repository, now) = (seat.watched.picture().repository.clone(), engine.clock.now());
+        let families = engine.store.families(&repository, MAX_COUNTED).await?;
+        seat.merged = families.iter().filter_map(|it| Some(it.after.as_ref()?.merged_sha.clone())).collect();
+        let Some((rules, is_written)) = seat.watched.rules() else { return Ok(()) };
+        let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
+        let runs = engine.store.runs(&query).await?.0;
+        let terms = &engine.forge.terms;
+        let heals = limits::heals_a_day(&rules, is_written, terms);
+        seat.watched.limits(limits::picture(&runs, &families, heals, terms, now));
+        Ok(())
+    }
+
+    /// Notes that a red run is to be taken in, unless it was.
+    async fn want(&mut self, idx: usize, run: CiRun) -> Result<(), StoreError> {
+        let name = (idx, run.id, run.attempt);
+        if self.waiting.contains_key(&name) {
+            return Ok(());
+        }
+        if let Some(heal) = self.shared.engine.store.delivery(&Red::delivery(&run)).await? {
+            self.seats[idx].watched.settled(run.id, run.attempt, |row| row.heal = Some(heal));
+            return Ok(());
+        }
+        self.waiting.insert(name, Waiting { run, due: Instant::now(), n_tried: 0, is_under_way: false });
+        Ok(())
+    }
+
+    /// Begins to read those that have waited longest.
+    fn begin_reading(&mut self) {
+        let now = Instant::now();
+        let mut ready: Vec<Name> =
+            self.waiting.iter().filter(|(_, it)| !it.is_under_way && it.due <= now).map(|(name, _)| *name).collect();
+        ready.sort_by_key(|(_, id, attempt)| (*id, *attempt));
+        for name in ready.into_iter().take(MAX_READING.saturating_sub(self.reading.len())) {
+            let Some(waiting) = self.waiting.get_mut(&name) else { continue };
+            let watched = &self.seats[name.0].watched;
+            // Where the rules were refused meanwhile nothing is taken in; a later look finds it again.
+            let Some((rules, is_written)) = watched.rules() else {
+                self.waiting.remove(&name);
+                continue;
+            };
+            waiting.is_under_way = true;
+            let red = Red {
+                repository: watched.picture().repository.clone(),
+                default_branch: watched.picture().default_branch.clone(),
+                rules,
+                is_written,
+                run: waiting.run.clone(),
+                is_last_try: waiting.n_tried >= TRIES.len(),
+            };
+            let shared = self.shared.clone();
+            self.reading.spawn(async move { (name, shared.take_in(&red).await) });
+        }
+    }
+
+    /// Notes what became of a red run, or when it is tried again.
+    async fn settle(&mut self, name: Name, taken: Result<RunId, IntakeError>) -> Result<(), StoreError> {
+        let (idx, id, attempt) = name;
+        let now = self.shared.engine.clock.now();
+        let error = match taken {
+            Ok(heal) => {
+                self.waiting.remove(&name);
+                self.seats[idx].watched.settled(id, attempt, |row| row.heal = Some(heal));
+                self.seats[idx].counted_at = None;
+                return self.tell(idx, true).await;
+            }
+            Err(IntakeError::Store(error)) => return Err(error),
+            Err(error) => error,
+        };
+        let Some(waiting) = self.waiting.get_mut(&name) else { return Ok(()) };
+        waiting.is_under_way = false;
+        let later = match &error {
+            IntakeError::Forge(error) => until(error, now),
+            _ => None,
+        };
+        if later.is_none() {
+            waiting.n_tried += 1;
+        }
+        let pause = TRIES.get(waiting.n_tried.saturating_sub(1)).copied().unwrap_or(RARELY);
+        waiting.due = Instant::now() + later.unwrap_or(pause);
+        let why = self.shared.engine.safe_text(&format!("not taken in yet: {error}"), 500);
+        tracing::info!(repository = self.seats[idx].watched.picture().repository, ci_run = id, why);
+        self.seats[idx].watched.settled(id, attempt, |row| row.ignored = Some(why));
+        self.tell(idx, true).await
+    }
+
+    /// Says with the run that stands for a red one that CI was green when it ran again at the same commit.
+    async fn recovered(&self, run: &CiRun) -> Result<(), StoreError> {
+        let engine = &self.shared.engine;
+        let before = CiRun { attempt: run.attempt - 1, ..run.clone() };
+        let Some(heal) = engine.store.delivery(&Red::delivery(&before)).await? else { return Ok(()) };
+        let said = format!("CI was green when it ran again: run {}, attempt {}", run.id, run.attempt);
+        let payload = json!({ "green": run.attempt, "ciRun": run.id });
+        let known = engine.store.events(Some(heal), 0, MAX_COUNTED).await?;
+        if known.iter().any(|it| it.payload == payload) {
+            return Ok(());
+        }
+        let fact = NewEvent::new(EventType::RunRecurred, "system", said).with(payload);
+        engine.store.note(heal, &[fact], engine.clock.now()).await
+    }
+
+    /// Says once that the rules of a repository cannot be followed.
+    async fn tell_refusal(&mut self, idx: usize) -> Result<(), StoreError> {
+        let (engine, seat) = (&self.shared.engine, &mut self.seats[idx]);
+        let refusal = seat.watched.picture().rules.refusal.clone();
+        if refusal == seat.refusal {
+            return Ok(());
+        }
+        seat.refusal.clone_from(&refusal);
+        let Some(why) = refusal else { return Ok(()) };
+        let repository = &seat.watched.picture().repository;
+        let said = format!("{repository}: {} cannot be followed, so nothing there is healed: {why}", crate::rules::PATH);
+        let fact = NewEvent::new(EventType::CiRefused, "system", engine.safe_text(&said, 1_000));
+        engine.store.note(RunId::NONE, &[fact.with(json!({ "repository": repository }))], engine.clock.now()).await
+    }
+
+    /// Removes what the repository's rules say is old.
+    async fn prune(&mut self, idx: usize) -> Result<(), StoreError> {
+        let (engine, seat) = (&self.shared.engine, &mut self.seats[idx]);
+        let Some((rules, _)) = seat.watched.rules() else { return Ok(()) };
+        if seat.pruned_at.is_some_and(|it| it.elapsed() < PRUNE) {
+            return Ok(());
+        }
+        seat.pruned_at = Some(Instant::now());
+        let kept = SignedDuration::from_hours(24 * i64::from(rules.logging.retention_days));
+        let names: Vec<&str> = analysis::NAMES.iter().copied().chain([crate::domain::output::REPORTED]).collect();
+        let before = engine.clock.now() - kept;
+        let n = engine.store.prune_outputs(&seat.watched.picture().repository, &names, before).await?;
+        if n > 0 {
+            tracing::info!(repository = seat.watched.picture().repository, n, "old outputs were removed");
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, idx: usize, at_once: bool) -> Result<(), StoreError> {
+        let (engine, seat) = (&self.shared.engine, &mut self.seats[idx]);
+        if !at_once && seat.told_at.is_some_and(|it| it.elapsed() < TELL) {
+            return Ok(());
+        }
+        seat.told_at = Some(Instant::now());
+        let picture = seat.watched.picture();
+        let name = format!("{PICTURE}{}", picture.repository.to_lowercase());
+        engine.store.put_snapshot(&name, &document(picture)?, engine.clock.now()).await
+    }
+
+    async fn tell_budget(&mut self) -> Result<(), StoreError> {
+        if self.told_budget.as_ref().is_some_and(|(at, _)| at.elapsed() < TELL) {
+            return Ok(());
+        }
+        let budget = document(&self.shared.reads.budget())?;
+        let digest = Digest::of(budget.to_string());
+        let is_same = self.told_budget.as_ref().is_some_and(|(_, told)| *told == digest);
+        self.told_budget = Some((Instant::now(), digest));
+        if is_same {
+            return Ok(());
+        }
+        self.shared.engine.store.put_snapshot(BUDGET, &budget, self.shared.engine.clock.now()).await
+    }
+}
+
+fn document<T: Serialize>(it: &T) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(it).map_err(|it| StoreError::Broken(it.to_string()))
+}
+
+/// Returns how long the forge asks us to wait, if it does.
+fn until(error: &ForgeError, now: Timestamp) -> Option<Duration> {
+    let ForgeError::Later { until, .. } = error else { return None };
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or(LEAST).max(LEAST))
+}
+
+/// Returns a number between 0 and 1.
+fn chance() -> f64 {
+    getrandom::u32().map_or(0.5, |it| f64::from(it) / f64::from(u32::MAX))
+}

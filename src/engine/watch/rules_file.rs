@@ -1,0 +1,89 @@
+//! A repository's own rules, read from the tip of its default branch: a failing branch cannot write its own.
+use crate::domain::{RulesFile, RulesPicture};
+use crate::forge::{ForgeError, Reads};
+use crate::rules::{PATH, Rules};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// How often it is looked whether the branch has moved, where nothing is red.
+const FRESH: SignedDuration = SignedDuration::from_mins(30);
+
+/// The rules as they were read last.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// None: not read yet, or refused.
+    pub(super) rules: Option<Arc<Rules>>,
+    /// The commit that they are of.
+    tip: Option<String>,
+    looked_at: Option<Timestamp>,
+    remarks: Vec<String>,
+    refusal: Option<String>,
+    is_absent: bool,
+}
+
+impl Read {
+    /// Reads the rules again where the default branch has moved. Whether it has is asked every half hour, or now if `at_once`.
+    pub(super) async fn refresh(
+        &mut self,
+        reads: &dyn Reads,
+        repository: &str,
+        branch: &str,
+        at_once: bool,
+        now: Timestamp,
+    ) -> Result<(), ForgeError> {
+        let is_fresh = self.looked_at.is_some_and(|it| now.duration_since(it) < FRESH);
+        if is_fresh && !at_once {
+            return Ok(());
+        }
+        let tip = reads.branch(repository, branch).await?;
+        self.looked_at = Some(now);
+        if tip.is_some() && tip == self.tip {
+            return Ok(());
+        }
+        // An empty repository has no branch and no rules. A file of a commit never changes, so that it is asked for once.
+        let file = match &tip {
+            Some(commit) => match reads.file(repository, PATH, commit).await {
+                Err(ForgeError::TooLarge(why)) => return Ok(self.refuse(tip, why)),
+                read => read?,
+            },
+            None => None,
+        };
+        self.is_absent = file.is_none();
+        match Rules::read(&file.unwrap_or_default()) {
+            Ok((rules, remarks)) => {
+                self.rules = Some(Arc::new(rules));
+                self.remarks = remarks.iter().map(ToString::to_string).collect();
+                (self.refusal, self.tip) = (None, tip);
+            }
+            Err(error) => self.refuse(tip, error.to_string()),
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, tip: Option<String>, why: String) {
+        self.rules = None;
+        self.remarks.clear();
+        (self.refusal, self.tip, self.is_absent) = (Some(why), tip, false);
+    }
+
+    /// Returns why nothing is healed whatever fails, in words.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    /// Whether the repository has written rules.
+    pub(super) fn is_written(&self) -> bool {
+        !self.is_absent && self.rules.is_some()
+    }
+
+    /// Returns what a screen shows of it.
+    pub(super) fn picture(&self) -> RulesPicture {
+        let file = match (&self.refusal, self.looked_at, self.is_absent) {
+            (Some(_), _, _) => RulesFile::Refused,
+            (None, None, _) => RulesFile::Unread,
+            (None, Some(_), true) => RulesFile::Absent,
+            (None, Some(_), false) => RulesFile::Read,
+        };
+        RulesPicture { file, remarks: self.remarks.clone(), refusal: self.refusal.clone() }
+    }
+}

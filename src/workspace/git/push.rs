@@ -1,0 +1,94 @@
+//! Pushes one commit to one branch of a remote, by a fast-forward or not at all.
+use crate::evidence::mask::Masker;
+use crate::evidence::text;
+use crate::process::ToolOutput;
+use crate::workspace::Push;
+use crate::workspace::Pushed;
+use crate::workspace::Remote;
+use crate::workspace::WorkspaceError;
+use crate::workspace::git::GitWorkspace;
+use crate::workspace::git::apply;
+use crate::workspace::git::branch;
+use crate::workspace::git::branch::Place;
+use crate::workspace::git::command::Git;
+use crate::workspace::git::command::complaint;
+use crate::workspace::git::network::is_object_id;
+use std::fs;
+use std::path::Path;
+
+/// A branch of a remote, as git in a private repository reaches it.
+struct Far<'a> {
+    git: Git,
+    remote: &'a Remote,
+    /// Beginning with `refs/heads/`.
+    branch: &'a str,
+}
+
+/// Makes the commit in a private repository and pushes it, or finds that it is there already.
+pub(super) async fn push(workspace: &GitWorkspace, path: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError> {
+    apply::check_size(push.commit.patch)?;
+    let repo = workspace.locate(path).await?;
+    let name = branch::full_name(&repo.git(&workspace.launcher), push.commit.branch).await?;
+    let base = repo.commit(&workspace.launcher, push.commit.base).await?;
+    let bench = workspace.bench(&repo.objects(), Some(&base)).await?;
+    if let Ok(shallow) = fs::read(repo.common_dir.join("shallow")) {
+        bench.git_dir.write_file("shallow", &shallow)?;
+    }
+    let git = Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&bench.dir.path().join("index"));
+    let far = Far { git: workspace.network.reach(git.clone(), push.remote), remote: push.remote, branch: &name };
+    let parent = push.parent.unwrap_or(&base);
+    let before = far.commit().await?;
+    let foreign = |at: String| WorkspaceError::Foreign { branch: text::clean_line(push.commit.branch), at };
+    if parent != base && far.fetch(parent).await.is_err() {
+        // What we pushed before is not there any more.
+        return Err(foreign(before.unwrap_or_else(|| "nothing".to_owned())));
+    }
+    let place = Place { base: &base, parent, is_reverse: push.is_reverse };
+    let commit = branch::make(&git, &place, &push.commit).await?;
+    match before {
+        Some(at) if at == commit => return Ok(Pushed { commit, was_there: true }),
+        Some(at) if at != parent => return Err(foreign(at)),
+        Some(_) | None => {}
+    }
+    let refspec = format!("{commit}:{name}");
+    let options = ["push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"];
+    let output = far.git.output(&[&options[..], &["--", &push.remote.url, &refspec]].concat(), None).await?;
+    // Not what git says counts, but where the branch is: an answer may be lost, and somebody may have been faster.
+    match far.commit().await? {
+        Some(at) if at == commit => Ok(Pushed { commit, was_there: false }),
+        Some(at) if at != parent => Err(foreign(at)),
+        Some(_) | None => Err(far.refused("pushed to", &output)),
+    }
+}
+
+/// Returns the address to which `origin` is pushed.
+pub(super) async fn origin(workspace: &GitWorkspace, path: &Path) -> Result<Option<String>, WorkspaceError> {
+    let repo = workspace.locate(path).await?;
+    Git::of_user(&workspace.launcher, &repo.root).line(&["remote", "get-url", "--push", "origin"]).await
+}
+
+impl Far<'_> {
+    /// Returns where the branch is now.
+    async fn commit(&self) -> Result<Option<String>, WorkspaceError> {
+        let output = self.git.output(&["ls-remote", "--", &self.remote.url, self.branch], None).await?;
+        if output.code != Some(0) {
+            return Err(self.refused("reached", &output));
+        }
+        let listing = String::from_utf8_lossy(&output.stdout);
+        // Patterns match the end of a name, too.
+        let at = listing.lines().find_map(|it| it.split_once('\t').filter(|(_, name)| *name == self.branch));
+        Ok(at.map(|(commit, _)| commit.to_owned()).filter(|it| is_object_id(it)))
+    }
+
+    /// Gets a commit of the remote into the private repository.
+    async fn fetch(&self, commit: &str) -> Result<(), WorkspaceError> {
+        let options = ["fetch", "--quiet", "--no-write-fetch-head", "--no-tags", "--no-recurse-submodules"];
+        let output = self.git.output(&[&options[..], &["--", &self.remote.url, commit]].concat(), None).await?;
+        if output.code == Some(0) { Ok(()) } else { Err(self.refused("fetched", &output)) }
+    }
+
+    fn refused(&self, what: &str, output: &ToolOutput) -> WorkspaceError {
+        let said = Masker::new(self.remote.token.clone()).mask(&complaint(output)).into_owned();
+        WorkspaceError::Unusable(format!("{} cannot be {what}: {said}", self.remote.name))
+    }
+}
