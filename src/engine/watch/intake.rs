@@ -86,8 +86,7 @@ impl Shared {
         let creation = self.declined(red, &analysis, creation, now).await?;
         let mut outputs = vec![analysis.log];
         outputs.extend(analysis.artifacts);
-        let live_for = SignedDuration::try_from(self.engine.forge.terms.cooldown).unwrap_or(SignedDuration::MAX);
-        let family = Some(FamilySighting { error_hash: hash, url, live_for });
+        let family = Some(FamilySighting { error_hash: hash, url, live_for: self.engine.forge.terms.cooldown });
         Ok(Arrival { creation, key, delivery: Some(delivery), outputs, family })
     }
 
