@@ -220,7 +220,7 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
 }
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.
-fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
+pub(super) fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
     let short = run.working_commit().get(..8).unwrap_or_default();
     let subject = match &run.order.instruction {
         Some(order) => subject_of(order),
