@@ -59,7 +59,8 @@ async fn fill(store: &dyn Store) -> RunId {
     store.add_operator(&operator(ODD, Role::Admin), &fact).await.unwrap();
     let gone = paramedic::domain::Operator { revoked_at: Some(at(7)), ..operator("ann", Role::Viewer) };
     store.add_operator(&gone, &fact).await.unwrap();
-    let family = Family { due_at: None, last_url: Some(ODD.to_owned()), ..Family::first_seen(&fixed, ODD, None, at(3)) };
+    let family =
+        Family { due_at: None, last_url: Some(ODD.to_owned()), ..Family::first_seen(&fixed, ODD, None, at(3)) };
     store.put_family(&family, &[], at(3)).await.unwrap();
     let due = Family { tries: 3, ..Family::first_seen(&run, "due", None, at(4)) };
     store.put_family(&due, &[], at(4)).await.unwrap();
@@ -104,8 +105,9 @@ async fn a_backlog_moves_there_and_back() {
         let ran = world.run(&["store", "copy", &pair[0], &pair[1], "--json"]);
         assert_eq!(ran.code, 0, "{ran:#?}");
         let copied = ran.json();
-        let counts = ["runs", "attempts", "outputs", "operators", "arrivals", "deliveries", "cursors", "served", "families"]
-            .map(|it| copied[it].as_u64().unwrap());
+        let counts =
+            ["runs", "attempts", "outputs", "operators", "arrivals", "deliveries", "cursors", "served", "families"]
+                .map(|it| copied[it].as_u64().unwrap());
         assert_eq!(counts, [602, 2, 4, 2, 600, 600, 1, 1, 2]);
         assert_eq!(copied["events"], audit.events);
         assert_eq!(copied["head"], audit.head);
