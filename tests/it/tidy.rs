@@ -21,7 +21,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("workspace", &["domain", "evidence", "process"]),
     ("agent", &["domain", "evidence", "process"]),
     ("forge", &["domain", "clock", "evidence"]),
-    ("engine", &["domain", "clock", "evidence", "guard", "rules", "signal", "process", "store", "workspace", "agent", "forge"]),
+    (
+        "engine",
+        &["domain", "clock", "evidence", "guard", "rules", "signal", "process", "store", "workspace", "agent", "forge"],
+    ),
     ("access", &["domain", "clock", "store"]),
     ("telemetry", &["domain", "clock", "evidence", "store"]),
     ("notify", &["domain", "clock", "evidence", "process", "store", "telemetry"]),

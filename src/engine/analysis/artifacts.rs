@@ -41,7 +41,8 @@ pub(super) struct Facts<'a> {
 /// Returns the files.
 pub(super) fn all(facts: &Facts<'_>) -> Vec<StoredOutput> {
     let report = facts.has_report.then(|| (REPORT, facts.report()));
-    let files = [Some((ANALYSIS, facts.analysis())), report, Some((CONTEXT, facts.context())), Some((PROMPT, facts.prompt()))];
+    let files =
+        [Some((ANALYSIS, facts.analysis())), report, Some((CONTEXT, facts.context())), Some((PROMPT, facts.prompt()))];
     let file = |(name, text): (&str, String)| StoredOutput {
         name: name.to_owned(),
         bytes: text.into_bytes(),
@@ -58,7 +59,8 @@ impl Facts<'_> {
             let step = it.failed_steps().take(MAX_STEPS);
             step.map(|it| json!({ "name": it.name, "conclusion": it.conclusion, "number": it.number })).collect()
         };
-        let names = |it: &JobFailure| -> Vec<_> { it.failed_steps().take(MAX_STEPS).map(|it| it.name.clone()).collect() };
+        let names =
+            |it: &JobFailure| -> Vec<_> { it.failed_steps().take(MAX_STEPS).map(|it| it.name.clone()).collect() };
         let jobs = self.jobs.iter().map(|it| json!({ "name": it.job.name, "id": it.job.id, "steps": steps(it) }));
         let details = self.jobs.iter().map(
             |it| json!({ "job_name": it.job.name, "failed_steps": names(it), "error_logs": self.quoted(&it.failure) }),
@@ -273,15 +275,32 @@ mod tests {
         let keys: Vec<&str> = analysis.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["branch", "commit_sha", "failed_at", "failed_jobs", "failed_jobs_count", "failure_details", "paramedic", "run_id", "workflow_name", "workflow_url"]
+            [
+                "branch",
+                "commit_sha",
+                "failed_at",
+                "failed_jobs",
+                "failed_jobs_count",
+                "failure_details",
+                "paramedic",
+                "run_id",
+                "workflow_name",
+                "workflow_url"
+            ]
         );
-        assert_eq!(analysis["failed_jobs"][0]["steps"], json!([{ "name": "Test", "conclusion": "failure", "number": 2 }]));
+        assert_eq!(
+            analysis["failed_jobs"][0]["steps"],
+            json!([{ "name": "Test", "conclusion": "failure", "number": 2 }])
+        );
         assert_eq!(analysis["failure_details"][0]["failed_steps"], json!(["Test"]));
         assert!(analysis["failure_details"][0]["error_logs"].as_str().unwrap().contains("KeyError: 'a'"));
         assert_eq!(analysis["paramedic"]["error_type"], "KeyError");
         let context: Value = serde_json::from_str(&files[2].1).unwrap();
         let keys: Vec<&str> = context.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["branch", "commit_sha", "failed_jobs_count", "repository", "run_id", "timestamp", "workflow_name"]);
+        assert_eq!(
+            keys,
+            ["branch", "commit_sha", "failed_jobs_count", "repository", "run_id", "timestamp", "workflow_name"]
+        );
         assert_eq!(context["failed_jobs_count"], "1");
         assert!(files[1].1.contains("`` CI | `x` @all ``") && files[3].1.contains("KeyError: 'a'"));
         assert!(self::files(&[job("build", "x")], 200, false).iter().all(|it| it.0 != REPORT));

@@ -64,8 +64,7 @@ impl JobLog {
 impl Reading<'_> {
     /// Reads the log of a failed job; what is missing is noted.
     pub(super) async fn job(&mut self, job: &CiJob, green: Option<Arc<Green>>) -> Result<JobLog, ForgeError> {
-        let options =
-            Options { keywords: self.keywords.clone(), green, ..self.analyst.options(self.repository) };
+        let options = Options { keywords: self.keywords.clone(), green, ..self.analyst.options(self.repository) };
         let hint = if job.conclusion.as_deref() == Some("timed_out") { ExitHint::TimedOut } else { ExitHint::Failed };
         let max = MAX_LOG_BYTES.min(self.left);
         if let Some(reader) = self.streamed(job, max, options.clone()).await? {

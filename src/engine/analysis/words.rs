@@ -26,7 +26,8 @@ pub(super) fn without_log(job: &CiJob, annotations: &[Annotation]) -> String {
         let _ = writeln!(text, "##[error]{place}{title}{}", it.message);
     }
     for step in job.steps.iter().filter(|it| it.state == CiState::Red) {
-        let _ = writeln!(text, "##[error]step {} of job {}: {}", step.name, job.name, ended(step.conclusion.as_deref()));
+        let _ =
+            writeln!(text, "##[error]step {} of job {}: {}", step.name, job.name, ended(step.conclusion.as_deref()));
     }
     if text.is_empty() {
         let _ = writeln!(text, "##[error]job {}: {}", job.name, ended(job.conclusion.as_deref()));

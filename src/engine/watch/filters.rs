@@ -99,7 +99,10 @@ mod tests {
         for (what, why) in [
             (ignored(|it| it.branch = "heal/1a2b-3c4d".to_owned()), "branch is one of ours"),
             (ignored(|it| it.branch = "fix/1a2b-3c4d".to_owned()), "branch is one of ours"),
-            (ignored(|it| it.workflow_path = ".github/workflows/paramedic-heal.yml".to_owned()), "workflow is one of ours"),
+            (
+                ignored(|it| it.workflow_path = ".github/workflows/paramedic-heal.yml".to_owned()),
+                "workflow is one of ours",
+            ),
             (ignored(|it| it.author_email = "Paramedic@localhost".to_owned()), "commit is one of ours"),
             (ignored(|it| it.commit_message = "Heal x\n\nParamedic-Run: 1".to_owned()), "commit is one of ours"),
             (ignored(|it| it.workflow = "Nightly".to_owned()), "excluded_workflows"),

@@ -202,7 +202,8 @@ mod tests {
         assert_eq!(regressed(&family, &merged, &later, now), Some(12));
         let at_merge = CiRun { commit_sha: "beef".to_owned(), ..red(2) };
         assert_eq!(regressed(&family, &merged, &at_merge, now), Some(12));
-        for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }] {
+        for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }]
+        {
             assert_eq!(regressed(&family, &merged, &other, now), None);
         }
         assert_eq!(regressed(&family, &merged, &later, now + SignedDuration::from_hours(1)), None, "it is over");

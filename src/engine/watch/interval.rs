@@ -19,7 +19,13 @@ pub(super) fn is_active(runs: &[&CiRun], now: Timestamp) -> bool {
 }
 
 /// Returns how long to wait until the next look at one of `n_watched` repositories. `chance` is between 0 and 1.
-pub(super) fn interval(terms: &ForgeTerms, n_watched: usize, is_active: bool, budget: &Budget, chance: f64) -> Duration {
+pub(super) fn interval(
+    terms: &ForgeTerms,
+    n_watched: usize,
+    is_active: bool,
+    budget: &Budget,
+    chance: f64,
+) -> Duration {
     let n_watched = u32::try_from(n_watched).unwrap_or(u32::MAX);
     let wait = if is_active { terms.poll_active } else { terms.poll_idle.max(BETWEEN.saturating_mul(n_watched)) };
     let wait = wait.saturating_mul(slower(budget));

@@ -93,7 +93,14 @@ impl Watched {
     }
 
     /// Returns how long the repository is left alone now.
-    pub fn wait(&self, terms: &ForgeTerms, n_watched: usize, reads: &dyn Reads, chance: f64, now: Timestamp) -> Duration {
+    pub fn wait(
+        &self,
+        terms: &ForgeTerms,
+        n_watched: usize,
+        reads: &dyn Reads,
+        chance: f64,
+        now: Timestamp,
+    ) -> Duration {
         let runs: Vec<&CiRun> = self.picture.runs.iter().map(|it| &it.run).collect();
         interval(terms, n_watched, is_active(&runs, now), &reads.budget(), chance)
     }
@@ -146,12 +153,7 @@ impl Watched {
     }
 
     /// Returns the newest runs: all that are newer than those known before, as far as a start looks back.
-    async fn read_runs(
-        &self,
-        reads: &dyn Reads,
-        terms: &ForgeTerms,
-        now: Timestamp,
-    ) -> Result<Vec<CiRun>, ForgeError> {
+    async fn read_runs(&self, reads: &dyn Reads, terms: &ForgeTerms, now: Timestamp) -> Result<Vec<CiRun>, ForgeError> {
         let repository = &self.picture.repository;
         let query = |max| RunsQuery { max, ..RunsQuery::default() };
         let mut page = reads.runs(repository, &query(PAGE)).await?;
@@ -169,7 +171,8 @@ impl Watched {
         let mut runs = page.items;
         let listed: BTreeSet<u64> = runs.iter().map(|it| it.id).collect();
         let is_under_way = |it: &CiRun| matches!(it.state, CiState::Queued | CiState::Waiting | CiState::Running);
-        let strays = self.picture.runs.iter().map(|it| &it.run).filter(|it| is_under_way(it) && !listed.contains(&it.id));
+        let strays =
+            self.picture.runs.iter().map(|it| &it.run).filter(|it| is_under_way(it) && !listed.contains(&it.id));
         for stray in strays.filter(|it| it.created_at > since).take(MAX_STRAYS) {
             match reads.run(repository, stray.id).await {
                 Ok(run) => runs.push(run),
@@ -192,7 +195,8 @@ impl Watched {
             if row.run.state == CiState::Red {
                 let is_history = same.is_some_and(|it| it.ignored.as_deref() == Some(HISTORY))
                     || (self.is_first && !latest.contains(&row.run.id));
-                row.ignored = if row.heal.is_some() { None } else { self.why_ignored(&row.run, is_history, merged, since) };
+                row.ignored =
+                    if row.heal.is_some() { None } else { self.why_ignored(&row.run, is_history, merged, since) };
                 if row.ignored.is_none() && row.heal.is_none() {
                     look.red.push(row.run.clone());
                 }
@@ -209,7 +213,13 @@ impl Watched {
         look
     }
 
-    fn why_ignored(&self, run: &CiRun, is_history: bool, merged: &BTreeSet<String>, since: Timestamp) -> Option<String> {
+    fn why_ignored(
+        &self,
+        run: &CiRun,
+        is_history: bool,
+        merged: &BTreeSet<String>,
+        since: Timestamp,
+    ) -> Option<String> {
         if let Some(why) = self.rules.refusal() {
             return Some(format!("the repository's rules cannot be followed: {why}"));
         }

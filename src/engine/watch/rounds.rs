@@ -72,7 +72,8 @@ impl Rounds {
     /// Goes on from what was seen last, by whichever process.
     pub(super) async fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
         let stored = shared.engine.store.snapshots(PICTURE).await?;
-        let stored: Vec<Picture> = stored.into_iter().filter_map(|(_, doc, _)| serde_json::from_value(doc).ok()).collect();
+        let stored: Vec<Picture> =
+            stored.into_iter().filter_map(|(_, doc, _)| serde_json::from_value(doc).ok()).collect();
         let now = Instant::now();
         let seat = |repository: &String| {
             let picture = stored.iter().find(|it| it.repository.eq_ignore_ascii_case(repository)).cloned();
@@ -288,7 +289,8 @@ impl Rounds {
         seat.refusal.clone_from(&refusal);
         let Some(why) = refusal else { return Ok(()) };
         let repository = &seat.watched.picture().repository;
-        let said = format!("{repository}: {} cannot be followed, so nothing there is healed: {why}", crate::rules::PATH);
+        let said =
+            format!("{repository}: {} cannot be followed, so nothing there is healed: {why}", crate::rules::PATH);
         let fact = NewEvent::new(EventType::CiRefused, "system", engine.safe_text(&said, 1_000));
         engine.store.note(RunId::NONE, &[fact.with(json!({ "repository": repository }))], engine.clock.now()).await
     }

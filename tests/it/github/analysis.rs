@@ -70,7 +70,11 @@ async fn a_log_that_is_gone_comes_from_the_archive() {
     let place = Place::new().await;
     let id = place.fake.red_run(SHOP, "CI", "main", "");
     place.no_logs();
-    let steps = zipped(&[("build/2_Run tests.txt", log("add").as_bytes()), ("../../etc/x", b"y"), ("build/1_Set up.txt", b"hello\n")]);
+    let steps = zipped(&[
+        ("build/2_Run tests.txt", log("add").as_bytes()),
+        ("../../etc/x", b"y"),
+        ("build/1_Set up.txt", b"hello\n"),
+    ]);
     place.fake.state().shop().add_archive(id, 1, steps);
     let analysis = place.read(id, "").await;
     assert_eq!((analysis.failure.error_type.as_str(), analysis.lacks_log), ("AssertionError", false));
@@ -88,15 +92,15 @@ async fn what_has_no_log_at_all_is_known_by_its_steps_and_marks() {
             place.fake.state().shop().add_archive(id, 1, b"this is no archive".to_vec());
         }
         let job = place.fake.state().shop().jobs[0]["id"].as_u64().unwrap();
-        let mark = |level: &str, message: &str| {
-            json!({ "path": "src/a.py", "start_line": 7, "end_line": 7, "annotation_level": level, "title": "", "message": message, "raw_details": null, "blob_href": "" })
-        };
+        let mark = |level: &str, message: &str| json!({ "path": "src/a.py", "start_line": 7, "end_line": 7, "annotation_level": level, "title": "", "message": message, "raw_details": null, "blob_href": "" });
         let marks = vec![mark("failure", "KeyError: 'apples'"), mark("warning", "ValueError: old")];
         place.fake.state().shop().annotations.insert(job, marks);
         let analysis = place.read(id, "").await;
         assert!(analysis.lacks_log && analysis.notes.iter().any(|it| it.contains("no log of job build")));
         let log = String::from_utf8(analysis.log.bytes).unwrap();
-        assert!(log.contains("src/a.py:7: KeyError: 'apples'") && log.contains("step Run tests") && !log.contains("old"));
+        assert!(
+            log.contains("src/a.py:7: KeyError: 'apples'") && log.contains("step Run tests") && !log.contains("old")
+        );
         assert!(!analysis.failure.hash.is_empty());
     }
 }

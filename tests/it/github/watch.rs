@@ -151,11 +151,18 @@ async fn a_red_run_is_taken_in_with_all_that_is_known_of_it() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["copilot_healing_prompt.md", "failure_analysis.json", "failure_report.md", "healing_context.json", "reported.log"]
+        [
+            "copilot_healing_prompt.md",
+            "failure_analysis.json",
+            "failure_report.md",
+            "healing_context.json",
+            "reported.log"
+        ]
     );
     let family = place.family().await;
     assert_eq!((family.run_id, family.count, family.error_hash), (run.id, 1, run.error_hash));
-    assert_eq!(place.picture().await.limits.heals_today["CI"].used, 1);
+    let used = async || Some(place.picture().await.limits.heals_today.get("CI")?.used);
+    assert_eq!(eventually_answered(used).await, 1);
     assert_eq!(place.picture().await.rules.file, RulesFile::Absent);
     assert!(place.fake.writes().is_empty());
     watching.stop().await;
@@ -193,7 +200,6 @@ async fn our_own_branch_commit_and_workflow_never_start_a_heal() {
     for branch in ["heal/1a2b-3c4d", "mend/1a2b-3c4d"] {
         place.fake.commit(SHOP, branch, &[("a", branch)]);
     }
-    let watching = place.watch();
     let own = [
         place.fake.red_run(SHOP, "CI", "heal/1a2b-3c4d", &log("a")),
         place.fake.red_run(SHOP, "CI", "mend/1a2b-3c4d", &log("a")),
@@ -202,6 +208,7 @@ async fn our_own_branch_commit_and_workflow_never_start_a_heal() {
     let commit = place.fake.red_run(SHOP, "Docs", "main", &log("a"));
     place.fake.state().shop().runs[0]["head_commit"]["author"]["email"] = "paramedic@localhost".into();
     let theirs = place.fake.red_run(SHOP, "CI", "main", &log("b"));
+    let watching = place.watch();
     place.taken(theirs).await;
     for id in own.into_iter().chain([commit]) {
         assert!(place.ignored(id).await.contains("one of ours"), "{id}");
@@ -327,13 +334,14 @@ async fn a_delivery_about_a_watched_repository_only_says_that_it_is_worth_a_look
     let place = Place::new().await;
     let mut engine = place.engine.clone();
     engine.forge.terms.poll_idle = Duration::from_hours(1);
-    let watching = Watching::start(&engine);
     let id = place.fake.green_run(SHOP, "CI", "main");
+    let watching = Watching::start(&engine);
     eventually_answered(async || place.picture().await.runs.first().cloned()).await;
     place.fake.state().shop().runs[0]["conclusion"] = "failure".into();
     place.fake.state().shop().jobs[0]["conclusion"] = "failure".into();
 
-    let heal_by = paramedic::engine::inbox::HealBy { agents: vec!["playbook".to_owned()], timeout_ms: 1_000, max_attempts: 3 };
+    let heal_by =
+        paramedic::engine::inbox::HealBy { agents: vec!["playbook".to_owned()], timeout_ms: 1_000, max_attempts: 3 };
     let inbox = paramedic::engine::inbox::Inbox::open(engine, heal_by).unwrap();
     let inbox = inbox.with_watcher(Some(watching.watcher.clone()));
     let delivery = include_str!("../deliveries/github_workflow_run.json");
