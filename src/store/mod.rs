@@ -13,7 +13,7 @@ use crate::domain::{
     Summary, Transition,
 };
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub struct FamilySighting {
     /// Where it was seen.
     pub url: Option<String>,
     /// How long a run that came to rest without a merge still takes in what is the same.
-    pub live_for: SignedDuration,
+    pub live_for: Duration,
 }
 
 /// What became of an [`Arrival`].

@@ -9,7 +9,6 @@ use crate::store_contract::fixtures::new_run;
 use crate::store_contract::fixtures::queued;
 use crate::store_contract::fixtures::taken;
 use crate::store_contract::sharing::arrival;
-use jiff::SignedDuration;
 use paramedic::domain::Digest;
 use paramedic::domain::EventType;
 use paramedic::domain::Family;
@@ -30,6 +29,7 @@ use paramedic::store::StoreError;
 use paramedic::store::StoredOutput;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Returns a sighting of the failure `hash` at `commit`.
 pub(crate) fn sighting(hash: &str, commit: &str, delivery: &str, second: i64) -> Arrival {
@@ -38,7 +38,7 @@ pub(crate) fn sighting(hash: &str, commit: &str, delivery: &str, second: i64) ->
     arrival.family = Some(FamilySighting {
         error_hash: hash.to_owned(),
         url: Some(format!("https://forge.test/{delivery}")),
-        live_for: SignedDuration::from_hours(24),
+        live_for: Duration::from_hours(24),
     });
     arrival
 }
