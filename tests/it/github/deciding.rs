@@ -248,7 +248,10 @@ async fn settings_may_leave_the_checks_to_github() {
 #[tokio::test]
 async fn a_refusal_is_told_in_githubs_words() {
     let cases = [
-        (Some(Fault::said(409, "Head branch was modified. Review and try the merge again.")), "Head branch was modified"),
+        (
+            Some(Fault::said(409, "Head branch was modified. Review and try the merge again.")),
+            "Head branch was modified",
+        ),
         (Some(Fault::said(422, "Validation Failed")), "Validation Failed"),
         (Some(Fault::said(403, "Resource not accessible by integration")), "Resource not accessible by integration"),
         (Some(Fault::said(405, "Merge conflict")), "Merge conflict"),
