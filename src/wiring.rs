@@ -95,7 +95,7 @@ impl App {
             workspace,
             agents: Arc::new(agents),
             masker: masker(config, environment, &launcher),
-            repositories: Arc::new(repositories),
+            repositories: Arc::new(repositories.clone()),
             launcher,
             clock: Arc::new(SystemClock),
             live: LiveFolder::new(data_dir.join("live")),
@@ -107,6 +107,7 @@ impl App {
             forge: ForgeSeat::default(),
         };
         engine.forge = forge::seat(&engine, config, environment).await;
+        engine.repositories = Arc::new(repositories.at(engine.forge.reads.clone()));
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
         Ok(Self { engine, backlog })
     }
