@@ -1,5 +1,4 @@
-//! The client of GitHub against a fake of it, and what `doctor` says of the token.
-//! The client of GitHub against a fake of it, what `doctor` says of the token, watching, and decisions.
+//! GitHub, against a fake of it: the client, `doctor`, watching, publishing, decisions, and the whole story.
 mod analysis;
 mod app;
 mod deciding;
@@ -10,5 +9,6 @@ mod flood;
 mod limits;
 mod moving;
 mod reads;
+mod story;
 mod watch;
 mod writes;
