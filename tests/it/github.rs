@@ -8,6 +8,7 @@ mod doctor;
 mod downloads;
 mod flood;
 mod limits;
+mod moving;
 mod reads;
 mod watch;
 mod writes;
