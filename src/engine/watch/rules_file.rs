@@ -31,8 +31,9 @@ impl Read {
         at_once: bool,
         now: Timestamp,
     ) -> Result<(), ForgeError> {
-        let is_fresh = self.looked_at.is_some_and(|it| now.duration_since(it) < FRESH);
-        if is_fresh && !at_once {
+        let age = self.looked_at.map(|it| now.duration_since(it));
+        let fresh = if at_once { SignedDuration::from_nanos(1) } else { FRESH };
+        if age.is_some_and(|it| it < fresh) {
             return Ok(());
         }
         let tip = reads.branch(repository, branch).await?;

@@ -13,6 +13,8 @@ async fn fifty_equal_failures_are_one_run_also_where_two_processes_watch() {
     let place = Place::new().await;
     let one = place.watch();
     let other = Watching::start(&place.other_engine().await);
+    // What is there at the first look is history.
+    eventually_answered(async || place.picture().await.seen_at).await;
     for n in 0..50 {
         place.fake.commit(SHOP, "main", &[("n", &n.to_string())]);
         place.fake.red_run(SHOP, "CI", "main", &log("same"));
