@@ -128,7 +128,7 @@ pub enum Answer {
         total: u64,
         summary: Summary,
     },
-    Run(RunDetail),
+    Run(Box<RunDetail>),
     Outputs(Vec<(String, u64)>),
     Output {
         name: String,

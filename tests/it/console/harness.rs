@@ -199,7 +199,7 @@ impl Console {
                 .iter()
                 .find(|it| it.run.id == id)
                 .cloned()
-                .map_or_else(|| Answer::Refused(Refusal::failed("no such run")), Answer::Run),
+                .map_or_else(|| Answer::Refused(Refusal::failed("no such run")), |it| Answer::Run(Box::new(it))),
             Ask::Outputs(_) => {
                 Answer::Outputs(self.outputs.iter().map(|(name, text)| (name.clone(), text.len() as u64)).collect())
             }
