@@ -195,6 +195,7 @@ fn error(error: EngineError) -> BacklogError {
         }
         EngineError::Store(StoreError::Unavailable(_)) => BacklogError::Unreachable(text),
         EngineError::Store(StoreError::Conflict)
+        | EngineError::Precondition(_)
         | EngineError::Workspace(WorkspaceError::BranchTaken { .. } | WorkspaceError::Foreign { .. }) => {
             BacklogError::Precondition(text)
         }

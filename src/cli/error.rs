@@ -54,7 +54,7 @@ impl From<ConfigError> for CliError {
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         let code = match error {
-            EngineError::Illegal(_) => PRECONDITION,
+            EngineError::Illegal(_) | EngineError::Precondition(_) => PRECONDITION,
             EngineError::Invalid(_) | EngineError::Workspace(_) => USAGE,
             _ => FAILED,
         };

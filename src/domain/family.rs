@@ -197,12 +197,12 @@ impl Family {
     /// Whether `run`, which stands for the family, takes in a failure seen at `now`; else a new run is made. A run that came to rest does so
     /// for a while; what came back after a merge is new.
     pub fn takes_in(&self, run: &Run, live_for: Duration, now: Timestamp) -> bool {
+        let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
         match run.status {
             Status::Queued | Status::Running | Status::Fixed => true,
             Status::Resolved if run.pr_state == PrState::Merged => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
-                now.duration_since(run.updated_at) < SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX)
-                    || self.cooled_until.is_some_and(|it| now < it)
+                now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
             }
         }
     }

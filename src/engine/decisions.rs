@@ -1,7 +1,10 @@
-//! Carries out what people decide: approve, deny, abort, retry, and a fix by hand.
+//! Carries out what people decide: approve, deny, abort, retry, publish, and a fix by hand.
+mod pulls;
+
 use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
 use crate::domain::{Attempt, Failure, Illegal, Instruction, Intent, Patch, Pending, Run, RunId};
+use crate::engine::decisions::pulls::Way;
 use crate::engine::{Engine, EngineError};
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
@@ -24,6 +27,8 @@ pub enum Action {
     FixByPatch(String),
     FixByWorktree(PathBuf),
     Hint(String),
+    /// Opens a pull request that would not be opened otherwise.
+    Publish,
 }
 
 /// Who acts, and what they saw.
@@ -67,6 +72,13 @@ impl Engine {
                 run.check_seen(&attempts, operator.rev.as_deref(), None)?;
             }
             let decided = match action {
+                Action::Publish => {
+                    run.check_seen(&[], None, operator.version)?;
+                    match self.publish(run, &attempts, operator).await {
+                        Err(EngineError::Store(StoreError::Conflict)) => continue,
+                        done => return done,
+                    }
+                }
                 Action::Approve => run.approve(&attempts, &decision)?,
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
@@ -82,6 +94,12 @@ impl Engine {
                 Decided::FirstKey(transition) => (transition, true),
             };
             let is_final_approve = *action == Action::Approve && !is_first_key;
+            if is_final_approve && let Way::Merge(family) = self.way_of(&run).await? {
+                match self.approve_there(&run, &attempts, *transition, operator, &family).await? {
+                    Some(done) => return Ok(done),
+                    None => continue,
+                }
+            }
             let branch = match self.checkout_of(&run) {
                 Some(repo) if is_final_approve => {
                     Some(self.commit_branch(&repo, &run, &attempts, &mut transition).await?)
@@ -89,7 +107,13 @@ impl Engine {
                 _ => None,
             };
             match self.store.commit(&transition, None).await {
-                Ok(()) => return Ok(done(transition, action, is_first_key)),
+                Ok(()) => {
+                    if let Err(error) = self.heed(&transition.run, action).await {
+                        // The decision stands, and the steward follows it.
+                        tracing::warn!(run = %id, %error, "what a decision means for its failure is not noted");
+                    }
+                    return Ok(done(transition, action, is_first_key));
+                }
                 Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -133,7 +157,7 @@ impl Engine {
                 })?;
                 self.workspace.difference(&tree).await?
             }
-            Action::Approve | Action::Deny | Action::Abort | Action::Retry => {
+            Action::Approve | Action::Deny | Action::Abort | Action::Retry | Action::Publish => {
                 return Err(EngineError::Invalid("this action takes no fix".to_owned()));
             }
         };
@@ -220,7 +244,7 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
 }
 
 /// Writes the commit message. Free of anything that changes between two tries of the same approve.
-fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
+pub(in crate::engine) fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
     let short = run.working_commit().get(..8).unwrap_or_default();
     let subject = match &run.order.instruction {
         Some(order) => subject_of(order),

@@ -52,6 +52,9 @@ pub enum EngineError {
     Process(#[from] std::io::Error),
     #[error("{0}")]
     Invalid(String),
+    /// Something else is in the way, such as the forge that says no; nothing changed.
+    #[error("{0}")]
+    Precondition(String),
 }
 
 /// Makes the agents that an order names, in its order.

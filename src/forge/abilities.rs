@@ -1,6 +1,14 @@
 //! What a token is, and what follows from that: what it may do, and whether CI runs on what is pushed with it.
 use crate::forge::RepositoryFacts;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What an App needs for publishing a fix: to push, to track, to open and merge.
+const PUBLISHING: &[(&str, &str)] = &[
+    ("contents", "the App lacks `contents: write`"),
+    ("issues", "the App lacks `issues: write`"),
+    ("pull_requests", "the App lacks `pull_requests: write`"),
+];
 
 /// What kind of token it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub struct Abilities {
     pub login: Option<String>,
     /// What a classic token is for.
     pub scopes: Vec<String>,
+    /// What an App may do, `read` or `write` each; of other tokens GitHub does not tell.
+    pub permissions: BTreeMap<String, String>,
     pub expires_at: Option<Timestamp>,
     /// Seconds by which the forge's clock is ahead of ours.
     pub clock_skew_s: Option<i64>,
@@ -84,6 +94,10 @@ impl Abilities {
         if self.kind == TokenKind::None {
             return May::No("there is no token");
         }
+        if !self.permissions.is_empty() {
+            let missing = PUBLISHING.iter().find(|(name, _)| !self.is_permitted(name));
+            return missing.map_or(May::Yes, |(_, why)| May::No(why));
+        }
         if !self.kind.has_scopes() {
             return May::Untold("GitHub does not tell what such a token may write; it is seen when it is done");
         }
@@ -96,10 +110,16 @@ impl Abilities {
         match self.kind {
             TokenKind::Actions => May::No("the token of a workflow never may"),
             TokenKind::None => May::No("there is no token"),
+            _ if self.is_permitted("workflows") => May::Yes,
+            _ if !self.permissions.is_empty() => May::No("the App lacks `workflows: write`"),
             _ if !self.kind.has_scopes() => May::Untold("GitHub does not tell; it needs `workflows: write`"),
             _ if self.has_scope("workflow") => May::Yes,
             _ => May::No("the token lacks the scope `workflow`"),
         }
+    }
+
+    fn is_permitted(&self, name: &str) -> bool {
+        self.permissions.get(name).is_some_and(|it| it == "write")
     }
 
     fn has_scope(&self, name: &str) -> bool {
@@ -113,7 +133,7 @@ mod tests {
 
     fn token(kind: TokenKind, scopes: &[&str]) -> Abilities {
         let scopes = scopes.iter().map(|it| (*it).to_owned()).collect();
-        Abilities { kind, login: None, scopes, expires_at: None, clock_skew_s: None }
+        Abilities { kind, login: None, scopes, permissions: BTreeMap::new(), expires_at: None, clock_skew_s: None }
     }
 
     #[test]
@@ -135,6 +155,14 @@ mod tests {
         assert_eq!(token(TokenKind::OAuth, &["repo", "workflow"]).may_change_workflows(), May::Yes);
         let fine = token(TokenKind::FineGrained, &[]);
         assert!(matches!(fine.may_write(&public), May::Untold(_)));
+        let mut app = token(TokenKind::Installation, &[]);
+        app.permissions = ["contents", "issues"].map(|it| (it.to_owned(), "write".to_owned())).into();
+        app.permissions.insert("pull_requests".to_owned(), "read".to_owned());
+        assert_eq!(app.may_write(&private), May::No("the App lacks `pull_requests: write`"));
+        assert_eq!(app.may_change_workflows(), May::No("the App lacks `workflows: write`"));
+        app.permissions =
+            ["contents", "issues", "pull_requests", "workflows"].map(|it| (it.to_owned(), "write".to_owned())).into();
+        assert_eq!((app.may_write(&private), app.may_change_workflows()), (May::Yes, May::Yes));
         let reader = RepositoryFacts { may_push: Some(false), ..public.clone() };
         let archived = RepositoryFacts { is_archived: true, ..public };
         for facts in [reader, archived] {

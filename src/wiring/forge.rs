@@ -1,12 +1,13 @@
 //! The forge of the settings: asked only where they allow it, and only with a token.
-use crate::config::forge::TOKEN_NAMES;
+use crate::config::forge::{APP_KEY_NAME, AppSettings, GithubSettings, TOKEN_NAMES};
 use crate::config::{Config, Environment};
 use crate::engine::Engine;
 use crate::engine::forge::ForgeSeat;
 use crate::forge::Writes;
-use crate::forge::github::{Github, Setup, Timing, Token};
+use crate::forge::github::{AppKey, Credential, Github, Setup, Timing, Token};
 use crate::process::{Launcher, Tool};
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,20 +61,40 @@ pub async fn github(
     if !settings.enabled && settings.terms.watch.is_empty() {
         return Ok(None);
     }
-    let token = match environment.first(TOKEN_NAMES) {
-        Some(token) => Some(token.to_owned()),
-        None if settings.gh_cli => token_of_gh(&engine.launcher, environment, &settings.api_url).await,
-        None => None,
+    let credential = match &settings.app {
+        Some(app) => Credential::App(app_key(app, settings.terms.watch.first(), environment)?),
+        None => match token(engine, settings, environment).await {
+            Some(token) => Credential::Token(Token::new(&token).map_err(|it| it.to_string())?),
+            None => return Ok(None),
+        },
     };
-    let Some(token) = token else { return Ok(None) };
     let setup = Setup {
         api_url: settings.api_url.clone(),
-        token: Some(Token::new(&token).map_err(|it| it.to_string())?),
+        credential,
         is_of_workflow: environment.text("GITHUB_ACTIONS") == Some("true"),
         is_read_only: !may_write(config),
         timing: Timing::default(),
     };
     Github::new(setup, engine.clock.clone()).map(|it| Some(Arc::new(it))).map_err(|it| it.to_string())
+}
+
+/// Returns the App of the settings with its key. Its installation is looked up in a watched repository unless it is set.
+fn app_key(app: &AppSettings, watched: Option<&String>, environment: &Environment) -> Result<AppKey, String> {
+    let pem = match &app.key_file {
+        Some(path) => fs::read(path).map_err(|it| format!("github.app_key_file: {}: {it}", path.display()))?,
+        // Where a variable can have one line only, its line ends are written as `\n`.
+        None => environment.text(APP_KEY_NAME).unwrap_or_default().replace("\\n", "\n").into_bytes(),
+    };
+    AppKey::new(app.id, &pem, app.installation, watched.cloned()).map_err(|it| it.to_string())
+}
+
+/// Returns the token of the environment, or the one that `gh` has.
+async fn token(engine: &Engine, settings: &GithubSettings, environment: &Environment) -> Option<String> {
+    match environment.first(TOKEN_NAMES) {
+        Some(token) => Some(token.to_owned()),
+        None if settings.gh_cli => token_of_gh(&engine.launcher, environment, &settings.api_url).await,
+        None => None,
+    }
 }
 
 /// Returns the host on which the repositories of an API lie, with its port if it is given.

@@ -92,7 +92,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("reqwest::", &["backlog", "notify", "forge"]),
     ("octocrab::", &["forge"]),
     ("zip::", &["forge"]),
-    ("jsonwebtoken::", &["access"]),
+    ("jsonwebtoken::", &["access", "forge"]),
     ("governor::", &["http"]),
     ("argon2::", &["access"]),
     ("tokio::process", &["process"]),

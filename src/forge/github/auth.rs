@@ -1,6 +1,16 @@
-//! The token: used, never shown.
+//! Who asks: the owner of a token, which is used and never shown, or an App.
+use crate::forge::github::Github;
+use crate::forge::github::app::AppKey;
 use crate::forge::{ForgeError, TokenKind};
 use std::fmt;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    None,
+    Token(Token),
+    App(AppKey),
+}
 
 /// A token of GitHub.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +45,17 @@ impl Token {
             Some("ghs") => TokenKind::Installation,
             None if is_old => TokenKind::Classic,
             _ => TokenKind::Unknown,
+        }
+    }
+}
+
+impl Github {
+    /// Returns the token to ask with; that of an App is renewed in time.
+    pub(super) async fn token(&self) -> Result<Option<Token>, ForgeError> {
+        match &self.credential {
+            Credential::None => Ok(None),
+            Credential::Token(token) => Ok(Some(token.clone())),
+            Credential::App(app) => self.token_of(app).await.map(Some),
         }
     }
 }

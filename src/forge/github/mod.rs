@@ -1,4 +1,5 @@
 //! GitHub's REST API, of github.com or of an Enterprise server.
+mod app;
 mod auth;
 mod cache;
 mod graphql;
@@ -11,11 +12,13 @@ mod shapes;
 mod transport;
 mod writes;
 
-pub use auth::Token;
+pub use app::AppKey;
+pub use auth::{Credential, Token};
 pub use pace::Timing;
 
 use crate::clock::Clock;
 use crate::forge::ForgeError;
+use crate::forge::github::app::Given;
 use crate::forge::github::cache::Cache;
 use crate::forge::github::pace::Pace;
 use crate::forge::github::transport::Transport;
@@ -26,7 +29,7 @@ use std::sync::{Arc, Mutex};
 pub struct Setup {
     /// Address of the API, such as `https://api.github.com`.
     pub api_url: String,
-    pub token: Option<Token>,
+    pub credential: Credential,
     /// Whether this process is a job of a workflow, whose token is GitHub's own.
     pub is_of_workflow: bool,
     /// Whether every request but GET is refused before it is sent.
@@ -38,7 +41,10 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Github {
     api_url: String,
-    token: Option<Token>,
+    credential: Credential,
+    /// What an App was given.
+    given: Given,
+    clock: Arc<dyn Clock>,
     is_of_workflow: bool,
     transport: Transport,
     pace: Pace,
@@ -52,11 +58,13 @@ impl Github {
         let odd = |_| ForgeError::Odd(format!("`{}` is no address", api_url.escape_debug()));
         let api = api_url.parse().map_err(odd)?;
         Ok(Self {
-            transport: Transport::new(api, setup.token.as_ref(), setup.timing, setup.is_read_only)?,
-            pace: Pace::new(clock, setup.timing),
+            transport: Transport::new(api, setup.timing, setup.is_read_only)?,
+            pace: Pace::new(clock.clone(), setup.timing),
             cache: Mutex::new(Cache::new()),
             api_url,
-            token: setup.token,
+            credential: setup.credential,
+            given: Given::default(),
+            clock,
             is_of_workflow: setup.is_of_workflow,
         })
     }
@@ -76,7 +84,7 @@ mod tests {
         ] {
             let setup = Setup {
                 api_url: api.to_owned(),
-                token: Some(Token::new("ghp_secret").unwrap()),
+                credential: Credential::Token(Token::new("ghp_secret").unwrap()),
                 is_of_workflow: false,
                 is_read_only: false,
                 timing: Timing::default(),

@@ -1,7 +1,7 @@
 //! What is read of GitHub, one call of its API (or two) each.
 use crate::domain::{Budget, CiJob, CiRun, Deployment};
 use crate::forge::github::path::{of_repository, with_query};
-use crate::forge::github::{Github, shapes};
+use crate::forge::github::{Credential, Github, shapes};
 use crate::forge::{
     Abilities, Annotation, Artifact, Check, Comment, CommitFacts, ForgeError, GitToken, Issue, LogEnd, Page,
     PullRequest, PullsQuery, Reads, RepositoryFacts, RunsQuery, Take, TokenKind,
@@ -34,7 +34,7 @@ impl Reads for Github {
     }
 
     async fn git_token(&self) -> Result<GitToken, ForgeError> {
-        let token = self.token.as_ref().map(|it| GitToken::new(it.reveal().to_owned()));
+        let token = self.token().await?.map(|it| GitToken::new(it.reveal().to_owned()));
         token.ok_or_else(|| ForgeError::Unauthorised("there is no token of GitHub".to_owned()))
     }
 
@@ -43,15 +43,21 @@ impl Reads for Github {
     }
 
     async fn abilities(&self) -> Result<Abilities, ForgeError> {
-        let kind = self.token.as_ref().map_or(TokenKind::None, |it| it.kind(self.is_of_workflow));
+        let (kind, app) = match &self.credential {
+            Credential::None => (TokenKind::None, None),
+            Credential::Token(token) => (token.kind(self.is_of_workflow), None),
+            Credential::App(app) => (TokenKind::Installation, Some(self.app_facts(app).await?)),
+        };
         // An App is nobody, and what it may ask without a person costs nothing. A server may have no limits to tell.
         let is_nobody = matches!(kind, TokenKind::Installation | TokenKind::Actions | TokenKind::None);
         let read = if is_nobody { self.get_if_there("/rate_limit").await? } else { Some(self.get("/user").await?) };
         let header = |name: &str| read.as_ref().and_then(|it| it.headers.get(name)?.to_str().ok());
         let scopes = header("x-oauth-scopes").unwrap_or_default().split(',').map(str::trim);
+        let (bot, permissions) = app.unwrap_or_default();
         Ok(Abilities {
             kind,
-            login: read.as_ref().and_then(|it| shapes::line_if(&it.document, "/login")),
+            login: bot.or_else(|| read.as_ref().and_then(|it| shapes::line_if(&it.document, "/login"))),
+            permissions,
             scopes: scopes.filter(|it| !it.is_empty()).map(str::to_owned).collect(),
             expires_at: header("github-authentication-token-expiration").and_then(expiry),
             clock_skew_s: self.pace.skew_s(),

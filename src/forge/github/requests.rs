@@ -1,9 +1,9 @@
 //! Reads and writes as they are really made: what is known is not sent again, a read is tried three times, a write once.
-use crate::forge::github::Github;
+use crate::forge::github::auth::{Credential, Token};
 use crate::forge::github::cache::Known;
-use crate::forge::github::page;
 use crate::forge::github::path::with_query;
-use crate::forge::github::transport::{Answer, Broken, Place};
+use crate::forge::github::transport::{Answer, Broken, Call, Place};
+use crate::forge::github::{Github, page};
 use crate::forge::{ForgeError, LogEnd, Page, Take};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -189,8 +189,10 @@ impl Github {
     /// Makes one request that changes something, never a second one.
     pub(super) async fn write(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ForgeError> {
         let turn = self.pace.writer().await;
+        let token = self.token().await?;
         self.pace.admit()?;
-        let asked = self.transport.ask(method.clone(), path, None, body.map(Value::to_string), false).await;
+        let body = body.map(Value::to_string);
+        let asked = self.transport.ask(Call { token: token.as_ref(), body, ..Call::new(method.clone(), path) }).await;
         drop(turn);
         let answer = asked.map_err(|it| match it {
             Broken::SafeMode => ForgeError::Unauthorised(it.to_string()),
@@ -203,17 +205,26 @@ impl Github {
             return Err(ForgeError::Unknown(format!("GitHub answered {}", answer.status.as_u16())));
         }
         learned?;
+        self.forget_if_refused(&answer, token.as_ref());
         if answer.status.is_success() { Ok(answer) } else { Err(self.refusal(&method, path, &answer)) }
     }
 
     /// Asks until there is an answer, at most three times.
     async fn read(&self, path: &str, known: Option<&Known>, is_stream: bool) -> Result<Answer, ForgeError> {
         let mut n_tries = 0;
+        let mut is_renewed = false;
         loop {
+            let token = self.token().await?;
             self.pace.admit()?;
-            let trouble = match self.transport.ask(Method::GET, path, known.map(|it| &it.etag), None, is_stream).await {
+            let etag = known.map(|it| &it.etag);
+            let call = Call { token: token.as_ref(), etag, is_stream, ..Call::new(Method::GET, path) };
+            let trouble = match self.transport.ask(call).await {
                 Ok(answer) => {
                     self.pace.learn(&answer)?;
+                    if self.forget_if_refused(&answer, token.as_ref()) && !is_renewed {
+                        is_renewed = true;
+                        continue;
+                    }
                     if !answer.status.is_server_error() {
                         return Ok(answer);
                     }
@@ -234,6 +245,15 @@ impl Github {
         }
     }
 
+    /// Forgets an App's token that GitHub does not take; returns whether there may be a new one.
+    fn forget_if_refused(&self, answer: &Answer, token: Option<&Token>) -> bool {
+        let is_refused = answer.status == StatusCode::UNAUTHORIZED && matches!(self.credential, Credential::App(_));
+        if let Some(token) = token.filter(|_| is_refused) {
+            self.given.forget(token);
+        }
+        is_refused
+    }
+
     /// Returns where a redirect leads.
     fn target(&self, answer: &Answer) -> Result<Place, ForgeError> {
         let place = answer.header("location").and_then(|it| self.transport.place(it));
@@ -243,7 +263,11 @@ impl Github {
     /// Returns GitHub's words as they may be shown: clean, and without the token.
     pub(super) fn safe(&self, text: &str) -> String {
         let text = crate::evidence::text::clean_line(text);
-        self.token.as_ref().map_or(text.clone(), |it| text.replace(it.reveal(), "***"))
+        match &self.credential {
+            Credential::Token(token) => text.replace(token.reveal(), "***"),
+            Credential::App(_) => self.given.hide(text),
+            Credential::None => text,
+        }
     }
 
     /// Returns in words why GitHub did not do it.

@@ -20,13 +20,35 @@ const AGENT: &str = concat!("paramedic/", env!("CARGO_PKG_VERSION"));
 
 /// The way to GitHub.
 pub(super) struct Transport {
-    /// Adds the host of the API and the token.
+    /// Adds the host of the API.
     octocrab: Octocrab,
     /// For other hosts; knows no token.
     plain: Client,
     api: Url,
     timing: Timing,
     is_read_only: bool,
+}
+
+/// A request.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// One of the API, with or without its base.
+    pub(super) path: &'a str,
+    pub(super) token: Option<&'a Token>,
+    /// Mark of the answer that is known.
+    pub(super) etag: Option<&'a HeaderValue>,
+    pub(super) body: Option<String>,
+    /// Whether only the head of a success is taken, and its body left to be streamed.
+    pub(super) is_stream: bool,
+    /// Whether it changes nothing although it is not GET: an App asks for its token.
+    pub(super) is_login: bool,
+}
+
+impl<'a> Call<'a> {
+    /// Asks for a path alone.
+    pub(super) const fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path, token: None, etag: None, body: None, is_stream: false, is_login: false }
+    }
 }
 
 /// What came back.
@@ -75,7 +97,7 @@ impl Answer {
 
 impl Transport {
     /// Makes the clients; nothing is asked yet. Must be called inside the runtime.
-    pub(super) fn new(api: Url, token: Option<&Token>, timing: Timing, is_read_only: bool) -> Result<Self, ForgeError> {
+    pub(super) fn new(api: Url, timing: Timing, is_read_only: bool) -> Result<Self, ForgeError> {
         let client = || {
             // Redirects are not followed: the token is for one host.
             let builder = Client::builder().connect_timeout(timing.connect).read_timeout(timing.silence);
@@ -83,10 +105,7 @@ impl Transport {
             built.map_err(|it| ForgeError::Odd(format!("cannot make an HTTP client: {it}")))
         };
         let odd = |_| ForgeError::Odd(format!("`{api}` is no address of GitHub's API"));
-        let mut builder = Octocrab::builder().base_uri(api.origin().ascii_serialization()).map_err(odd)?;
-        if let Some(token) = token {
-            builder = builder.personal_token(token.reveal());
-        }
+        let builder = Octocrab::builder().base_uri(api.origin().ascii_serialization()).map_err(odd)?;
         let octocrab = builder.build_with_reqwest(client()?).map_err(odd)?;
         Ok(Self { octocrab, plain: client()?, api, timing, is_read_only })
     }
@@ -102,16 +121,10 @@ impl Transport {
         self.api.path().trim_end_matches('/')
     }
 
-    /// Asks once and takes the whole answer; with `is_stream` only its head, if it is a success. A path is one of the API, with or without its base.
-    pub(super) async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        etag: Option<&HeaderValue>,
-        body: Option<String>,
-        is_stream: bool,
-    ) -> Result<Answer, Broken> {
-        if self.is_read_only && method != Method::GET {
+    /// Asks once and takes the whole answer, or its head.
+    pub(super) async fn ask(&self, call: Call<'_>) -> Result<Answer, Broken> {
+        let Call { method, path, token, etag, body, is_stream, is_login } = call;
+        if self.is_read_only && method != Method::GET && !is_login {
             return Err(Broken::SafeMode);
         }
         let base = self.base();
@@ -119,6 +132,12 @@ impl Transport {
         let path = if is_whole { path.to_owned() } else { format!("{base}{path}") };
         let mut request = Request::builder().method(method).uri(path);
         request = request.header("accept", ACCEPT).header("x-github-api-version", VERSION);
+        if let Some(token) = token {
+            let mut bearer =
+                HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| Broken::NotAnAddress)?;
+            bearer.set_sensitive(true);
+            request = request.header("authorization", bearer);
+        }
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
         }
@@ -265,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn only_paths_of_the_api_itself_get_the_token() {
         let at = |api: &str, address: &str| {
-            let transport = Transport::new(api.parse().unwrap(), None, Timing::default(), true).unwrap();
+            let transport = Transport::new(api.parse().unwrap(), Timing::default(), true).unwrap();
             transport.place(address).unwrap()
         };
         let here = |path: &str| Place::Here(path.to_owned());

@@ -19,7 +19,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use paramedic::clock::SystemClock;
-use paramedic::forge::github::{Github, Setup, Timing, Token};
+use paramedic::forge::github::{Credential, Github, Setup, Timing, Token};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -174,7 +174,7 @@ impl Fake {
         let pause = Duration::from_millis(1);
         Setup {
             api_url: self.url.clone(),
-            token: Some(Token::new(TOKEN).unwrap()),
+            credential: Credential::Token(Token::new(TOKEN).unwrap()),
             is_of_workflow: false,
             is_read_only: false,
             timing: Timing { between_writes: pause, retry: pause, ..Timing::default() },

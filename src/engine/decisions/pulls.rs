@@ -1,0 +1,417 @@
+//! Decisions on a run whose fix stands, or is to stand, as a pull request at a forge: an approve merges there first.
+use crate::domain::run::candidate;
+use crate::domain::transition::{MergeFacts, MergedBy, Transition};
+use crate::domain::{
+    Attempt, CiState, Digest, EventType, Family, Merging, NewEvent, PrState, PullState, Run, RunId, Status, Verdict,
+};
+use crate::engine::decisions::{Action, Done, Operator, commit_message};
+use crate::engine::{Engine, EngineError};
+use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+
+/// How often something small is stored again because somebody else changed the family in the meantime.
+const MAX_ROUNDS: usize = 10;
+/// How long a merge that somebody began is left to them.
+const UNDER_WAY: SignedDuration = SignedDuration::from_mins(2);
+/// How often it is looked whether a merge without an answer was done, and how long after each other.
+const LOOKS: usize = 3;
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
+/// Checks that a refusal names.
+const MAX_NAMES: usize = 5;
+const MAX_WORDS: usize = 1_000;
+
+/// What an approve does with the pull request of its run.
+pub(super) enum Way {
+    /// There is none, and none is to be: the fix is accepted here alone.
+    Here,
+    /// It is merged first.
+    Merge(Box<Family>),
+}
+
+/// What came of a merge.
+enum Merged {
+    Now {
+        number: u64,
+        commit: String,
+    },
+    /// Its family was changed by somebody else before anything was asked.
+    Moved,
+    /// Somebody's approve had merged it before, and did not come to say so.
+    Before {
+        number: u64,
+        commit: String,
+        transition: Box<Transition>,
+    },
+}
+
+fn no(why: impl Into<String>) -> EngineError {
+    EngineError::Precondition(why.into())
+}
+
+impl Engine {
+    /// Returns what an approve of a run does at the forge. The error says why it can do neither yet.
+    pub(super) async fn way_of(&self, run: &Run) -> Result<Way, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let open = family.as_ref().and_then(Family::open_pull).map(|it| it.0);
+        let number = open.or(run.pr_number.filter(|_| run.pr_state == PrState::Open));
+        match (family, number) {
+            (Some(_) | None, Some(number)) if self.forge.writes.is_none() => {
+                let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
+                Err(no(format!(
+                    "pull request #{number} is open and cannot be merged from here: {why}; merge or close it there"
+                )))
+            }
+            (Some(family), Some(_)) if open.is_some() => Ok(Way::Merge(Box::new(family))),
+            (_, Some(number)) => {
+                Err(no(format!("pull request #{number} is not followed any more; merge or close it there")))
+            }
+            (Some(family), None) => match (&family.skipped, &family.trouble) {
+                _ if self.forge.writes.is_none() || !self.forge.terms.watches(&family.repository) => Ok(Way::Here),
+                (Some(_), _) if family.wanted_by.is_none() => Ok(Way::Here),
+                (_, Some(trouble)) => Err(no(format!("its pull request is not open yet: {trouble}"))),
+                (_, None) => {
+                    Err(no("its pull request is not open yet; look at its checks when it is, and approve again"))
+                }
+            },
+            (None, None) => Ok(Way::Here),
+        }
+    }
+
+    /// Carries out the last key of an approve at the forge, then here; `None`: somebody changed the run before anything was asked.
+    pub(super) async fn approve_there(
+        &self,
+        run: &Run,
+        attempts: &[Attempt],
+        transition: Transition,
+        operator: &Operator,
+        family: &Family,
+    ) -> Result<Option<Done>, EngineError> {
+        let (number, commit, transition) = match self.merge(run, attempts, &transition, operator, family).await? {
+            Merged::Moved => return Ok(None),
+            Merged::Now { number, commit } => {
+                let transition = transition.with_merge(number, &commit);
+                (number, commit, transition)
+            }
+            Merged::Before { number, commit, transition } => (number, commit, *transition),
+        };
+        let run = match self.store.commit(&transition, None).await {
+            Ok(()) => transition.run,
+            Err(StoreError::Conflict) => self.settle_merged(run.id, number, &commit, operator).await?,
+            Err(error) => return Err(error.into()),
+        };
+        if let Err(error) = self.after_merge(&run, &commit).await {
+            // The steward finds it merged, too.
+            tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
+        }
+        let short = commit.get(..8).unwrap_or(&commit);
+        Ok(Some(Done::Changed { message: format!("approved; pull request #{number} is merged as {short}"), run }))
+    }
+
+    /// Merges the pull request at exactly the proved commit, by the word of those whom `transition` names.
+    async fn merge(
+        &self,
+        run: &Run,
+        attempts: &[Attempt],
+        transition: &Transition,
+        operator: &Operator,
+        family: &Family,
+    ) -> Result<Merged, EngineError> {
+        let (Some(writes), Some((number, pull))) = (&self.forge.writes, family.open_pull()) else {
+            return Err(no("its pull request cannot be merged from here"));
+        };
+        let attempt = candidate(attempts).ok_or_else(|| no("there is no patch"))?;
+        let there = writes.pull(&run.repository, number).await.map_err(|it| self.not_asked(number, &it))?;
+        let now = self.clock.now();
+        if let Some(merging) = &pull.merging {
+            if there.is_merged && merging.head == there.head_commit {
+                let commit = there.merge_commit.unwrap_or(there.head_commit);
+                let facts = MergeFacts { number, commit: &commit, patch: &pull.patch, by: MergedBy::Approval(merging) };
+                let transition = Box::new(run.merged(&facts, now)?);
+                return Ok(Merged::Before { number, commit, transition });
+            }
+            if now.duration_since(merging.at) < UNDER_WAY && !there.is_merged {
+                let by = &merging.by;
+                return Err(no(format!(
+                    "a merge of pull request #{number} that {by} began may be under way; look again in two minutes"
+                )));
+            }
+        }
+        let checks = writes.checks(&run.repository, &there.head_commit);
+        let checks = checks.await.map_err(|it| self.not_asked(number, &it))?;
+        let objection = changed(number, pull, &there, attempt.patch_digest.as_ref())
+            .or_else(|| self.not_green(pull, &checks, now).filter(|_| self.forge.terms.require_green));
+        if let Some(why) = objection {
+            return Err(self.refused(run.id, number, operator, &format!("pull request #{number}: {why}")).await?);
+        }
+        let note = transition.events.first().and_then(|it| it.payload["note"].as_str()).map(str::to_owned);
+        let approvals = transition.run.approved_by.clone();
+        let merging = Merging { by: operator.name.clone(), approvals, note, head: pull.head.clone(), at: now };
+        // Kept before the forge is asked: were this the last that this process does, the merge still has its author.
+        let intent = with_pull(family.next(), |it| it.merging = Some(merging.clone()));
+        match self.store.put_family(&intent, &[], now).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => return Ok(Merged::Moved),
+            Err(error) => return Err(error.into()),
+        }
+        let text = commit_message(run, attempt, &merging.approvals);
+        match self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text).await {
+            Ok(commit) => Ok(Merged::Now { number, commit }),
+            Err(error) => {
+                let words = self.safe_text(&error.to_string(), MAX_WORDS);
+                if !is_in_doubt(&error) {
+                    self.change_family(&family.key, |it| {
+                        if let Some(pull) = &mut it.pull {
+                            pull.merging = pull.merging.take().filter(|it| *it != merging);
+                        }
+                    })
+                    .await?;
+                }
+                let words = if is_in_doubt(&error) {
+                    format!(
+                        "it is not known whether pull request #{number} was merged: {words}; look again in two minutes"
+                    )
+                } else {
+                    format!("pull request #{number} was not merged: {words}")
+                };
+                Err(self.refused(run.id, number, operator, &words).await?)
+            }
+        }
+    }
+
+    /// Asks for the merge. A draft is made ready where the forge insists, and an answer that was lost is looked for.
+    async fn ask_to_merge(
+        &self,
+        writes: &dyn Writes,
+        repository: &str,
+        there: &PullRequest,
+        head: &str,
+        text: &str,
+    ) -> Result<String, ForgeError> {
+        let (subject, message) = text.split_once("\n\n").unwrap_or((text, ""));
+        let title = format!("{subject} (#{})", there.number);
+        let merge = Merge { sha: head, method: self.forge.terms.merge_method, title: &title, message };
+        let merged = match writes.merge(repository, there.number, &merge).await {
+            Err(ForgeError::Refused { status: 405, .. }) if there.is_draft => {
+                let ready = writes.mark_ready(&there.node_id).await;
+                ready.map_err(|it| ForgeError::Refused { status: 405, message: format!("it is a draft: {it}") })?;
+                writes.merge(repository, there.number, &merge).await
+            }
+            merged => merged,
+        };
+        let error = match merged {
+            Err(error) if is_in_doubt(&error) => error,
+            told => return told,
+        };
+        for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK_PAUSE).await;
+            let Ok(there) = writes.pull(repository, there.number).await else { continue };
+            if there.is_merged && there.head_commit == head {
+                return Ok(there.merge_commit.unwrap_or_else(|| head.to_owned()));
+            }
+        }
+        Err(error)
+    }
+
+    /// Tells of a merge that went through while somebody else changed the run. What stands is the merge.
+    async fn settle_merged(
+        &self,
+        id: RunId,
+        number: u64,
+        commit: &str,
+        operator: &Operator,
+    ) -> Result<Run, EngineError> {
+        for _ in 0..MAX_ROUNDS {
+            let (run, now) = (self.store.run(id).await?, self.clock.now());
+            let family = self.store.family_of_run(id).await?;
+            let pull = family.as_ref().and_then(|it| it.pull.as_ref());
+            let merging = pull.and_then(|it| Some((it.merging.as_ref()?, &it.patch)));
+            match (run.status, merging) {
+                (Status::Resolved, _) => return Ok(run),
+                (Status::Fixed | Status::Escalated, Some((merging, patch))) => {
+                    let facts = MergeFacts { number, commit, patch, by: MergedBy::Approval(merging) };
+                    let transition = run.merged(&facts, now)?;
+                    match self.store.commit(&transition, None).await {
+                        Err(StoreError::Conflict) => {}
+                        done => return Ok(done.map(|()| transition.run)?),
+                    }
+                }
+                (status, _) => {
+                    let message = format!("pull request #{number} was merged, while the run became {status}");
+                    let fact = NewEvent::new(EventType::PrMerged, format!("human:{}", operator.name), message.clone());
+                    let fact = fact.with(json!({ "number": number, "commit": commit }));
+                    self.store.note(id, &[fact], now).await?;
+                    self.after_merge(&run, commit).await?;
+                    return Err(no(message));
+                }
+            }
+        }
+        Err(EngineError::Store(StoreError::Conflict))
+    }
+
+    /// Keeps what follows from a merge with the family, for the steward to look after.
+    async fn after_merge(&self, run: &Run, commit: &str) -> Result<(), EngineError> {
+        let Some(family) = self.store.family_of_run(run.id).await? else { return Ok(()) };
+        let watched_for = self.forge.terms.watch_after_merge;
+        let now = self.clock.now();
+        self.change_family(&family.key, |it| it.was_merged(run, commit, now, watched_for)).await
+    }
+
+    /// Leaves a failure alone after somebody's no, and lets the steward take down what stands for it; a new round ends that.
+    pub(super) async fn heed(&self, run: &Run, action: &Action) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let cooled_until = match action {
+            Action::Deny | Action::Abort => now.checked_add(self.forge.terms.cooldown).ok(),
+            Action::Retry | Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => None,
+            Action::Approve | Action::Publish => return Ok(()),
+        };
+        let Some(family) = self.store.family_of_run(run.id).await? else { return Ok(()) };
+        self.change_family(&family.key, |it| {
+            (it.cooled_until, it.wanted_by) = (cooled_until, None);
+            it.due_at = Some(now);
+        })
+        .await
+    }
+
+    /// Lets a patch be published that would not be otherwise: an escalated run's as a draft, or a proved one that waits for a person's word.
+    pub(super) async fn publish(
+        &self,
+        run: Run,
+        attempts: &[Attempt],
+        operator: &Operator,
+    ) -> Result<Done, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let family =
+            family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
+        if let Some((number, _)) = family.open_pull() {
+            return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
+        }
+        if self.forge.writes.is_none() {
+            let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
+            return Err(no(format!("no pull request can be opened: {why}")));
+        }
+        if !matches!(run.status, Status::Fixed | Status::Escalated) {
+            return Err(no(format!("cannot publish a run that is {}", run.status)));
+        }
+        let attempt = candidate(attempts).ok_or_else(|| no("there is no patch to publish"))?;
+        if attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation) {
+            return Err(no("the guard refused the patch; it is not published"));
+        }
+        if run.order.ci.as_ref().is_some_and(|it| it.is_fork || !it.is_trusted) {
+            return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
+        }
+        if family.wanted_by.as_ref() == Some(&operator.name) {
+            return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
+        }
+        let now = self.clock.now();
+        let fact = NewEvent::new(EventType::PrWanted, format!("human:{}", operator.name), "asked for a pull request")
+            .with(json!({ "patchDigest": attempt.patch_digest, "note": operator.note }));
+        let next = Family {
+            wanted_by: Some(operator.name.clone()),
+            skipped: None,
+            cooled_until: None,
+            due_at: Some(now),
+            ..family.next()
+        };
+        self.store.put_family(&next, &[fact], now).await?;
+        let kind = if run.status == Status::Fixed { "a pull request" } else { "a draft" };
+        Ok(Done::Changed { message: format!("{kind} is opened in a moment"), run })
+    }
+
+    /// Changes a family, again and again where somebody else was faster.
+    async fn change_family(&self, key: &Digest, change: impl Fn(&mut Family)) -> Result<(), EngineError> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(family) = self.store.family(key).await? else { return Ok(()) };
+            let mut next = family.next();
+            change(&mut next);
+            match self.store.put_family(&next, &[], self.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(EngineError::Store(StoreError::Conflict))
+    }
+
+    /// Tells a refusal in the timeline, and returns it for whoever decided. Nothing else changes.
+    async fn refused(
+        &self,
+        run: RunId,
+        number: u64,
+        operator: &Operator,
+        words: &str,
+    ) -> Result<EngineError, EngineError> {
+        let words = self.safe_text(words, MAX_WORDS);
+        let fact = NewEvent::new(EventType::PrRefused, format!("human:{}", operator.name), words.clone())
+            .with(json!({ "number": number }));
+        self.store.note(run, &[fact], self.clock.now()).await?;
+        Ok(no(words))
+    }
+
+    fn not_asked(&self, number: u64, error: &ForgeError) -> EngineError {
+        let why = self.safe_text(&error.to_string(), MAX_WORDS);
+        no(format!("pull request #{number} cannot be looked at, nothing was merged: {why}"))
+    }
+
+    /// Returns why the checks do not speak for a pull request, in words.
+    fn not_green(&self, pull: &PullState, checks: &[Check], now: Timestamp) -> Option<String> {
+        let named = |is_so: fn(CiState) -> bool| {
+            let mut names: Vec<_> = checks.iter().filter(|it| is_so(it.state)).map(|it| it.name.as_str()).collect();
+            let n_more = names.len().saturating_sub(MAX_NAMES);
+            names.truncate(MAX_NAMES);
+            let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
+            (!names.is_empty()).then(|| format!("{}{more}", names.join(", ")))
+        };
+        let red = named(|it| matches!(it, CiState::Red | CiState::Cancelled | CiState::Unknown));
+        let pending = named(|it| matches!(it, CiState::Queued | CiState::Waiting | CiState::Running));
+        let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
+        match (red, pending) {
+            (Some(names), _) => Some(format!("these checks are not green: {names}")),
+            (None, Some(names)) => Some(format!("these checks have not ended: {names}")),
+            (None, None) if checks.is_empty() && pull.opened_at.is_some_and(|it| now.duration_since(it) < grace) => {
+                Some("no check has begun yet".to_owned())
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// Whether a write may have been done all the same.
+const fn is_in_doubt(error: &ForgeError) -> bool {
+    matches!(error, ForgeError::Unknown(_) | ForgeError::Unanswered(_) | ForgeError::TooLarge(_) | ForgeError::Odd(_))
+}
+
+/// Returns how a pull request differs from the one that was proved and seen here.
+fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Digest>) -> Option<String> {
+    let short = |sha: &str| sha.get(..8).unwrap_or(sha).to_owned();
+    if there.number != number || there.head_branch != pull.branch {
+        return Some("the forge tells of another one".to_owned());
+    }
+    if let Some(why) = &pull.hands_off {
+        return Some(format!("it is not only ours any more: {why}; merge or close it there"));
+    }
+    if there.is_merged {
+        return Some("it was merged there; the run follows in a moment".to_owned());
+    }
+    if !there.is_open {
+        return Some("it was closed there; the run follows in a moment".to_owned());
+    }
+    if there.head_commit != pull.head {
+        let (theirs, ours) = (short(&there.head_commit), short(&pull.head));
+        return Some(format!("its head is {theirs}, and what was proved is {ours}; look at it again"));
+    }
+    if patch != Some(&pull.patch) {
+        return Some(
+            "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
+        );
+    }
+    None
+}
+
+fn with_pull(mut family: Family, change: impl FnOnce(&mut PullState)) -> Family {
+    if let Some(pull) = &mut family.pull {
+        change(pull);
+    }
+    family
+}
