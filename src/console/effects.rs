@@ -84,7 +84,7 @@ async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
             backlog.output(id, &name).await.map(|output| Answer::Output { output: output.as_ref().map(stored), name })
         }
         Ask::Live(id) => backlog.live(id).await.map(Answer::Live),
-        Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(it.into())),
+        Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(Box::new(it.into()))),
         Ask::Ci => backlog.ci().await.map(|it| Answer::Ci(Box::new(it))),
         Ask::CiJobs(repository, run, attempt) => {
             let jobs = backlog.ci_jobs(&repository, run, attempt).await;

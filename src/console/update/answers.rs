@@ -49,7 +49,7 @@ pub fn update(model: &mut Model, request: RequestId, answer: Answer) -> Vec<Effe
             }
             Vec::new()
         }
-        Answer::Acted(outcome) => acted(model, outcome),
+        Answer::Acted(outcome) => acted(model, *outcome),
         Answer::Draft { path, text } => fix::draft_read(model, path, text),
         Answer::Saved { path } => {
             fix::saved(model, path);

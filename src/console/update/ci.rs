@@ -121,11 +121,8 @@ fn other_repository(model: &mut Model, at: usize, is_next: bool) -> Vec<Effect> 
     let visible = model.ci.visible();
     let name = |idx: usize| visible[idx].0.repository.as_str();
     let is_first = |idx: &usize| *idx == 0 || name(*idx) != name(*idx - 1);
-    let found = if is_next {
-        (at + 1..visible.len()).find(is_first)
-    } else {
-        (0..at.min(visible.len())).rev().find(is_first)
-    };
+    let found =
+        if is_next { (at + 1..visible.len()).find(is_first) } else { (0..at.min(visible.len())).rev().find(is_first) };
     if let Some(idx) = found {
         model.ci.select(idx);
     }
