@@ -10,6 +10,8 @@ const DEFAULT: &str = "default";
 /// What the clone URL of that section has in place of `owner/name`.
 const PLACE: &str = "{repository}";
 const MAX_NAME: usize = 200;
+/// User name that goes with a token.
+const USERNAME: &str = "x-access-token";
 
 /// What a settings file may say of one repository.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -19,6 +21,8 @@ pub struct RawRepository {
     pub path: Option<String>,
     /// `https://…`, `ssh://…`, `git@host:…`, `file:///…` or an absolute path; `{repository}` in the section `default`.
     pub clone_url: Option<String>,
+    /// Where branches with fixes are pushed. Default: `clone_url`, else the `origin` of `path`.
+    pub push_url: Option<String>,
     /// Name of the environment variable that holds the token for `https`.
     pub token_env: Option<String>,
     /// User name that goes with the token. Default `x-access-token`.
@@ -47,6 +51,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepositorySettings {
     pub origin: Option<Origin>,
+    pub push_url: Option<String>,
     pub token_env: Option<String>,
     pub username: String,
     pub test: Option<String>,
@@ -72,6 +77,22 @@ impl PartialEq for RepositoriesSettings {
 }
 
 impl Eq for RepositoriesSettings {}
+
+impl RepositorySettings {
+    /// Returns the settings of a repository that has none and is cloned from there.
+    pub fn cloned_from(url: String) -> Self {
+        Self {
+            origin: Some(Origin::CloneUrl(url)),
+            push_url: None,
+            token_env: None,
+            username: USERNAME.to_owned(),
+            test: None,
+            agents: Vec::new(),
+            max_attempts: None,
+            only: Vec::new(),
+        }
+    }
+}
 
 impl RepositoriesSettings {
     /// Checks all sections; the error names the key.
@@ -107,6 +128,7 @@ impl RepositoriesSettings {
         if let Some(Origin::CloneUrl(url)) = &mut settings.origin {
             *url = url.replace(PLACE, repository);
         }
+        settings.push_url = settings.push_url.map(|it| it.replace(PLACE, repository));
         Some(settings)
     }
 
@@ -143,6 +165,12 @@ fn check_one(raw: RawRepository, is_default: bool) -> Result<RepositorySettings,
         }
         (None, None) => None,
     };
+    if let Some(url) = &raw.push_url {
+        if url.contains(PLACE) != is_default {
+            return Err(format!("push_url: `{PLACE}` stands in the section `default` and only there"));
+        }
+        check_url(&url.replace(PLACE, "owner/name")).map_err(|it| format!("push_url: {it}"))?;
+    }
     let only = raw.only.unwrap_or_default();
     if is_default && only.is_empty() {
         return Err("`only` is missing: name the repositories that may be cloned, like [\"acme/*\"]".to_owned());
@@ -156,7 +184,8 @@ fn check_one(raw: RawRepository, is_default: bool) -> Result<RepositorySettings,
     if raw.token_env.as_ref().is_some_and(|it| !is_variable(it)) {
         return Err("token_env: give the name of an environment variable, not the token".to_owned());
     }
-    let is_https = matches!(&origin, Some(Origin::CloneUrl(url)) if url.starts_with("https://"));
+    let is_https = matches!(&origin, Some(Origin::CloneUrl(url)) if url.starts_with("https://"))
+        || raw.push_url.as_ref().is_some_and(|it| it.starts_with("https://"));
     if raw.token_env.is_some() && !is_https {
         return Err("token_env: a token is sent by https only".to_owned());
     }
@@ -168,8 +197,9 @@ fn check_one(raw: RawRepository, is_default: bool) -> Result<RepositorySettings,
     }
     Ok(RepositorySettings {
         origin,
+        push_url: raw.push_url,
         token_env: raw.token_env,
-        username: raw.username.unwrap_or_else(|| "x-access-token".to_owned()),
+        username: raw.username.unwrap_or_else(|| USERNAME.to_owned()),
         test: raw.test,
         agents: raw.agents.unwrap_or_default(),
         max_attempts: raw.max_attempts,
@@ -178,7 +208,7 @@ fn check_one(raw: RawRepository, is_default: bool) -> Result<RepositorySettings,
 }
 
 /// Checks a clone URL: https, ssh (also as `user@host:path`), file or an absolute path, without a password.
-fn check_url(url: &str) -> Result<(), String> {
+pub fn check_url(url: &str) -> Result<(), String> {
     let allowed = "use https://…, ssh://…, git@host:path, file:///… or an absolute path";
     if url.starts_with('-') || url.chars().any(|it| it.is_control() || it.is_whitespace()) || url.len() > 2_000 {
         return Err(allowed.to_owned());

@@ -69,6 +69,23 @@ pub struct Family {
     pub retry_at: Option<Timestamp>,
     /// Who makes a write at the forge right now: nobody else may make the same.
     pub held: Option<Hold>,
+    /// What the steward keeps for itself.
+    #[serde(default)]
+    pub chores: Chores,
+}
+
+/// What was done at the forge and is not to be seen there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Chores {
+    /// Labels that the pull request was given; those that somebody took off are not given again.
+    pub labels: Vec<String>,
+    /// Whether reviewers were asked.
+    pub has_reviewers: bool,
+    /// Whether the branch of the merged pull request is deleted.
+    pub is_branch_gone: bool,
+    /// When the issue was last changed.
+    pub told_at: Option<Timestamp>,
 }
 
 /// A hold on a family for the time of one write.
@@ -185,6 +202,7 @@ impl Family {
             tries: 0,
             retry_at: None,
             held: None,
+            chores: Chores::default(),
         }
     }
 

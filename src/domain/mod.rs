@@ -27,7 +27,9 @@ pub use ci::{
 };
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
-pub use family::{AfterOutcome, Aftermath, ChecksState, Family, Hold, Merging, PullState, Tracking, family_key};
+pub use family::{
+    AfterOutcome, Aftermath, ChecksState, Chores, Family, Hold, Merging, PullState, Tracking, family_key,
+};
 pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use limits::limits;

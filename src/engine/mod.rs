@@ -12,6 +12,7 @@ pub mod live;
 pub mod policy;
 pub mod repositories;
 pub mod session;
+pub mod steward;
 mod stop;
 mod survey;
 pub mod trial;

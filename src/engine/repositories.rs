@@ -2,6 +2,7 @@
 use crate::domain::Run;
 use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
+use crate::workspace::Remote;
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,9 @@ pub trait Repositories: Debug + Send + Sync {
 
     /// Returns where the default branch stands now.
     async fn head(&self, repository: &str) -> Result<Head, NotLocated>;
+
+    /// Returns where branches with fixes are pushed.
+    async fn push_target(&self, repository: &str) -> Result<Remote, NotLocated>;
 }
 
 impl Engine {

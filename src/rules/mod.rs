@@ -187,6 +187,14 @@ pub struct RuleError {
     pub message: String,
 }
 
+impl Default for Rules {
+    /// The rules of a repository that has written none.
+    #[expect(clippy::expect_used, reason = "the defaults are constants, and tested")]
+    fn default() -> Self {
+        Self::read(b"").expect("the defaults pass their own check").0
+    }
+}
+
 impl Rules {
     /// Reads a file as it is stored; what is hostile about it ends in an error. No bytes, as of an absent file, mean the defaults.
     pub fn read(bytes: &[u8]) -> Result<(Self, Vec<Remark>), RuleError> {

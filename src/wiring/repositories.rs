@@ -1,9 +1,11 @@
 //! Finds the repositories of runs by the settings: a checkout on this machine, or a mirror of a remote.
-use crate::config::repositories::{Origin, RepositorySettings};
+use crate::config::repositories::{Origin, RepositorySettings, check_url};
 use crate::config::{Config, Environment};
 use crate::domain::Run;
 use crate::engine::repositories::{Head, Located, NotLocated, Repositories, Terms};
+use crate::forge::Reads;
 use crate::process::Launcher;
+use crate::wiring::forge::is_at;
 use crate::workspace::{GitWorkspace, Mirrors, Network, Remote, Workspace, WorkspaceError};
 use async_trait::async_trait;
 use std::ffi::OsString;
@@ -25,12 +27,13 @@ const NETWORK: &[&str] = &[
 ];
 
 /// The repositories of the settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ConfiguredRepositories {
     config: Config,
     environment: Environment,
     workspace: Arc<GitWorkspace>,
     mirrors: Mirrors,
+    forge: Option<Arc<dyn Reads>>,
 }
 
 impl ConfiguredRepositories {
@@ -43,12 +46,18 @@ impl ConfiguredRepositories {
         let home = config.data_dir.join("mirrors");
         let network = network(environment);
         let mirrors = Mirrors::new(launcher.clone(), home, config.workers.mirror_cap, network);
-        Self { config: config.clone(), environment: environment.clone(), workspace, mirrors }
+        Self { config: config.clone(), environment: environment.clone(), workspace, mirrors, forge: None }
+    }
+
+    /// Lets it reach the repositories of a forge with the forge's own token.
+    pub(super) fn at(self, forge: Option<Arc<dyn Reads>>) -> Self {
+        Self { forge, ..self }
     }
 
     fn settings(&self, repository: &str) -> Result<(RepositorySettings, Origin), NotLocated> {
         let settings = self.config.repositories.of(repository);
-        settings.and_then(|it| it.origin.clone().map(|origin| (it, origin))).ok_or_else(|| {
+        let named = settings.and_then(|it| it.origin.clone().map(|origin| (it, origin)));
+        named.or_else(|| self.watched(repository)).ok_or_else(|| {
             NotLocated(format!(
                 "no settings say where {repository} is; add [repositories.\"{repository}\"] with `path = \"/…\"` or \
                  `clone_url = \"https://…\"` to the workers' settings, or [repositories.default] with `clone_url` and `only`"
@@ -56,14 +65,27 @@ impl ConfiguredRepositories {
         })
     }
 
-    fn remote(&self, repository: &str, settings: &RepositorySettings, url: String) -> Result<Remote, NotLocated> {
-        let token = match &settings.token_env {
-            None => None,
-            Some(name) => Some(self.environment.text(name).map(str::to_owned).ok_or_else(|| {
-                NotLocated(format!(
-                    "{repository} cannot be fetched: the variable {name} is not set where this worker runs"
-                ))
-            })?),
+    /// Returns where a watched repository is that has no settings of its own.
+    fn watched(&self, repository: &str) -> Option<(RepositorySettings, Origin)> {
+        let forge = self.forge.as_ref().filter(|_| self.config.github.terms.watches(repository))?;
+        let settings = RepositorySettings::cloned_from(forge.git_url(repository));
+        settings.origin.clone().map(|origin| (settings, origin))
+    }
+
+    async fn remote(&self, repository: &str, settings: &RepositorySettings, url: String) -> Result<Remote, NotLocated> {
+        let cannot = |why: String| NotLocated(format!("{repository} cannot be reached: {why}"));
+        let is_https = url.starts_with("https://");
+        let token = match (&settings.token_env, &self.forge) {
+            (Some(name), _) if is_https => {
+                let missing = || cannot(format!("the variable {name} is not set where this worker runs"));
+                Some(self.environment.text(name).map(str::to_owned).ok_or_else(missing)?)
+            }
+            // The forge's token is for the forge's own host.
+            (None, Some(forge)) if is_https && is_at(&self.config.github.api_url, &url) => {
+                let token = forge.git_token().await.map_err(|it| cannot(it.to_string()))?;
+                Some(token.reveal().to_owned())
+            }
+            _ => None,
         };
         Ok(Remote { url, name: repository.to_owned(), username: settings.username.clone(), token })
     }
@@ -106,7 +128,7 @@ impl Repositories for ConfiguredRepositories {
         match origin {
             Origin::Path(path) => Ok(Located { path, hold: None }),
             Origin::CloneUrl(url) => {
-                let remote = self.remote(&run.repository, &settings, url)?;
+                let remote = self.remote(&run.repository, &settings, url).await?;
                 let held =
                     self.mirrors.hold(&remote, run.working_commit(), &run.branch).await.map_err(|it| told(&it))?;
                 Ok(Located { path: held.path.clone(), hold: Some(Box::new(held)) })
@@ -122,10 +144,30 @@ impl Repositories for ConfiguredRepositories {
                 Ok(Head { branch: facts.branch, commit: facts.head })
             }
             Origin::CloneUrl(url) => {
-                let remote = self.remote(repository, &settings, url)?;
+                let remote = self.remote(repository, &settings, url).await?;
                 let (branch, commit) = self.mirrors.head(&remote).await.map_err(|it| told(&it))?;
                 Ok(Head { branch, commit })
             }
         }
+    }
+
+    async fn push_target(&self, repository: &str) -> Result<Remote, NotLocated> {
+        let (settings, origin) = self.settings(repository)?;
+        let url = match (&settings.push_url, origin) {
+            (Some(url), _) => url.clone(),
+            (None, Origin::CloneUrl(url)) => url,
+            (None, Origin::Path(path)) => {
+                let cannot = |why: &str| {
+                    NotLocated(format!(
+                        "fixes of {repository} cannot be pushed: {why}; name a `push_url` in its settings"
+                    ))
+                };
+                let url = self.workspace.origin(&path).await.map_err(|it| told(&it))?;
+                let url = url.ok_or_else(|| cannot("its checkout has no `origin`"))?;
+                check_url(&url).map_err(|_| cannot("the address of `origin` is of another kind"))?;
+                url
+            }
+        };
+        self.remote(repository, &settings, url).await
     }
 }

@@ -1,3 +1,4 @@
+//! The client of GitHub against a fake of it, and what `doctor` says of the token.
 //! The client of GitHub against a fake of it, what `doctor` says of the token, watching, and decisions.
 mod analysis;
 mod app;
@@ -7,6 +8,7 @@ mod doctor;
 mod downloads;
 mod flood;
 mod limits;
+mod moving;
 mod reads;
 mod watch;
 mod writes;

@@ -17,6 +17,8 @@ use serde_json::Value;
 pub const PICTURE: &str = "github:picture:";
 /// What the snapshot of the watcher's budget is called.
 pub const BUDGET: &str = "github:budget";
+/// What the snapshot of a repository's stale branches is called: this and its name.
+pub const STALE: &str = "github:stale:";
 
 /// Bytes of a log that are read at most.
 const MAX_LOG: u64 = 256 << 20;
@@ -65,6 +67,12 @@ impl Engine {
         for repository in watched {
             if !pictures.iter().any(|it| it.repository.eq_ignore_ascii_case(repository)) {
                 pictures.push(unseen(repository));
+            }
+        }
+        for (name, doc, _) in self.store.snapshots(STALE).await? {
+            let of_it = |it: &&mut Picture| name.strip_prefix(STALE) == Some(it.repository.as_str());
+            if let Some(picture) = pictures.iter_mut().find(of_it) {
+                picture.stale_branches = read(doc).unwrap_or_default();
             }
         }
         pictures.sort_by_cached_key(|it| it.repository.to_lowercase());

@@ -6,7 +6,7 @@ mod interval;
 mod limits;
 mod repository;
 mod rounds;
-mod rules_file;
+pub(super) mod rules_file;
 #[cfg(test)]
 mod testing;
 

@@ -10,9 +10,9 @@ const FRESH: SignedDuration = SignedDuration::from_mins(30);
 
 /// The rules as they were read last.
 #[derive(Debug, Default)]
-pub(super) struct Read {
+pub(in crate::engine) struct Read {
     /// None: not read yet, or refused.
-    pub(super) rules: Option<Arc<Rules>>,
+    pub(in crate::engine) rules: Option<Arc<Rules>>,
     /// The commit that they are of.
     tip: Option<String>,
     looked_at: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub(super) struct Read {
 
 impl Read {
     /// Reads the rules again where the default branch has moved. Whether it has is asked every half hour, or now if `at_once`.
-    pub(super) async fn refresh(
+    pub(in crate::engine) async fn refresh(
         &mut self,
         reads: &dyn Reads,
         repository: &str,
@@ -67,7 +67,7 @@ impl Read {
     }
 
     /// Returns why nothing is healed whatever fails, in words.
-    pub(super) fn refusal(&self) -> Option<&str> {
+    pub(in crate::engine) fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
 

@@ -3,7 +3,8 @@ use crate::store_contract::fixtures::fixed;
 use crate::support::github::{Fake, Fault};
 use crate::support::{World, eventually_answered};
 use jiff::Timestamp;
-use paramedic::config::{Config, Environment, Flags};
+use paramedic::config::checked::Flags;
+use paramedic::config::{Config, Environment};
 use paramedic::domain::{
     ChecksState, CiRef, Digest, EventType, Family, ForgeTerms, Merging, PrState, PullFacts, PullState, Run, RunId,
     Status, Verdict,

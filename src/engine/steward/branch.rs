@@ -1,0 +1,92 @@
+//! The names of the branches with fixes, and the message of the commit on them: the same for the same run and attempt.
+use crate::domain::{Attempt, Failure, PrState, PullState, Run};
+use crate::engine::decisions::commit_message;
+use crate::evidence::markdown;
+use crate::rules::BranchNaming;
+
+/// Returns the name of the branch for a run's fix; one that was refused before, by closing its pull request, is not taken again.
+pub(super) fn name(naming: &BranchNaming, run: &Run, before: Option<&PullState>) -> String {
+    let commit = run.commit_sha.get(..8).unwrap_or(&run.commit_sha);
+    let mut name = format!("{}/{}-{commit}", naming.prefix, Failure::hash8(&run.error_hash));
+    if let Some(ci) = run.order.ci.as_ref().filter(|_| naming.has_workflow_id) {
+        name = format!("{name}-w{}", ci.workflow_id);
+    }
+    if naming.has_timestamp {
+        name = format!("{name}-{}", run.created_at.as_second());
+    }
+    match before.filter(|it| it.state == PrState::Closed) {
+        Some(closed) => format!("{name}-r{}", round(&closed.branch) + 1),
+        None => name,
+    }
+}
+
+/// Returns the name of the branch that takes a merge back.
+pub(super) fn revert_name(naming: &BranchNaming, merge: &str) -> String {
+    format!("{}/revert-{}", naming.prefix, merge.get(..8).unwrap_or(merge))
+}
+
+/// Whether a branch can be one of ours by its name.
+pub(super) fn is_ours(naming: &BranchNaming, branch: &str) -> bool {
+    let Some(rest) = branch.strip_prefix(&naming.prefix).and_then(|it| it.strip_prefix('/')) else { return false };
+    let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let mut parts = rest.split('-');
+    match (parts.next(), parts.next()) {
+        (Some("revert"), Some(merge)) => is_hex(merge) && parts.next().is_none(),
+        (Some(hash), Some(commit)) => {
+            is_hex(hash)
+                && is_hex(commit)
+                && parts.all(|it| it.len() < 20 && it.bytes().all(|it| it.is_ascii_alphanumeric()))
+        }
+        _ => false,
+    }
+}
+
+/// Returns the message of a commit that is pushed: nobody is named by it and nothing is closed by it.
+pub(super) fn message(run: &Run, attempt: &Attempt) -> String {
+    let message = commit_message(run, attempt, &[]);
+    message.lines().map(markdown::plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns how often the failure's branches were refused: 1 for the first.
+fn round(branch: &str) -> u32 {
+    branch.rsplit_once("-r").and_then(|(_, it)| it.parse().ok()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Order;
+    use crate::rules::Rules;
+
+    fn naming() -> BranchNaming {
+        Rules::read(b"").unwrap().0.branch_naming
+    }
+
+    fn run() -> Run {
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let mut run = Run::queued("acme/shop", "main", &"deadbeef".repeat(5), Order::default(), 3, now);
+        run.error_hash = "v1:1a2b3c4d5e6f".to_owned();
+        run
+    }
+
+    #[test]
+    fn a_name_follows_from_the_run_and_the_rules() {
+        assert_eq!(name(&naming(), &run(), None), "heal/1a2b3c4d-deadbeef");
+        let stamped = BranchNaming { prefix: "fix".to_owned(), has_timestamp: true, ..naming() };
+        assert_eq!(name(&stamped, &run(), None), "fix/1a2b3c4d-deadbeef-1772323200");
+        for branch in ["heal/1a2b3c4d-deadbeef", "heal/1a2b3c4d-deadbeef-w12-1772323200-r2", "heal/revert-1a2b3c4d"] {
+            assert!(is_ours(&naming(), branch), "{branch}");
+        }
+        for branch in [
+            "heal/mine",
+            "heal/1a2b3c4d",
+            "healing/1a2b3c4d-deadbeef",
+            "main",
+            "heal/revert-me",
+            "heal/1a2b3c4d-deadbeef/x",
+        ] {
+            assert!(!is_ours(&naming(), branch), "{branch}");
+        }
+        assert_eq!((round("heal/1a2b3c4d-deadbeef"), round("heal/1a2b3c4d-deadbeef-r3")), (1, 3));
+    }
+}

@@ -1,0 +1,177 @@
+//! CI as the second proof: what the checks of a pull request say of the fix.
+use crate::domain::{AttemptStatus, ChecksState, CiState, EventType, NewEvent, Status};
+use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::forge::Check;
+use jiff::SignedDuration;
+use serde_json::json;
+use std::time::Duration;
+
+/// For how long all checks must be done: others may appear a moment later.
+const SETTLED: Duration = Duration::from_secs(30);
+/// The longest pause between two looks at checks that are not settled.
+const MAX_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// Characters of a log that the next attempt gets.
+const MAX_LOG_CHARS: usize = 32_000;
+/// Red checks that are named.
+const MAX_NAMED: usize = 10;
+
+/// What all checks together say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Pending,
+    Green,
+    Red,
+}
+
+impl Scene<'_> {
+    /// Looks at the checks of our commit until they are settled.
+    pub(super) async fn check(&mut self) -> Stepped {
+        let Some((_, pull)) = self.family.open_pull() else { return Ok(None) };
+        let is_settled = matches!(pull.checks, ChecksState::Green | ChecksState::Red);
+        if is_settled || pull.hands_off.is_some() || !matches!(self.run.status, Status::Fixed | Status::Escalated) {
+            return Ok(None);
+        }
+        let (head, base, before, since) = (pull.head.clone(), pull.base_sha.clone(), pull.checks, pull.checks_since);
+        let terms = &self.steward.engine.forge.terms;
+        let settled = signed(SETTLED.min(terms.checks_grace));
+        let grace = signed(terms.checks_grace);
+        let pause = signed(terms.poll_active).max(settled.min(MAX_PAUSE));
+        let checks = self.reads.checks(&self.family.repository, &head).await?;
+        let red = self.red(&checks, &base).await?;
+        match said(&checks, &red) {
+            Said::Nothing => {
+                let age = since.map_or(grace, |it| self.now.duration_since(it));
+                if before == ChecksState::None && age >= grace {
+                    return self.record_pull(Vec::new(), |it| it.checks = ChecksState::Absent).await;
+                }
+                if before != ChecksState::Absent {
+                    self.look_again(self.now + pause.min(grace));
+                }
+                Ok(None)
+            }
+            Said::Pending => {
+                self.look_again(self.now + pause);
+                if before == ChecksState::Pending && since.is_none() {
+                    return Ok(None);
+                }
+                self.record_pull(Vec::new(), |it| (it.checks, it.checks_since) = (ChecksState::Pending, None)).await
+            }
+            Said::Green | Said::Red => {
+                let now = self.now;
+                let Some(since) = since.filter(|_| before == ChecksState::Pending) else {
+                    return self
+                        .record_pull(Vec::new(), |it| (it.checks, it.checks_since) = (ChecksState::Pending, Some(now)))
+                        .await;
+                };
+                if now.duration_since(since) < settled {
+                    self.look_again(since + settled);
+                    return Ok(None);
+                }
+                if red.is_empty() { self.passed(&checks).await } else { self.failed(&red).await }
+            }
+        }
+    }
+
+    async fn passed(&mut self, checks: &[Check]) -> Stepped {
+        let n = checks.iter().filter(|it| it.state == CiState::Green).count();
+        let fact = NewEvent::new(EventType::PrChecksPassed, "system", format!("CI is green with the fix: {n} checks"));
+        self.record_pull(vec![fact.with(json!({ "checks": n }))], |it| it.checks = ChecksState::Green).await
+    }
+
+    /// Takes the proof back, with the log of what is red.
+    async fn failed(&mut self, red: &[&Check]) -> Stepped {
+        let Some((_, pull)) = self.family.open_pull() else { return Ok(None) };
+        let attempt = self.candidate().cloned();
+        let attempt =
+            attempt.filter(|it| it.status == AttemptStatus::Succeeded && it.patch_digest.as_ref() == Some(&pull.patch));
+        if let Some(attempt) = attempt.filter(|_| self.run.status == Status::Fixed) {
+            let log = self.log_of(red).await?;
+            let transition = self.run.ci_red(&attempt, log, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record_pull(Vec::new(), |it| it.checks = ChecksState::Red).await
+    }
+
+    /// Returns the red checks that count: not one that is red without the fix, too, unless it is of the workflow that is healed.
+    async fn red<'a>(&self, checks: &'a [Check], base: &str) -> Result<Vec<&'a Check>, Trouble> {
+        let mut red: Vec<&Check> = checks.iter().filter(|it| it.state == CiState::Red).collect();
+        if red.is_empty() {
+            return Ok(red);
+        }
+        let before = self.reads.checks(&self.family.repository, base).await?;
+        let healed = self.run.order.ci.as_ref().map(|it| it.workflow_id);
+        let mut counted = Vec::new();
+        for check in red.drain(..) {
+            let was_red = before.iter().any(|it| it.name == check.name && it.state == CiState::Red);
+            let is_healed = match check.run_id {
+                Some(run) if was_red => Some(self.reads.run(&self.family.repository, run).await?.workflow_id) == healed,
+                _ => false,
+            };
+            if !was_red || is_healed {
+                counted.push(check);
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Returns what the first red check with a log says, reduced, after the names of all.
+    async fn log_of(&self, red: &[&Check]) -> Result<String, Trouble> {
+        let engine = &self.steward.engine;
+        let names: Vec<&str> = red.iter().take(MAX_NAMED).map(|it| it.name.as_str()).collect();
+        let mut text = format!("Red in CI: {}\n", names.join(", "));
+        let run = red.iter().find_map(|it| it.run_id);
+        let ci = self.run.order.ci.as_ref();
+        if let (Some(run), Some(analyst), Some(ci)) = (run, &self.steward.analyst, ci) {
+            let repository = &self.family.repository;
+            let run = self.reads.run(repository, run).await?;
+            let analysis = analyst.analyse(repository, &run, &self.rules, &ci.default_branch).await?;
+            text.push_str(&analysis.failure.reduced_log);
+        }
+        Ok(engine.safe_text(&text, MAX_LOG_CHARS))
+    }
+}
+
+/// Returns what checks say, given those of the red ones that count. Skipped and cancelled ones say nothing.
+fn said(checks: &[Check], red: &[&Check]) -> Said {
+    let is_any = |states: &[CiState]| checks.iter().any(|it| states.contains(&it.state));
+    match () {
+        () if is_any(&[CiState::Queued, CiState::Waiting, CiState::Running]) => Said::Pending,
+        () if !red.is_empty() => Said::Red,
+        () if is_any(&[CiState::Green]) => Said::Green,
+        () => Said::Nothing,
+    }
+}
+
+fn signed(length: Duration) -> SignedDuration {
+    SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(state: CiState) -> Check {
+        Check { name: "build".to_owned(), state, url: None, run_id: None, job_id: None }
+    }
+
+    #[test]
+    fn all_must_be_done_and_one_must_be_green() {
+        use CiState::{Cancelled, Green, Queued, Red, Running, Skipped, Unknown, Waiting};
+        for (states, expected) in [
+            (&[][..], Said::Nothing),
+            (&[Skipped, Cancelled, Unknown], Said::Nothing),
+            (&[Green, Skipped], Said::Green),
+            (&[Green, Red], Said::Red),
+            (&[Green, Red, Queued], Said::Pending),
+            (&[Waiting], Said::Pending),
+            (&[Running, Green], Said::Pending),
+        ] {
+            let checks: Vec<Check> = states.iter().map(|it| check(*it)).collect();
+            let red: Vec<&Check> = checks.iter().filter(|it| it.state == Red).collect();
+            assert_eq!(said(&checks, &red), expected, "{states:?}");
+        }
+        // Red without the fix, too.
+        assert_eq!(said(&[check(Green), check(Red)], &[]), Said::Green);
+    }
+}

@@ -1,0 +1,103 @@
+//! Branches with fixes that lead nowhere: listed, and deleted where the settings say so.
+use crate::domain::{EventType, NewEvent, PrState, RunId};
+use crate::engine::ci::STALE;
+use crate::engine::steward::after::is_our_commit;
+use crate::engine::steward::scene::Trouble;
+use crate::engine::steward::{Steward, branch};
+use crate::forge::{ForgeError, PullsQuery, Reads};
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// How often it is looked for them.
+const EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// Branches of a repository that are looked at in detail, and deleted, in one go.
+const MAX_BRANCHES: usize = 20;
+const MAX_PULLS: usize = 1_000;
+const MAX_FAMILIES: u32 = 500;
+
+/// When it was looked for stale branches.
+#[derive(Debug, Default)]
+pub(super) struct Sweeps {
+    next_at: Option<Timestamp>,
+}
+
+impl Sweeps {
+    /// Looks for stale branches in all watched repositories, if it is time to.
+    pub(super) async fn sweep(&mut self, steward: &Steward) -> Result<(), StoreError> {
+        let now = steward.engine.clock.now();
+        if self.next_at.is_some_and(|it| now < it) {
+            return Ok(());
+        }
+        self.next_at = Some(now + EVERY);
+        for repository in &steward.engine.forge.terms.watch {
+            match steward.sweep(repository).await {
+                Ok(()) => {}
+                Err(Trouble::Store(error)) => return Err(error),
+                Err(Trouble::Forge(ForgeError::Later { until, .. })) => {
+                    self.next_at = Some(until);
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!(%error, repository, "cannot look for stale branches"),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Steward {
+    /// Lists the stale branches of a repository, and deletes them where the settings say so.
+    pub(super) async fn sweep(&self, repository: &str) -> Result<(), Trouble> {
+        let Some(reads) = self.engine.forge.reads.clone() else { return Ok(()) };
+        let now = self.engine.clock.now();
+        let mut stale = self.stale(&*reads, repository, now).await?;
+        let terms = &self.engine.forge.terms;
+        if let Some(writes) = self.engine.forge.writes.as_ref().filter(|_| terms.delete_stale_branches) {
+            for name in std::mem::take(&mut stale) {
+                writes.delete_branch(repository, &name).await?;
+                let fact = NewEvent::new(
+                    EventType::BranchDeleted,
+                    "system",
+                    format!("stale branch {name} of {repository} deleted"),
+                );
+                let fact = fact.with(json!({ "repository": repository, "branch": name }));
+                self.engine.store.note(RunId::NONE, &[fact], now).await?;
+            }
+        }
+        self.engine.store.put_snapshot(&format!("{STALE}{repository}"), &json!(stale), now).await?;
+        Ok(())
+    }
+
+    /// Returns the branches that are ours by name and commit, are old, and have neither an open pull request nor a run that works with them.
+    async fn stale(&self, reads: &dyn Reads, repository: &str, now: Timestamp) -> Result<Vec<String>, Trouble> {
+        let default_branch = reads.repository(repository).await?.default_branch;
+        let (rules, _) = self.rules_of(reads, repository, &default_branch, now).await?;
+        let naming = &rules.branch_naming;
+        let branches = reads.branches(repository, &format!("{}/", naming.prefix)).await?;
+        let mut ours: Vec<(String, String)> =
+            branches.into_iter().filter(|(name, _)| branch::is_ours(naming, name)).collect();
+        if ours.is_empty() {
+            return Ok(Vec::new());
+        }
+        let open =
+            reads.pulls(repository, &PullsQuery { is_open: true, max: MAX_PULLS, ..PullsQuery::default() }).await?;
+        let mut used: BTreeSet<String> = open.items.into_iter().map(|it| it.head_branch).collect();
+        for family in self.engine.store.families(repository, MAX_FAMILIES).await? {
+            let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
+            used.extend(family.pull.filter(|it| is_live(it.state)).map(|it| it.branch));
+            used.extend(family.after.and_then(|it| it.revert).map(|(name, _)| name));
+        }
+        ours.retain(|(name, _)| !used.contains(name));
+        let days = SignedDuration::from_hours(24 * i64::from(self.engine.forge.terms.stale_branch_days));
+        let mut stale = Vec::new();
+        for (name, commit) in ours.into_iter().take(MAX_BRANCHES) {
+            let facts = reads.commit(repository, &commit).await?;
+            let is_old = facts.committed_at.is_some_and(|it| now.duration_since(it) >= days);
+            if is_old && is_our_commit(&facts) {
+                stale.push(name);
+            }
+        }
+        Ok(stale)
+    }
+}

@@ -1,0 +1,178 @@
+//! The tracking issue: one a family, found again before it is opened, told what happens, and closed when the fix holds.
+use crate::domain::{AfterOutcome, EventType, NewEvent, PrState, Reason, Status, Tracking};
+use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::engine::steward::words::{Kind, is_marked, marker};
+use crate::forge::{Issue, IssueEdit, NewIssue};
+use jiff::SignedDuration;
+use serde_json::json;
+
+/// Issues that are looked through for ours.
+const MAX_ISSUES: usize = 300;
+/// The shortest time between two changes of an issue.
+const BETWEEN: SignedDuration = SignedDuration::from_mins(1);
+
+impl Scene<'_> {
+    /// Opens the issue, or opens it again.
+    pub(super) async fn track(&mut self) -> Stepped {
+        let is_limited = self.run.escalation_reason == Some(Reason::RateLimited);
+        if !self.rules.notifications.creates_issue
+            || !self.rules.is_enabled
+            || is_limited
+            || self.run.order.ci.is_none()
+        {
+            return Ok(None);
+        }
+        let (repository, writes) = (self.repository(), self.writes.clone());
+        if let Some(issue) = &self.family.issue {
+            // Closed after a merge, and a later run stands for the family.
+            let is_back = !issue.is_open && self.run.status != Status::Resolved && !self.is_after_its_merge();
+            if !is_back {
+                return Ok(None);
+            }
+            let number = issue.number;
+            let edit = IssueEdit { is_open: Some(true), ..IssueEdit::default() };
+            self.write(writes.edit_issue(&repository, number, &edit)).await?;
+            let fact = NewEvent::new(EventType::IssueOpened, "system", format!("issue #{number} opened again"));
+            return self.record_issue(vec![fact.with(json!({ "number": number }))], |it| it.is_open = true).await;
+        }
+        // Nobody hears of a failure that is settled.
+        if matches!(self.run.status, Status::Resolved | Status::Aborted)
+            || self.run.escalation_reason == Some(Reason::Denied)
+        {
+            return Ok(None);
+        }
+        if let Some(there) = self.find_issue().await? {
+            return self.adopt_issue(&there, false).await;
+        }
+        let text = self.words(|it| it.issue());
+        let labels = self.rules.labels.issues.clone();
+        let new = NewIssue { title: &text.title, body: &text.body, labels: &labels };
+        let there = self.write(writes.open_issue(&repository, &new)).await?;
+        self.adopt_issue(&there, true).await
+    }
+
+    /// Whether the run that stands for the family is the one whose fix was merged.
+    fn is_after_its_merge(&self) -> bool {
+        self.family.after.as_ref().is_some_and(|it| it.run_id == self.run.id)
+    }
+
+    async fn find_issue(&self) -> Result<Option<Issue>, Trouble> {
+        let mark = marker(Kind::Issue, &self.family.key, "");
+        let labels: Vec<&str> = self.rules.labels.issues.iter().take(1).map(String::as_str).collect();
+        for issue in self.reads.issues(&self.family.repository, &labels, MAX_ISSUES).await? {
+            if is_marked(&issue.body, &mark) && self.steward.is_ours(&*self.reads, &issue.author).await? {
+                return Ok(Some(issue));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn adopt_issue(&mut self, there: &Issue, is_new: bool) -> Stepped {
+        let issue = Tracking {
+            number: there.number,
+            url: there.url.clone(),
+            is_open: there.is_open,
+            told_count: if is_new { self.family.count } else { 0 },
+            comment: None,
+            told_status: is_new.then(|| self.words(|it| it.issue().digest().to_string())),
+        };
+        let message = format!("issue #{} {}: {}", issue.number, if is_new { "opened" } else { "found" }, issue.url);
+        let fact = NewEvent::new(EventType::IssueOpened, "system", message);
+        let fact = fact.with(json!({ "number": issue.number, "url": issue.url }));
+        let now = self.now;
+        self.record(vec![fact], |family| {
+            family.issue = Some(issue);
+            family.chores.told_at = Some(now);
+        })
+        .await
+    }
+
+    async fn record_issue(&mut self, facts: Vec<NewEvent>, change: impl FnOnce(&mut Tracking)) -> Stepped {
+        let now = self.now;
+        self.record(facts, |family| {
+            family.chores.told_at = Some(now);
+            if let Some(issue) = &mut family.issue {
+                change(issue);
+            }
+        })
+        .await
+    }
+
+    /// Tells where things stand and how often the failure was seen, at most once a minute.
+    pub(super) async fn tell(&mut self) -> Stepped {
+        let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
+        let (repository, writes) = (self.repository(), self.writes.clone());
+        let text = self.words(|it| it.issue());
+        let status = text.digest().to_string();
+        let count = self.family.count;
+        if issue.told_status.as_ref() == Some(&status) && issue.told_count >= count {
+            return Ok(None);
+        }
+        if let Some(at) = self.family.chores.told_at.map(|it| it + BETWEEN).filter(|it| *it > self.now) {
+            self.look_again(at);
+            return Ok(None);
+        }
+        if issue.told_status.as_ref() != Some(&status) {
+            let edit = IssueEdit { body: Some(&text.body), ..IssueEdit::default() };
+            self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;
+            return self.record_issue(Vec::new(), |it| it.told_status = Some(status)).await;
+        }
+        let day = self.now.strftime("%Y-%m-%d").to_string();
+        let body = self.words(|it| it.seen(&day));
+        let todays = match issue.comment.filter(|(_, it)| *it == day) {
+            Some((id, _)) => Some(id),
+            None => self.find_comment(issue.number, &day).await?,
+        };
+        let (id, facts) = match todays {
+            Some(id) => {
+                self.write(writes.edit_comment(&repository, id, &body)).await?;
+                (id, Vec::new())
+            }
+            None => {
+                let made = self.write(writes.add_comment(&repository, issue.number, &body)).await?;
+                let message = format!("told issue #{} that it was seen {count} times", issue.number);
+                (made.id, vec![NewEvent::new(EventType::IssueCommented, "system", message)])
+            }
+        };
+        self.record_issue(facts, |it| (it.told_count, it.comment) = (count, Some((id, day)))).await
+    }
+
+    async fn find_comment(&self, issue: u64, day: &str) -> Result<Option<u64>, Trouble> {
+        let mark = marker(Kind::Seen, &self.family.key, &format!("day={day}"));
+        for comment in self.reads.comments(&self.family.repository, issue).await?.iter().rev() {
+            if is_marked(&comment.body, &mark) && self.steward.is_ours(&*self.reads, &comment.author).await? {
+                return Ok(Some(comment.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes the issue when the merged fix holds, with a word on it.
+    pub(super) async fn close_issue(&mut self) -> Stepped {
+        let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
+        if self.run.status != Status::Resolved || self.run.pr_state != PrState::Merged {
+            return Ok(None);
+        }
+        let after = self.family.after.as_ref().filter(|it| it.run_id == self.run.id);
+        let outcome = after.map_or(Some(AfterOutcome::Unseen), |it| it.outcome);
+        let is_seen = match outcome {
+            Some(AfterOutcome::Held) => true,
+            Some(AfterOutcome::Unseen) => false,
+            Some(AfterOutcome::Regressed) | None => return Ok(None),
+        };
+        let Some(number) = self.family.pull.as_ref().and_then(|it| it.number) else { return Ok(None) };
+        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
+        let mark = marker(Kind::Held, &self.family.key, &format!("pull={number}"));
+        let comments = reads.comments(&repository, issue.number).await?;
+        if !comments.iter().any(|it| is_marked(&it.body, &mark)) {
+            let body = self.words(|it| it.held(number, is_seen));
+            self.write(writes.add_comment(&repository, issue.number, &body)).await?;
+            return self.record(Vec::new(), |_| {}).await;
+        }
+        let edit = IssueEdit { is_open: Some(false), ..IssueEdit::default() };
+        self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;
+        let fact =
+            NewEvent::new(EventType::IssueClosed, "system", format!("issue #{} closed: the fix holds", issue.number));
+        self.record_issue(vec![fact.with(json!({ "number": issue.number }))], |it| it.is_open = false).await
+    }
+}

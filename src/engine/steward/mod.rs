@@ -1,0 +1,281 @@
+//! Keeps what stands at the forge as it should be: for each family that is due it compares the two and makes one write at a time.
+//!
+//! It goes by states, not by events: whatever was left half done, by a crash or a lost answer, the next visit finds. Each write is looked for
+//! before it is made again: by the database, a hidden marker, or a name and a commit id that follow from the run.
+mod after;
+mod branch;
+mod checks;
+mod closing;
+mod dress;
+mod gate;
+mod housekeeping;
+mod issue;
+mod publish;
+mod scene;
+mod sync;
+mod words;
+
+use crate::domain::{Digest, EventType, Family, Run, RunId, Status};
+use crate::engine::Engine;
+use crate::engine::analysis::Analyst;
+use crate::engine::steward::scene::{Scene, Trouble};
+use crate::engine::watch::rules_file::Read;
+use crate::forge::{ForgeError, Reads};
+use crate::rules::Rules;
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+/// Name of the place in the chain, and of what keeps other processes from doing the same.
+const PLACE: &str = "github:steward";
+const HOLD: Duration = Duration::from_secs(45);
+/// How long a round waits for something to happen.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often another holder of the place is looked after.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a database that does not answer is left alone.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Families that are visited in one round.
+const MAX_DUE: u32 = 20;
+const PAGE: u32 = 500;
+/// How often a visit begins again because somebody else changed the family or its run.
+const MAX_ROUNDS: usize = 3;
+/// When a family is looked at again for which there is nothing to do.
+const REST: SignedDuration = SignedDuration::from_hours(1);
+/// What happens to a run that may want something of the forge.
+const FOLLOWED: &[EventType] = &[
+    EventType::RunCreated,
+    EventType::RunRequeued,
+    EventType::RunEscalated,
+    EventType::RunApproved,
+    EventType::RunDenied,
+    EventType::RunAborted,
+    EventType::RunHumanFixed,
+    EventType::RunRecurred,
+    EventType::AttemptSucceeded,
+    EventType::PrMerged,
+];
+
+/// What came of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    /// Something was changed, and more may follow at once.
+    Again,
+    /// There is nothing to do before that time.
+    Until(Timestamp),
+}
+
+/// The steward of a backlog.
+#[derive(Debug)]
+pub struct Steward {
+    engine: Engine,
+    /// By whom a family is held.
+    me: String,
+    analyst: Option<Analyst>,
+    rules: Mutex<BTreeMap<String, Read>>,
+    login: OnceCell<Option<String>>,
+}
+
+impl Steward {
+    /// Returns a steward; it asks nothing yet.
+    pub fn new(engine: Engine) -> Self {
+        let analyst = engine.forge.reads.clone().map(|it| Analyst::new(&engine, it));
+        let me = format!("{}:{}", std::process::id(), RunId::random());
+        Self { engine, me, analyst, rules: Mutex::default(), login: OnceCell::new() }
+    }
+
+    /// Visits families as they become due, until stopped; one process of all does.
+    pub async fn run(&self, stop: &CancellationToken) {
+        if self.engine.forge.reads.is_none() {
+            return;
+        }
+        let mut sweeps = housekeeping::Sweeps::default();
+        while !stop.is_cancelled() {
+            let Some(ended) = stop.run_until_cancelled(self.round(&mut sweeps)).await else { break };
+            let pause = match ended {
+                Ok(true) => continue,
+                Ok(false) => LOOK,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look after what is at the forge");
+                    PAUSE
+                }
+            };
+            let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        // For whoever is next. If it fails, the time of the hold is over soon.
+        let _ = self.engine.store.hold_cursor(PLACE, &self.me, self.engine.clock.now(), Duration::ZERO).await;
+    }
+
+    /// Follows the chain, visits what is due, and waits a while. Returns whether the place is held.
+    async fn round(&self, sweeps: &mut housekeeping::Sweeps) -> Result<bool, StoreError> {
+        let store = &self.engine.store;
+        let now = self.engine.clock.now();
+        let Some(place) = store.hold_cursor(PLACE, &self.me, now, HOLD).await? else { return Ok(false) };
+        let events = store.events(None, place, PAGE).await?;
+        let seq = events.last().map_or(place, |it| it.seq);
+        let runs: Vec<RunId> = events.iter().filter(|it| FOLLOWED.contains(&it.kind)).map(|it| it.run_id).collect();
+        if !runs.is_empty() {
+            store.make_due(&runs, now).await?;
+        }
+        if seq > place && !store.move_cursor(PLACE, &self.me, seq).await? {
+            return Ok(false);
+        }
+        let due = store.due(now, MAX_DUE).await?;
+        for family in &due {
+            if let Err(error) = self.visit(&family.key).await {
+                tracing::warn!(%error, family = family.key.short(), "a visit came to nothing");
+                // The next ones have their turn, and this one again later.
+                store.make_due(&[family.run_id], self.engine.clock.now() + SignedDuration::from_secs(5)).await?;
+            }
+            if store.hold_cursor(PLACE, &self.me, self.engine.clock.now(), HOLD).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        sweeps.sweep(self).await?;
+        if due.is_empty() {
+            store.changed(seq, PATIENCE).await?;
+        }
+        Ok(true)
+    }
+
+    /// Brings a family one step closer to how it should stand at the forge.
+    pub async fn visit(&self, key: &Digest) -> Result<Visit, StoreError> {
+        for _ in 0..MAX_ROUNDS {
+            match self.look(key).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Ok(Visit::Until(self.engine.clock.now() + SignedDuration::from_secs(1)))
+    }
+
+    async fn look(&self, key: &Digest) -> Result<Visit, StoreError> {
+        let store = &self.engine.store;
+        let now = self.engine.clock.now();
+        let Some(family) = store.family(key).await? else { return Ok(Visit::Until(now + REST)) };
+        if let Some(hold) = family.held.as_ref().filter(|it| it.until > now) {
+            store.make_due(&[family.run_id], hold.until).await?;
+            return Ok(Visit::Until(hold.until));
+        }
+        let run = store.run(family.run_id).await?;
+        let seat = &self.engine.forge;
+        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
+            return self.say_why_not(family, &run, now).await;
+        };
+        let attempts = store.attempts(run.id).await?;
+        let mut scene = Scene {
+            steward: self,
+            reads: reads.clone(),
+            writes: writes.clone(),
+            family,
+            failed_jobs: self.failed_jobs(&run).await?,
+            run,
+            attempts,
+            rules: Arc::default(),
+            refusal: None,
+            pull: None,
+            now,
+            look_at: now + REST,
+        };
+        let visit = match scene.steps().await {
+            Ok(visit) => visit,
+            Err(trouble) => scene.settle(trouble).await?,
+        };
+        if let Visit::Until(at) = visit {
+            store.make_due(&[scene.family.run_id], at).await?;
+        }
+        Ok(visit)
+    }
+
+    /// Says once why a proved fix stays here, where nothing at the forge may be changed.
+    async fn say_why_not(&self, family: Family, run: &Run, now: Timestamp) -> Result<Visit, StoreError> {
+        let store = &self.engine.store;
+        let why = self.engine.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned());
+        if run.status == Status::Fixed && family.skipped.as_ref() != Some(&why) {
+            let fact = gate::skipped(&why);
+            let next = Family { skipped: Some(why), due_at: Some(now + REST), ..family.next() };
+            store.put_family(&next, &[fact], now).await?;
+        } else {
+            store.make_due(&[run.id], now + REST).await?;
+        }
+        Ok(Visit::Until(now + REST))
+    }
+
+    /// Returns how many jobs failed, as the analysis of the run says.
+    async fn failed_jobs(&self, run: &Run) -> Result<String, StoreError> {
+        let output = self.engine.store.output(run.id, "healing_context.json").await?;
+        let doc: serde_json::Value = output.and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default();
+        let count =
+            doc["failed_jobs_count"].as_str().filter(|it| it.len() <= 4 && it.bytes().all(|it| it.is_ascii_digit()));
+        Ok(count.unwrap_or("1").to_owned())
+    }
+
+    /// Returns a repository's rules as they stand on its default branch, or why they cannot be followed.
+    async fn rules_of(
+        &self,
+        reads: &dyn Reads,
+        repository: &str,
+        branch: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Rules>, Option<String>), ForgeError> {
+        let mut all = self.rules.lock().await;
+        let read = all.entry(repository.to_owned()).or_default();
+        read.refresh(reads, repository, branch, true, now).await?;
+        Ok((read.rules.clone().unwrap_or_default(), read.refusal().map(str::to_owned)))
+    }
+
+    /// Whether something at the forge was written by us.
+    async fn is_ours(&self, reads: &dyn Reads, author: &str) -> Result<bool, ForgeError> {
+        let login = self.login.get_or_try_init(|| async { reads.abilities().await.map(|it| it.login) }).await?;
+        // An App's token has no login of its own; what Apps write is by a name that nobody can register.
+        Ok(login.as_deref().map_or_else(|| author.ends_with("[bot]"), |it| it.eq_ignore_ascii_case(author)))
+    }
+}
+
+impl Scene<'_> {
+    /// Goes through the steps until one of them changes something.
+    async fn steps(&mut self) -> Result<Visit, Trouble> {
+        // Without these nothing is known of how things stand, and nothing else may be done.
+        if let Some(visit) = self.settle_merge().await? {
+            return Ok(visit);
+        }
+        let ci = self.run.order.ci.as_ref();
+        let default_branch = match ci.map(|it| it.default_branch.clone()).filter(|it| !it.is_empty()) {
+            Some(branch) => branch,
+            None => self.reads.repository(&self.family.repository).await?.default_branch,
+        };
+        let (repository, reads) = (self.repository(), self.reads.clone());
+        (self.rules, self.refusal) = self.steward.rules_of(&*reads, &repository, &default_branch, self.now).await?;
+        if let Some(visit) = self.sync().await? {
+            return Ok(visit);
+        }
+        let mut first: Option<Trouble> = None;
+        macro_rules! step {
+            ($($step:ident),+) => {$(
+                match self.$step().await {
+                    Ok(None) => {}
+                    Ok(Some(visit)) => return Ok(visit),
+                    Err(trouble) if trouble.is_of_one_step() => first = first.or(Some(trouble)),
+                    Err(trouble) => return Err(trouble),
+                }
+            )+};
+        }
+        step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+        match first {
+            Some(trouble) => Err(trouble),
+            None if self.family.trouble.is_some() && self.family.retry_at.is_none_or(|it| it <= self.now) => {
+                let forget = |family: &mut Family| {
+                    family.tries = 0;
+                    (family.retry_at, family.trouble) = (None, None);
+                };
+                self.record(Vec::new(), forget).await?;
+                Ok(Visit::Until(self.look_at))
+            }
+            None => Ok(Visit::Until(self.look_at)),
+        }
+    }
+}

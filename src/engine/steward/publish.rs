@@ -1,0 +1,265 @@
+//! The branch with a fix, and the pull request for it.
+use crate::domain::{Attempt, ChecksState, Digest, EventType, NewEvent, PrState, PullState, Status};
+use crate::engine::steward::gate::{self, Skip, Wanted};
+use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::engine::steward::words::{Kind, Text, is_marked, marker};
+use crate::engine::steward::{Visit, branch};
+use crate::forge::{ForgeError, NewPull, PullRequest, PullsQuery};
+use crate::workspace::{BranchCommit, Push, Pushed, WorkspaceError};
+
+/// Open pull requests that are looked through for one of the same family.
+const MAX_PULLS: usize = 100;
+
+impl Scene<'_> {
+    /// Publishes what should be: first the commit, in the next visit the pull request.
+    pub(super) async fn publish(&mut self) -> Stepped {
+        let Some(wanted) = self.wanted() else { return Ok(None) };
+        let pull = self.family.pull.as_ref().filter(|it| it.state != PrState::Closed);
+        match pull {
+            Some(pull) if pull.hands_off.is_some() || pull.state == PrState::Merged => Ok(None),
+            // What is not proved adds nothing to what stands there.
+            Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => Ok(None),
+            Some(pull) if pull.number.is_some() && self.patch_digest().as_ref() == Some(&pull.patch) => {
+                self.watch_head().await
+            }
+            Some(pull) if self.patch_digest().as_ref() == Some(&pull.patch) => self.open(wanted).await,
+            Some(pull) if pull.number.is_some() => self.push().await,
+            _ => self.begin(wanted).await,
+        }
+    }
+
+    /// Goes on only where the branch is where we left it.
+    async fn watch_head(&mut self) -> Stepped {
+        let Some(pull) = &self.family.pull else { return Ok(None) };
+        match self.pull.as_ref().map(|it| it.head_commit.clone()) {
+            Some(head) if head != pull.head => self.hands_off(&head).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The first commit of a pull request: only of what may be published, and only on the commit that it was proved on.
+    async fn begin(&mut self, wanted: Wanted) -> Stepped {
+        let base_branch = self.run.branch.clone();
+        if let Some(skip) = self.skip(&base_branch).await? {
+            return self.say_skipped(skip).await;
+        }
+        let repository = self.repository();
+        let Some(tip) = self.reads.branch(&repository, &base_branch).await? else {
+            return self.say_skipped(Skip { why: "the branch is gone".to_owned(), until: None }).await;
+        };
+        if tip != self.run.working_commit() && wanted == Wanted::Proved && self.run.pr_state == PrState::None {
+            let transition = self.run.moved(&self.attempts, &tip, self.now)?;
+            self.commit(transition).await?;
+            return Ok(Some(Visit::Again));
+        }
+        self.push().await
+    }
+
+    async fn say_skipped(&mut self, skip: Skip) -> Stepped {
+        if let Some(until) = skip.until {
+            self.look_again(until);
+        }
+        // A time within the words is no news.
+        let kind = |it: &str| it.split(|ch: char| ch.is_ascii_digit()).next().unwrap_or_default().to_owned();
+        if self.family.skipped.as_deref().map(kind) == Some(kind(&skip.why)) {
+            return Ok(None);
+        }
+        let why = self.steward.engine.safe_text(&skip.why, 300);
+        let fact = gate::skipped(&why);
+        self.record(vec![fact], |family| family.skipped = Some(why)).await
+    }
+
+    /// Pushes the candidate as the next commit of the branch. The same attempt makes the same commit, so that doing it again is harmless.
+    async fn push(&mut self) -> Stepped {
+        let Some(attempt) = self.candidate().cloned() else { return Ok(None) };
+        let (Some(patch), Some(digest)) = (&attempt.proposed_fix, attempt.patch_digest.clone()) else {
+            return Ok(None);
+        };
+        if patch.is_empty() {
+            return self.say_skipped(Skip { why: "there is no change".to_owned(), until: None }).await;
+        }
+        let before = self.family.pull.clone();
+        let standing = before.as_ref().filter(|it| it.state == PrState::Open || it.state == PrState::None);
+        let name = standing.map_or_else(
+            || branch::name(&self.rules.branch_naming, &self.run, before.as_ref()),
+            |it| it.branch.clone(),
+        );
+        let parent = standing.map(|it| it.head.clone());
+        let with_digest = format!("{name}-{}", digest.as_str().get(..8).unwrap_or_default());
+        let (name, pushed) = match self.push_to(&name, &attempt, parent.as_deref()).await {
+            // A branch of this name is left from a time of which we know nothing.
+            Err(Trouble::Workspace(WorkspaceError::Foreign { .. })) if standing.is_none() => {
+                let pushed = self.push_to(&with_digest, &attempt, None).await;
+                (with_digest, pushed)
+            }
+            other => (name, other),
+        };
+        let pushed = match pushed {
+            Err(Trouble::Workspace(WorkspaceError::Foreign { at, .. })) if standing.is_some() => {
+                return self.hands_off(&at).await;
+            }
+            Err(Trouble::Workspace(WorkspaceError::Foreign { branch, .. })) => {
+                let why = format!("the branch {branch} is somebody else's");
+                return self.say_skipped(Skip { why, until: None }).await;
+            }
+            other => other?,
+        };
+        let (base_branch, base_sha) = (self.run.branch.clone(), self.run.working_commit().to_owned());
+        let (now, is_next) = (self.now, standing.is_some());
+        self.record(Vec::new(), |family| {
+            let next = PullState {
+                number: None,
+                url: None,
+                branch: name,
+                base_branch,
+                base_sha,
+                head: pushed.commit,
+                attempt_no: attempt.attempt_no,
+                patch: digest,
+                is_draft: true,
+                state: PrState::None,
+                hands_off: None,
+                opened_at: None,
+                checks: ChecksState::None,
+                checks_since: Some(now),
+                body_digest: Digest::of(""),
+                merging: None,
+            };
+            family.skipped = None;
+            family.pull = Some(match before.filter(|_| is_next) {
+                Some(pull) => PullState {
+                    head: next.head,
+                    attempt_no: next.attempt_no,
+                    patch: next.patch,
+                    checks: next.checks,
+                    checks_since: next.checks_since,
+                    ..pull
+                },
+                None => {
+                    family.chores.labels.clear();
+                    (family.chores.has_reviewers, family.chores.is_branch_gone) = (false, false);
+                    next
+                }
+            });
+        })
+        .await
+    }
+
+    async fn push_to(&self, name: &str, attempt: &Attempt, parent: Option<&str>) -> Result<Pushed, Trouble> {
+        let engine = &self.steward.engine;
+        let Some(patch) = &attempt.proposed_fix else {
+            return Err(WorkspaceError::BadPatch("there is no patch".to_owned()).into());
+        };
+        let message = branch::message(&self.run, attempt);
+        let commit = BranchCommit {
+            base: self.run.working_commit(),
+            branch: name,
+            patch,
+            message: &message,
+            unix_seconds: attempt.created_at.as_second(),
+        };
+        let located = engine.repositories.locate(&self.run).await?;
+        let remote = engine.repositories.push_target(&self.family.repository).await?;
+        let push = Push { commit, parent, is_reverse: false, remote: &remote };
+        Ok(engine.workspace.push(&located.path, &push).await?)
+    }
+
+    /// Finds the pull request of the branch, or opens it.
+    async fn open(&mut self, wanted: Wanted) -> Stepped {
+        let Some(pull) = self.family.pull.clone() else { return Ok(None) };
+        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
+        if let Some(there) = self.find(&pull).await? {
+            return self.adopt(&there).await;
+        }
+        if let Some(number) = self.of_family(&pull).await? {
+            let why = format!("pull request #{number} stands for this failure already");
+            return self.say_skipped(Skip { why, until: None }).await;
+        }
+        // Between the push and now, another limit may be used up; a branch alone does no harm.
+        let needs_review = wanted == Wanted::ForReview;
+        let text = self.words(|it| it.pull(needs_review));
+        let is_draft = needs_review || self.rules.pull_request.is_draft || !self.is_harmless();
+        let new =
+            NewPull { title: &text.title, body: &text.body, head: &pull.branch, base: &pull.base_branch, is_draft };
+        match self.write(writes.open_pull(&repository, &new)).await {
+            Ok(there) => self.adopt(&there).await,
+            Err(Trouble::Forge(ForgeError::Refused { message, .. })) if message.contains("No commits between") => {
+                self.say_skipped(Skip { why: "there is nothing new on the branch".to_owned(), until: None }).await
+            }
+            Err(Trouble::Forge(ForgeError::Refused { message, .. })) if message.contains("already exists") => {
+                // Lists lag: it is found in a moment.
+                Err(ForgeError::Unknown(message).into())
+            }
+            Err(error) => {
+                drop(reads);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the pull request that comes from a branch of ours.
+    async fn find(&self, pull: &PullState) -> Result<Option<PullRequest>, Trouble> {
+        let repository = &self.family.repository;
+        let owner = repository.split('/').next().unwrap_or_default();
+        let head = Some(format!("{owner}:{}", pull.branch));
+        let page = self.reads.pulls(repository, &PullsQuery { is_open: false, head, base: None, max: 20 }).await?;
+        let mut of_branch: Vec<PullRequest> =
+            page.items.into_iter().filter(|it| it.head_branch == pull.branch && it.head_commit == pull.head).collect();
+        of_branch.sort_by_key(|it| (!it.is_open, std::cmp::Reverse(it.number)));
+        Ok(of_branch.into_iter().next())
+    }
+
+    /// Returns the number of an open pull request of ours for the same family that is on another branch.
+    async fn of_family(&self, pull: &PullState) -> Result<Option<u64>, Trouble> {
+        let query = PullsQuery { is_open: true, head: None, base: None, max: MAX_PULLS };
+        let page = self.reads.pulls(&self.family.repository, &query).await?;
+        let prefix = marker(Kind::Pull, &self.family.key, "");
+        let prefix = prefix.trim_end_matches(" -->").to_owned();
+        for it in page.items.iter().filter(|it| it.head_branch != pull.branch) {
+            let last = it.body.trim_end().lines().next_back().unwrap_or_default();
+            if last.starts_with(&prefix)
+                && is_marked(&it.body, last)
+                && self.steward.is_ours(&*self.reads, &it.author).await?
+            {
+                return Ok(Some(it.number));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn adopt(&mut self, there: &PullRequest) -> Stepped {
+        let (number, url, is_draft, now) = (there.number, there.url.clone(), there.is_draft, self.now);
+        let stands = Text { title: there.title.clone(), body: there.body.clone() };
+        self.record_pull(Vec::new(), |pull| {
+            (pull.number, pull.url, pull.is_draft) = (Some(number), Some(url), is_draft);
+            (pull.state, pull.opened_at, pull.checks_since) = (PrState::Open, Some(now), Some(now));
+            pull.body_digest = stands.digest();
+        })
+        .await
+    }
+
+    /// Makes a draft ready for review, where the repository wants that and CI is green.
+    pub(super) async fn ready(&mut self) -> Stepped {
+        let Some((number, pull)) = self.family.open_pull() else { return Ok(None) };
+        let Some(there) = self.pull.clone() else { return Ok(None) };
+        let fact = |by: &str| {
+            NewEvent::new(EventType::PrReady, "system", format!("pull request #{number} is ready for review{by}"))
+        };
+        if !pull.is_draft || pull.hands_off.is_some() {
+            return Ok(None);
+        }
+        if !there.is_draft {
+            return self.record_pull(vec![fact(": somebody said so at the forge")], |it| it.is_draft = false).await;
+        }
+        let is_wanted = self.steward.engine.forge.terms.ready_when_green
+            && pull.checks == ChecksState::Green
+            && self.run.status == Status::Fixed
+            && self.is_harmless();
+        if !is_wanted {
+            return Ok(None);
+        }
+        let writes = self.writes.clone();
+        self.write(writes.mark_ready(&there.node_id)).await?;
+        self.record_pull(vec![fact(": CI is green")], |it| it.is_draft = false).await
+    }
+}

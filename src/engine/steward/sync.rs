@@ -1,0 +1,149 @@
+//! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
+use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
+use crate::domain::{Aftermath, PrState, Reason, Status};
+use crate::engine::steward::Visit;
+use crate::engine::steward::gate;
+use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::forge::PullRequest;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long the process that began a merge is left alone with it.
+const MERGING: SignedDuration = SignedDuration::from_secs(10);
+/// After how long a merge that is not to be seen was none.
+const NOT_MERGED: SignedDuration = SignedDuration::from_mins(2);
+/// How often an open pull request is looked at.
+const OPEN: SignedDuration = SignedDuration::from_mins(2);
+/// How often it is asked whether a worker is done with a run.
+const HELD_RUN: SignedDuration = SignedDuration::from_secs(30);
+
+impl Scene<'_> {
+    /// Settles a merge whose end nobody recorded.
+    pub(super) async fn settle_merge(&mut self) -> Stepped {
+        let Some(pull) = &self.family.pull else { return Ok(None) };
+        let (Some(merging), Some(number)) = (pull.merging.clone(), pull.number) else { return Ok(None) };
+        let age = self.now.duration_since(merging.at);
+        if age < MERGING {
+            return Ok(Some(Visit::Until(merging.at + MERGING)));
+        }
+        let there = self.reads.pull(&self.family.repository, number).await?;
+        if there.is_merged {
+            return self.merged(&there).await;
+        }
+        if age >= NOT_MERGED || !there.is_open {
+            return self.record_pull(Vec::new(), |it| it.merging = None).await;
+        }
+        Ok(Some(Visit::Until(self.now + MERGING)))
+    }
+
+    /// Looks at the pull request, and takes over what became of it there.
+    pub(super) async fn sync(&mut self) -> Stepped {
+        let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
+        let there = self.reads.pull(&self.family.repository, number).await?;
+        self.look_again(self.now + OPEN);
+        if there.is_merged {
+            return self.merged(&there).await;
+        }
+        if !there.is_open {
+            return self.closed().await;
+        }
+        let pull = there.clone();
+        self.pull = Some(there);
+        if self.is_at_rest() {
+            self.stands(&pull).await?;
+        }
+        Ok(None)
+    }
+
+    /// Whether no worker has the run and no person has refused it.
+    fn is_at_rest(&self) -> bool {
+        match self.run.status {
+            Status::Fixed => true,
+            Status::Escalated => self.run.escalation_reason != Some(Reason::Denied),
+            _ => false,
+        }
+    }
+
+    /// Brings the run's own words about its pull request up to date.
+    async fn stands(&mut self, there: &PullRequest) -> Result<(), Trouble> {
+        let Some((number, pull)) = self.family.open_pull() else { return Ok(()) };
+        let facts =
+            PullFacts { number, url: &there.url, branch: &pull.branch, head: &pull.head, is_draft: pull.is_draft };
+        let is_known = self.run.pr_number == Some(number) && self.run.pr_state == PrState::Open;
+        let transition = match is_known {
+            false => self.run.pull_opened(&facts, self.now)?,
+            true if self.run.heal_commit.as_ref() != Some(&pull.head) => self.run.pull_updated(&facts, self.now)?,
+            true => return Ok(()),
+        };
+        self.commit(transition).await
+    }
+
+    async fn merged(&mut self, there: &PullRequest) -> Stepped {
+        let Some(pull) = self.family.pull.clone() else { return Ok(None) };
+        let commit = there.merge_commit.clone().unwrap_or_else(|| pull.head.clone());
+        let by = pull.merging.as_ref().filter(|it| it.head == there.head_commit);
+        let by = by.map_or(MergedBy::Forge(there.merged_by.as_deref()), MergedBy::Approval);
+        match self.run.status {
+            Status::Fixed | Status::Escalated => {
+                let facts = MergeFacts { number: there.number, commit: &commit, patch: &pull.patch, by };
+                let transition = self.run.merged(&facts, self.now)?;
+                self.commit(transition).await?;
+            }
+            // A worker has it: when it comes to rest, this is found again.
+            Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
+            Status::Resolved | Status::Aborted => {}
+        }
+        let after = self.family.after.clone().filter(|it| it.number == there.number);
+        let after = after.or_else(|| self.aftermath(&commit, there.merged_at));
+        self.record(Vec::new(), |family| {
+            family.after = after;
+            if let Some(pull) = &mut family.pull {
+                (pull.state, pull.merging) = (PrState::Merged, None);
+            }
+        })
+        .await
+    }
+
+    fn aftermath(&self, commit: &str, merged_at: Option<Timestamp>) -> Option<Aftermath> {
+        let length = SignedDuration::try_from(self.steward.engine.forge.terms.watch_after_merge).ok()?;
+        Aftermath::of(&self.run, self.family.pull.as_ref()?, commit, merged_at.unwrap_or(self.now) + length)
+    }
+
+    async fn closed(&mut self) -> Stepped {
+        let is_refused = self.run.escalation_reason == Some(Reason::Denied);
+        match self.run.status {
+            Status::Fixed | Status::Escalated if !is_refused => {
+                let transition = self.run.closed_elsewhere(None, self.now)?;
+                self.commit(transition).await?;
+            }
+            Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
+            // We closed it, and did not come to say so.
+            _ if self.run.pr_state == PrState::Open => {
+                let transition = self.run.pull_closed(self.now)?;
+                self.commit(transition).await?;
+            }
+            _ => {}
+        }
+        let cooled_until = self.cooled_until();
+        self.record(Vec::new(), |family| {
+            family.cooled_until = cooled_until;
+            family.wanted_by = None;
+            if let Some(pull) = &mut family.pull {
+                (pull.state, pull.merging) = (PrState::Closed, None);
+            }
+        })
+        .await
+    }
+
+    /// Returns until when a no of now stands.
+    pub(super) fn cooled_until(&self) -> Option<Timestamp> {
+        let length = SignedDuration::try_from(self.steward.engine.forge.terms.cooldown).ok()?;
+        Some(self.now + length)
+    }
+
+    /// Keeps its hands off a branch from now on.
+    pub(super) async fn hands_off(&mut self, at: &str) -> Stepped {
+        let short = at.get(..8).unwrap_or(at);
+        let why = format!("somebody pushed {short} to it");
+        self.record_pull(vec![gate::skipped(&why)], |it| it.hands_off = Some(why.clone())).await
+    }
+}
