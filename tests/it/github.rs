@@ -1,4 +1,3 @@
-//! The client of GitHub against a fake of it, and what `doctor` says of the token.
 //! The client of GitHub against a fake of it, what `doctor` says of the token, watching, and decisions.
 mod analysis;
 mod app;
