@@ -228,7 +228,7 @@ impl Running {
     pub(crate) async fn start(place: &Place, listen: &str) -> Self {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
-        let app = App { engine: place.engine.clone(), backlog: place.embedded(false) };
+        let app = App { engine: place.engine.clone(), backlog: place.embedded(false), watcher: None };
         let service = app.service(&place.config, settings, app.metrics()).unwrap();
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service.into()))) }
