@@ -9,7 +9,7 @@ use crate::engine::decisions::{Action, Done, Operator, commit_message};
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
 
