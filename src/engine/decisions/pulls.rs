@@ -108,6 +108,11 @@ impl Engine {
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
         let short = commit.get(..8).unwrap_or(&commit);
+        if !run.approved_by.contains(&operator.name) {
+            let by = run.approved_by.join(" and ");
+            let message = format!("pull request #{number} was merged before as {short}, by the word of {by}");
+            return Ok(Some(Done::Repeat { message, run }));
+        }
         Ok(Some(Done::Changed { message: format!("approved; pull request #{number} is merged as {short}"), run }))
     }
 

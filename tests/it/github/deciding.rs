@@ -347,7 +347,8 @@ async fn a_merge_that_nobody_told_of_is_theirs_who_approved() {
     let method = paramedic::domain::MergeMethod::Squash;
     let merge = Merge { sha: &scene.head, method, title: "Heal", message: "" };
     scene.client.merge(SHOP, scene.number, &merge).await.unwrap();
-    words(scene.decide(Action::Approve, "bob").await);
+    let told = words(scene.decide(Action::Approve, "bob").await);
+    assert!(told.ends_with("by the word of ann"), "{told}");
     assert_eq!(scene.fake.count(MERGE), 1);
     scene.is_merged_by(&["ann"]).await;
     assert_eq!(scene.told(EventType::RunApproved).await.len(), 1);
@@ -358,7 +359,7 @@ async fn two_approves_at_once_are_one_merge() {
     let scene = Arc::new(Scene::new(Verdict::Ok, false).await);
     let both = ["ann", "bob"].map(|by| {
         let scene = scene.clone();
-        tokio::spawn(async move { scene.decide(Action::Approve, by).await.is_ok() })
+        tokio::spawn(async move { matches!(scene.decide(Action::Approve, by).await, Ok(Done::Changed { .. })) })
     });
     let mut n_done = 0;
     for one in both {
