@@ -22,6 +22,8 @@ use crate::engine::dispatch::Desk;
 use crate::engine::forge::ForgeSeat;
 use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
+use crate::engine::steward::Steward;
+use crate::engine::watch::Watcher;
 use crate::engine::worker::{Worker, Workers, is_dead};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
@@ -67,6 +69,8 @@ pub const DATABASE_FILE: &str = "paramedic.db";
 pub struct App {
     pub engine: Engine,
     pub backlog: Arc<dyn Backlog>,
+    /// Who watches the forge, where something is watched.
+    pub watcher: Option<Watcher>,
 }
 
 impl App {
@@ -109,7 +113,21 @@ impl App {
         engine.forge = forge::seat(&engine, config, environment).await;
         engine.repositories = Arc::new(repositories.at(engine.forge.reads.clone()));
         let backlog = Arc::new(Embedded::new(engine.clone(), config.read_only));
-        Ok(Self { engine, backlog })
+        let watcher = Watcher::new(&engine);
+        Ok(Self { engine, backlog, watcher })
+    }
+
+    /// Watches the forge, and keeps what stands there as it should be, until stopped. Of all processes that share the database one does each.
+    pub fn attend_forge(&self, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let (watcher, steward) = (self.watcher.clone(), Steward::new(self.engine.clone()));
+        async move {
+            let watching = async {
+                if let Some(watcher) = watcher {
+                    watcher.run(&stop).await;
+                }
+            };
+            tokio::join!(watching, steward.run(&stop));
+        }
     }
 
     /// Opens the inbox for reported failures, which are healed as the settings say.

@@ -13,6 +13,7 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<PathBuf>) -> Ended {
     let is_dumb = context.environment.text("TERM").is_none_or(|it| it == "dumb");
@@ -37,12 +38,19 @@ pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<
         }
         workers.run(&shutdown).await
     };
-    let showing = async {
-        let ended = crate::console::run(app.backlog.clone(), options).await;
-        shutdown.at_once();
-        ended
+    let ended = CancellationToken::new();
+    let attending = async {
+        if !context.config.read_only {
+            app.attend_forge(ended.clone()).await;
+        }
     };
-    let (work, show) = tokio::join!(working, showing);
+    let showing = async {
+        let shown = crate::console::run(app.backlog.clone(), options).await;
+        ended.cancel();
+        shutdown.at_once();
+        shown
+    };
+    let (work, show, ()) = tokio::join!(working, showing, attending);
     show.map_err(|it| CliError::failed(it.to_string()))?;
     work?;
     Ok(OK)

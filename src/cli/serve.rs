@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, serve: Serve, mut signals: Signals) -
     let beside = TaskTracker::new();
     beside.spawn(app.follow_events(metrics, ended.clone()));
     if !context.config.read_only {
+        beside.spawn(app.attend_forge(ended.clone()));
         let ended = ended.clone();
         beside.spawn(async move { notifier.run(&ended).await });
     }

@@ -7,6 +7,7 @@ use crate::cli::signals::Signals;
 use crate::config::workers::check_concurrency;
 use crate::engine::worker::Shutdown;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(super) async fn run(context: &Context, asked: &Worker, mut signals: Signals) -> Ended {
     context.local()?;
@@ -22,11 +23,16 @@ pub(super) async fn run(context: &Context, asked: &Worker, mut signals: Signals)
     let Some(app) = signals.unless_asked_to_stop(context.open()).await else { return Ok(OK) };
     let app = app?;
     let teller = app.notifier(&context.config, None).map_err(CliError::failed)?;
-    let telling = CancellationToken::new();
-    let told = context.config.notify.from_workers.then(|| {
-        let telling = telling.clone();
-        tokio::spawn(async move { teller.run(&telling).await })
-    });
+    let ended = CancellationToken::new();
+    let beside = TaskTracker::new();
+    if context.config.notify.from_workers {
+        let ended = ended.clone();
+        beside.spawn(async move { teller.run(&ended).await });
+    }
+    if !asked.drain {
+        beside.spawn(app.attend_forge(ended.clone()));
+    }
+    beside.close();
     let workers = app.workers(concurrency, asked.per_repository.unwrap_or(settings.per_repository));
     let shutdown = Shutdown::new();
     let grace = settings.grace.as_secs();
@@ -38,9 +44,7 @@ pub(super) async fn run(context: &Context, asked: &Worker, mut signals: Signals)
         ended = work => ended?,
         never = signals.hand_on(&shutdown) => match never {},
     }
-    telling.cancel();
-    if let Some(told) = told {
-        let _ = told.await;
-    }
+    ended.cancel();
+    beside.wait().await;
     Ok(OK)
 }

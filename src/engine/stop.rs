@@ -15,6 +15,9 @@ pub(super) fn stop_reason(
     if run.order.test_command.is_none() && attempt.failure_kind == Some(AttemptFailure::NotProved) {
         return Some((Reason::NoTests, why));
     }
+    if attempt.is_again && run.budget == 0 {
+        return Some((Reason::StaleHead, format!("the branch moved on, and the fix does not stand there: {why}")));
+    }
     // An attempt that was given back or aborted was never judged.
     let mut all: Vec<&Attempt> = earlier.iter().filter(|it| it.failure_kind.is_some()).collect();
     all.push(attempt);
@@ -137,6 +140,14 @@ mod tests {
         assert_eq!(reason(1, &[(StillRed, 2), (StillRed, 3)]), Some(Reason::Exhausted));
         assert_eq!(reason(1, &[(StillRed, 1), (StillRed, 3)]), None);
         assert_eq!(reason(1, &[(StillRed, 3), (StillRed, 2)]), None);
+    }
+
+    #[test]
+    fn a_fix_that_its_branch_left_behind_is_told_apart() {
+        let again = Attempt { is_again: true, ..failed(StillRed, 1) };
+        let stop = stop_reason(&run(0), &[], &again, false).unwrap();
+        assert_eq!(stop.0, Reason::StaleHead);
+        assert_eq!(stop_reason(&run(1), &[], &again, false), None);
     }
 
     #[test]

@@ -3,11 +3,12 @@ use crate::forge::RepositoryFacts;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// What an App needs for publishing a fix: to push, to track, to open and merge.
+/// What an App needs for publishing a fix: to push, to track, to open and merge, to start a run again.
 const PUBLISHING: &[(&str, &str)] = &[
     ("contents", "the App lacks `contents: write`"),
     ("issues", "the App lacks `issues: write`"),
     ("pull_requests", "the App lacks `pull_requests: write`"),
+    ("actions", "the App lacks `actions: write`"),
 ];
 
 /// What kind of token it is.
@@ -160,8 +161,9 @@ mod tests {
         app.permissions.insert("pull_requests".to_owned(), "read".to_owned());
         assert_eq!(app.may_write(&private), May::No("the App lacks `pull_requests: write`"));
         assert_eq!(app.may_change_workflows(), May::No("the App lacks `workflows: write`"));
-        app.permissions =
-            ["contents", "issues", "pull_requests", "workflows"].map(|it| (it.to_owned(), "write".to_owned())).into();
+        app.permissions = ["contents", "issues", "pull_requests", "actions", "workflows"]
+            .map(|it| (it.to_owned(), "write".to_owned()))
+            .into();
         assert_eq!((app.may_write(&private), app.may_change_workflows()), (May::Yes, May::Yes));
         let reader = RepositoryFacts { may_push: Some(false), ..public.clone() };
         let archived = RepositoryFacts { is_archived: true, ..public };

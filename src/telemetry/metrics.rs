@@ -159,10 +159,10 @@ impl Metrics {
         for result in ["passed", "failed"] {
             let _ = self.validations.get_or_create(&[("result", result.to_owned())]);
         }
-        for action in ["opened", "skipped", "merged", "closed"] {
+        for action in ["opened", "updated", "ready", "skipped", "refused", "merged", "closed"] {
             let _ = self.pr_actions.get_or_create(&[("action", action.to_owned())]);
         }
-        for action in ["approve", "deny", "abort", "human-fix", "retry"] {
+        for action in ["approve", "deny", "abort", "human-fix", "retry", "publish"] {
             let _ = self.human_actions.get_or_create(&[("action", action.to_owned())]);
         }
     }

@@ -11,6 +11,7 @@ mod flood;
 mod house;
 mod housekeeping;
 mod limits;
+mod moving;
 mod publishing;
 mod reads;
 mod tracking;

@@ -2,6 +2,7 @@
 use crate::cli::Context;
 use crate::cli::doctor::Health;
 use crate::config::repositories::Origin;
+use crate::domain::MergeMethod;
 use crate::wiring::App;
 use crate::wiring::forge::{self, Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery};
 use serde_json::{Value, json};
@@ -47,9 +48,18 @@ pub(super) async fn look(
         }
     };
     of_token(&settings.api_url, &abilities, check);
+    let why_not = app.engine.forge.why_not.as_deref();
+    match why_not {
+        None => {
+            let text = "on: a proved fix becomes a pull request, which is merged when a person approves it";
+            check("github publishing", Health::Ok, text.to_owned());
+        }
+        Some(why) => check("github publishing", Health::Ok, format!("off: {why}")),
+    }
     let mut repositories = Vec::new();
     for repository in repositories_of(context) {
-        repositories.push(of_repository(github.as_ref(), &abilities, &repository, check).await);
+        let method = settings.terms.merge_method;
+        repositories.push(of_repository(github.as_ref(), &abilities, &repository, method, check).await);
     }
     let budget = github.budget();
     if let (Some(remaining), Some(limit)) = (budget.remaining, budget.limit) {
@@ -63,10 +73,13 @@ pub(super) async fn look(
         "tokenKind": abilities.kind.as_str(),
         "login": abilities.login,
         "scopes": abilities.scopes,
+        "permissions": abilities.permissions,
         "expiresAt": abilities.expires_at,
         "clockSkewSeconds": abilities.clock_skew_s,
         "pushesStartCi": abilities.kind.starts_ci(),
         "mayChangeWorkflows": answer(&abilities.may_change_workflows()),
+        "publishes": why_not.is_none(),
+        "whyNot": why_not,
         "repositories": repositories,
         "budget": budget,
     }))
@@ -120,6 +133,7 @@ async fn of_repository(
     github: &dyn Reads,
     abilities: &Abilities,
     repository: &str,
+    method: MergeMethod,
     check: &mut impl FnMut(&str, Health, String),
 ) -> Value {
     let name = format!("github {repository}");
@@ -147,6 +161,11 @@ async fn of_repository(
     let may_write = abilities.may_write(&facts);
     let (health, write) = words(&may_write);
     check(&name, health, format!("reads {}; may change things: {write}", readable.join(", ")));
+    if !facts.merge_methods.contains(&method) {
+        let allowed: Vec<&str> = facts.merge_methods.iter().map(|it| it.as_str()).collect();
+        let text = format!("`{method}` is no way to merge there; set github.merge_method to {}", allowed.join(" or "));
+        check(&name, Health::Note, text);
+    }
     for (what, why) in &unreadable {
         check(&name, Health::Broken, format!("cannot read {what}: {why}"));
     }
@@ -154,6 +173,7 @@ async fn of_repository(
     json!({
         "name": repository,
         "defaultBranch": facts.default_branch,
+        "mergeMethods": facts.merge_methods,
         "reads": readable,
         "cannotRead": unreadable,
         "mayWrite": answer(&may_write),

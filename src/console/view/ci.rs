@@ -30,7 +30,7 @@ const NUMBER: u16 = 8;
 const EVENT: u16 = 12;
 const HEALING: u16 = 20;
 /// From this width on the list has the event, too.
-const WITH_EVENT: u16 = 84;
+const WITH_EVENT: u16 = 100;
 
 /// Where the columns of the list begin and how wide they are.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +146,7 @@ fn budget(budget: Option<&Budget>, now: Timestamp) -> (String, Role) {
     }
     parts.push(format!("~{}/h", budget.per_hour));
     let is_short = budget.remaining.zip(budget.limit).is_some_and(|(remaining, limit)| remaining < limit / 5);
-    (parts.join(" · "), if is_short { Role::Warning } else { Role::Dim })
+    (format!("GitHub {}", parts.join(" · ")), if is_short { Role::Warning } else { Role::Dim })
 }
 
 fn nothing(model: &Model) -> String {
@@ -285,6 +285,12 @@ fn preview(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let label = if seen.heal.is_some() { "healing" } else { "why not" };
     if !healing.0.is_empty() {
         lines.push((label, healing.0, healing.1));
+    }
+    if let Some(why) = &picture.rules.refusal {
+        lines.push(("paused", why.clone(), Role::NoticeBad));
+    }
+    if let Some(why) = &picture.error {
+        lines.push(("stale", why.clone(), Role::NoticeBad));
     }
     let fork = run.head_repository.as_ref().filter(|it| !it.eq_ignore_ascii_case(&picture.repository));
     let from = fork.map(|it| format!(" from the fork {it}")).unwrap_or_default();

@@ -139,7 +139,8 @@ impl Engine {
     /// Returns why nothing is changed at the forge, `None` where it may be.
     fn ci_is_closed(&self) -> Option<String> {
         let seat = &self.forge;
-        seat.writes.is_none().then(|| seat.why_not.clone().unwrap_or_else(|| NOT_ASKED.to_owned()))
+        let why = || seat.why_not.as_ref().map(|it| format!("nothing is changed at GitHub: {it}"));
+        seat.writes.is_none().then(|| why().unwrap_or_else(|| NOT_ASKED.to_owned()))
     }
 }
 

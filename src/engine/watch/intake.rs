@@ -82,7 +82,8 @@ impl Shared {
         let url = run.pipeline_url.clone();
         let mut creation = creation(run);
         let notes = analysis.notes.iter().map(|it| NewEvent::new(EventType::AttemptThinking, "system", it.clone()));
-        creation.events.extend(notes);
+        // What is told last says that it waits.
+        creation.events.splice(1..1, notes);
         let creation = self.declined(red, &analysis, creation, now).await?;
         let mut outputs = vec![analysis.log];
         outputs.extend(analysis.artifacts);

@@ -130,7 +130,7 @@ impl Transport {
         let base = self.base();
         let is_whole = path.starts_with(&format!("{base}/")) || path == self.graphql();
         let path = if is_whole { path.to_owned() } else { format!("{base}{path}") };
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         request = request.header("accept", ACCEPT).header("x-github-api-version", VERSION);
         if let Some(token) = token {
             let mut bearer =
@@ -143,6 +143,9 @@ impl Transport {
         }
         if body.is_some() {
             request = request.header("content-type", "application/json");
+        } else if method != Method::GET {
+            // GitHub wants to be told that nothing follows.
+            request = request.header("content-length", "0");
         }
         let request = request.body(body.unwrap_or_default()).map_err(|_| Broken::NotAnAddress)?;
         let asked = async {

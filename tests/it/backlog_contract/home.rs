@@ -1,5 +1,6 @@
 //! Where a backlog lives while it is tested: an engine on a real database and a real repository, asked directly or through a server.
 use crate::store_contract::fixtures::{creation, taken, with_patch};
+use crate::support::github::Fake;
 use crate::support::{BUGGY, PARAMEDIC, World, postgres};
 use jiff::{SignedDuration, Timestamp};
 use paramedic::access::Registry;
@@ -9,8 +10,9 @@ use paramedic::backlog::{Acted, ActionKind, ActionRequest, Backlog, BacklogError
 use paramedic::clock::SystemClock;
 use paramedic::config::checked::Flags;
 use paramedic::config::{Config, Environment};
-use paramedic::domain::{AttemptStatus, Author, Judgement, Order, Patch, Role, Run, RunId, Verdict};
+use paramedic::domain::{AttemptStatus, Author, ForgeTerms, Judgement, Order, Patch, Role, Run, RunId, Verdict};
 use paramedic::engine::Engine;
+use paramedic::engine::forge::ForgeSeat;
 use paramedic::http::{Server, Settings};
 use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
 use paramedic::store::Store;
@@ -42,6 +44,8 @@ diff --git a/calc.py b/calc.py
 pub(crate) struct Place {
     pub(crate) world: World,
     pub(crate) engine: Engine,
+    /// What it watches, if it watches anything.
+    pub(crate) fake: Option<Fake>,
     config: Config,
 }
 
@@ -84,7 +88,23 @@ impl Place {
             private: Vec::new(),
         });
         engine.workspace = Arc::new(GitWorkspace::new(engine.launcher.clone(), world.data_dir().join("trees")));
-        Self { world, engine, config }
+        Self { world, engine, fake: None, config }
+    }
+
+    /// Returns a place that watches two repositories at a fake of GitHub and may do everything there.
+    async fn at_forge(database: Option<String>) -> Self {
+        let mut place = Self::new(database).await;
+        let fake = Fake::start();
+        let github = Arc::new(fake.client());
+        let watch = vec!["acme/shop".to_owned(), "acme/new".to_owned()];
+        place.engine.forge = ForgeSeat {
+            reads: Some(github.clone()),
+            writes: Some(github),
+            terms: ForgeTerms { watch, ..ForgeTerms::default() },
+            why_not: None,
+        };
+        place.fake = Some(fake);
+        place
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -120,8 +140,11 @@ impl Place {
 }
 
 /// A backlog in its home.
-pub(crate) trait Home {
+pub(crate) trait Home: Sized {
     async fn fresh() -> Self;
+
+    /// Returns a home that watches two repositories at a fake of GitHub.
+    async fn at_forge() -> Self;
 
     fn place(&self) -> &Place;
 
@@ -177,6 +200,10 @@ impl<K: Kind> Home for Here<K> {
         Self { place: Place::new(K::url().await).await, kind: PhantomData }
     }
 
+    async fn at_forge() -> Self {
+        Self { place: Place::at_forge(K::url().await).await, kind: PhantomData }
+    }
+
     fn place(&self) -> &Place {
         &self.place
     }
@@ -201,7 +228,7 @@ impl Running {
     pub(crate) async fn start(place: &Place, listen: &str) -> Self {
         let settings = Settings { listen: listen.to_owned(), grace: Duration::from_millis(200), ..Settings::default() };
         let server = Server::bind(&settings).await.unwrap();
-        let app = App { engine: place.engine.clone(), backlog: place.embedded(false) };
+        let app = App { engine: place.engine.clone(), backlog: place.embedded(false), watcher: None };
         let service = app.service(&place.config, settings, app.metrics()).unwrap();
         let (url, shutdown) = (server.url(), service.shutdown.clone());
         Self { url, shutdown, task: Some(tokio::spawn(server.run(service.into()))) }
@@ -255,17 +282,11 @@ impl<K> There<K> {
 
 impl<K: Kind> Home for There<K> {
     async fn fresh() -> Self {
-        let place = Place::new(K::url().await).await;
-        let registry = Registry::new(place.engine.store.clone(), Arc::new(SystemClock));
-        let mut tokens = BTreeMap::new();
-        for (name, role) in
-            [("ann", Role::Operator), ("bob", Role::Operator), ("vic", Role::Viewer), ("root", Role::Admin)]
-        {
-            let (_, token) = registry.add(name, role, None, "test").await.unwrap();
-            tokens.insert(name.to_owned(), token.reveal().to_owned());
-        }
-        let server = Running::start(&place, "127.0.0.1:0").await;
-        Self { place, server, tokens, kind: PhantomData }
+        Self::serving(Place::new(K::url().await).await).await
+    }
+
+    async fn at_forge() -> Self {
+        Self::serving(Place::at_forge(K::url().await).await).await
     }
 
     fn place(&self) -> &Place {
@@ -278,5 +299,21 @@ impl<K: Kind> Home for There<K> {
 
     fn read_only(&self) -> Arc<dyn Backlog> {
         Arc::new(self.with(Some(self.token("ann")), true))
+    }
+}
+
+impl<K> There<K> {
+    /// Serves a place, with its operators.
+    async fn serving(place: Place) -> Self {
+        let registry = Registry::new(place.engine.store.clone(), Arc::new(SystemClock));
+        let mut tokens = BTreeMap::new();
+        for (name, role) in
+            [("ann", Role::Operator), ("bob", Role::Operator), ("vic", Role::Viewer), ("root", Role::Admin)]
+        {
+            let (_, token) = registry.add(name, role, None, "test").await.unwrap();
+            tokens.insert(name.to_owned(), token.reveal().to_owned());
+        }
+        let server = Running::start(&place, "127.0.0.1:0").await;
+        Self { place, server, tokens, kind: PhantomData }
     }
 }

@@ -57,9 +57,19 @@ fn it_says_what_the_token_can_and_cannot_do() {
         said(&ran, "github acme/shop").contains("may change things: no, the token lacks the scope `repo`"),
         "{ran:#?}"
     );
+    assert!(said(&ran, "github publishing").starts_with("ok off: safe mode"), "{ran:#?}");
     fake.state().shop().may_push = false;
+    fake.state().shop().merge_methods = vec!["merge", "rebase"];
     let ran = doctor(&fake, ORDERS, &[("GITHUB_PAT", TOKEN)], &[]);
     assert!(said(&ran, "github acme/shop").contains("no, the owner of the token may not push there"), "{ran:#?}");
+    assert!(
+        said(&ran, "github acme/shop")
+            .contains("`squash` is no way to merge there; set github.merge_method to merge or rebase"),
+        "{ran:#?}"
+    );
+    let ran = doctor(&fake, &format!("safe_mode = false\n{ORDERS}"), &[("GITHUB_PAT", TOKEN)], &[]);
+    assert!(said(&ran, "github publishing").starts_with("ok on: "), "{ran:#?}");
+    assert_eq!(ran.json()["github"]["publishes"], true);
     assert!(fake.seen("").iter().all(|it| it.method == "GET"));
 }
 

@@ -66,8 +66,8 @@ impl Git {
 
     /// Returns the address, committer's address, message and date of a commit.
     pub(super) fn facts(&self, sha: &str) -> [String; 4] {
-        let text = self.run(&["show", "-s", "--format=%ae%x00%ce%x00%cI%x00%B", sha]);
-        let mut parts = text.splitn(4, '\0').map(|it| it.trim_end().to_owned());
+        let text = self.run(&["show", "-s", "--format=%ae%x00%ce%x00%B%x00%cI", sha]);
+        let mut parts = text.split('\0').map(|it| it.trim_end().to_owned());
         [(); 4].map(|()| parts.next().unwrap())
     }
 

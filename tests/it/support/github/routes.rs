@@ -26,6 +26,7 @@ pub(super) fn answer(state: &mut State, seen: &Seen) -> Option<Response> {
     match parts[..] {
         ["app"] if is_app => Some(document(state, seen, &json!({ "id": 4_711, "slug": "medic", "name": "Medic" }))),
         ["app", "installations", "77", "access_tokens"] if is_app => Some(app::new_token(state)),
+        ["app", "installations", ..] if is_app => Some(refused(state, 404, "Not Found")),
         ["repos", _, _, "installation"] if !is_app => {
             Some(refused(state, 401, "A JSON web token could not be decoded"))
         }
