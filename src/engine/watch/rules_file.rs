@@ -44,7 +44,10 @@ impl Read {
         // An empty repository has no branch and no rules. A file of a commit never changes, so that it is asked for once.
         let file = match &tip {
             Some(commit) => match reads.file(repository, PATH, commit).await {
-                Err(ForgeError::TooLarge(why)) => return Ok(self.refuse(tip, why)),
+                Err(ForgeError::TooLarge(why)) => {
+                    self.refuse(tip, why);
+                    return Ok(());
+                }
                 read => read?,
             },
             None => None,
