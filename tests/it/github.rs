@@ -1,8 +1,5 @@
 //! GitHub, against a fake of it: the client, `doctor`, watching, publishing, decisions, and the whole story.
 mod after;
-//! The client of GitHub against a fake of it, what `doctor` says of the token, watching, and decisions.
-//! The client of GitHub against a fake of it, what `doctor` says of the token, watching, decisions, and the steward.
-mod after;
 mod analysis;
 mod app;
 mod checks;
