@@ -121,6 +121,7 @@ impl Backlog for Embedded {
             (ActionKind::Deny, _) => Action::Deny,
             (ActionKind::Abort, _) => Action::Abort,
             (ActionKind::Retry, _) => Action::Retry,
+            (ActionKind::Publish, _) => Action::Publish,
             (ActionKind::HumanFix, Some(HandMade::Patch(text))) => Action::FixByPatch(text),
             (ActionKind::HumanFix, Some(HandMade::Worktree(dir))) => Action::FixByWorktree(dir),
             (ActionKind::HumanFix, Some(HandMade::Hint(text))) => Action::Hint(text),

@@ -50,7 +50,15 @@ pub enum BacklogError {
 
 named! {
     /// The operator's actions.
-    ActionKind { Approve = "approve", Deny = "deny", Abort = "abort", Retry = "retry", HumanFix = "human-fix" }
+    ActionKind {
+        Approve = "approve",
+        Deny = "deny",
+        Abort = "abort",
+        Retry = "retry",
+        HumanFix = "human-fix",
+        /// Open a pull request that would not be opened otherwise.
+        Publish = "publish",
+    }
 }
 
 /// A fix by hand.

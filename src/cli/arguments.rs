@@ -141,6 +141,8 @@ pub(super) enum Command {
     Abort(Decide),
     /// Heal once more, with a fresh budget
     Retry(Decide),
+    /// Open a pull request that would not be opened otherwise: a draft of an escalated run's patch, or a proved one that waits for a word
+    Publish(Decide),
     /// Supply a fix by hand: it is judged like any other attempt
     HumanFix {
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `paramedic approve · deny · abort · retry · human-fix`: the operator's actions.
+//! `paramedic approve · deny · abort · retry · publish · human-fix`: the operator's actions.
 use crate::backlog::{Acted, ActionKind, ActionRequest, Backlog, HandMade};
 use crate::cli::Context;
 use crate::cli::arguments::{Decide, Fix};
@@ -29,6 +29,11 @@ pub(super) async fn deny(context: &Context, decide: Decide) -> Ended {
 
 pub(super) async fn abort(context: &Context, decide: Decide) -> Ended {
     decided(context, ActionKind::Abort, decide).await?;
+    Ok(OK)
+}
+
+pub(super) async fn publish(context: &Context, decide: Decide) -> Ended {
+    decided(context, ActionKind::Publish, decide).await?;
     Ok(OK)
 }
 

@@ -177,6 +177,7 @@ async fn run(arguments: Arguments) -> Ended {
         Some(Command::Approve(decide)) => decide::approve(&context, decide).await,
         Some(Command::Deny(decide)) => decide::deny(&context, decide).await,
         Some(Command::Abort(decide)) => decide::abort(&context, decide).await,
+        Some(Command::Publish(decide)) => decide::publish(&context, decide).await,
         Some(Command::Retry(decide)) => decide::retry(&context, decide).await,
         Some(Command::HumanFix { decide, fix }) => decide::human_fix(&context, decide, fix).await,
         Some(Command::Worker(asked)) => worker::run(&context, &asked, signals()?).await,

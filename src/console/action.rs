@@ -72,6 +72,7 @@ named! {
         Abort = "abort",
         Fix = "fix",
         Retry = "retry",
+        Publish = "publish",
         Ci = "ci",
         HealingRun = "healing-run",
     }
@@ -80,7 +81,17 @@ named! {
 impl Command {
     /// Whether it leads to a decision; such keys do not exist in read-only mode.
     pub const fn is_decision(self) -> bool {
-        matches!(self, Self::Approve | Self::Deny | Self::Abort | Self::Fix | Self::Retry | Self::Send | Self::Confirm)
+        matches!(
+            self,
+            Self::Approve
+                | Self::Deny
+                | Self::Abort
+                | Self::Fix
+                | Self::Retry
+                | Self::Publish
+                | Self::Send
+                | Self::Confirm
+        )
     }
 }
 
@@ -128,7 +139,7 @@ pub enum Answer {
         total: u64,
         summary: Summary,
     },
-    Run(RunDetail),
+    Run(Box<RunDetail>),
     Outputs(Vec<(String, u64)>),
     Output {
         name: String,
@@ -137,7 +148,7 @@ pub enum Answer {
     Live(Option<Live>),
     /// Who the person is on the server.
     Me(Option<Me>),
-    Acted(Outcome),
+    Acted(Box<Outcome>),
     Ci(Box<CiView>),
     CiJobs {
         repository: String,

@@ -77,21 +77,21 @@ impl Executor {
 async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
     let answered = match ask {
         Ask::Queue => queue(backlog).await,
-        Ask::Run(id) | Ask::Reread(id) => backlog.run(id).await.map(Answer::Run),
+        Ask::Run(id) | Ask::Reread(id) => backlog.run(id).await.map(|it| Answer::Run(Box::new(it))),
         Ask::Me => backlog.me().await.map(Answer::Me),
         Ask::Outputs(id) => backlog.outputs(id).await.map(Answer::Outputs),
         Ask::Output(id, name) => {
-            backlog.output(id, &name).await.map(|output| Answer::Output { output: output.map(stored), name })
+            backlog.output(id, &name).await.map(|output| Answer::Output { output: output.as_ref().map(stored), name })
         }
         Ask::Live(id) => backlog.live(id).await.map(Answer::Live),
-        Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(it.into())),
+        Ask::Act(id, request) => backlog.act(id, request).await.map(|it| Answer::Acted(Box::new(it.into()))),
         Ask::Ci => backlog.ci().await.map(|it| Answer::Ci(Box::new(it))),
         Ask::CiJobs(repository, run, attempt) => {
             let jobs = backlog.ci_jobs(&repository, run, attempt).await;
             jobs.map(|jobs| Answer::CiJobs { repository, run, attempt, jobs })
         }
         Ask::CiLog(repository, job) => {
-            backlog.ci_log(&repository, job).await.map(|it| Answer::CiLog { job, output: stored(it) })
+            backlog.ci_log(&repository, job).await.map(|it| Answer::CiLog { job, output: stored(&it) })
         }
         Ask::CiDeployments(repository, run) => {
             let waiting = backlog.ci_deployments(&repository, run).await;
@@ -105,7 +105,7 @@ async fn answer(backlog: &dyn Backlog, ask: Ask) -> Answer {
     answered.unwrap_or_else(|error| Answer::Refused(Refusal::from(error)))
 }
 
-fn stored(output: Output) -> StoredOutput {
+fn stored(output: &Output) -> StoredOutput {
     StoredOutput { text: String::from_utf8_lossy(&output.bytes).into_owned(), dropped_bytes: output.dropped_bytes }
 }
 

@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn read_only_knows_no_deciding_key() {
         let keymap = Keymap::load(None).unwrap().read_only();
-        for text in ["A", "D", "X", "F", "R"] {
+        for text in ["A", "D", "X", "F", "R", "P"] {
             assert_eq!(keymap.translate(Context::Run, key(text)), None, "{text}");
         }
         assert_eq!(keymap.translate(Context::Dialog, key("y")), None);

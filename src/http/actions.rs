@@ -107,7 +107,7 @@ impl From<Acted> for Decided {
     }
 }
 
-/// Approves, denies, aborts or retries a run. The same decision again changes nothing.
+/// Approves, denies, aborts, retries or publishes a run. The same decision again changes nothing.
 #[utoipa::path(post, path = "/runs/{id}/actions/{action}", tag = "actions", operation_id = "decide",
     params(("id" = RunId, Path, description = "The run"),
         ("action" = inline(Plain), Path, description = "What to do"), Required),
@@ -153,6 +153,7 @@ pub enum Plain {
     Deny,
     Abort,
     Retry,
+    Publish,
 }
 
 async fn act(

@@ -1,4 +1,4 @@
-//! The client of GitHub against a fake of it, what `doctor` says of the token, watching, decisions, and the steward.
+//! GitHub, against a fake of it: the client, `doctor`, watching, publishing, decisions, and the whole story.
 mod after;
 mod analysis;
 mod app;
@@ -14,6 +14,7 @@ mod limits;
 mod moving;
 mod publishing;
 mod reads;
+mod story;
 mod tracking;
 mod watch;
 mod writes;

@@ -42,6 +42,7 @@ impl Deed {
             Self::Decide(ActionKind::Abort, _) => "abort",
             Self::Decide(ActionKind::Retry, _) => "retry",
             Self::Decide(ActionKind::HumanFix, _) => "send",
+            Self::Decide(ActionKind::Publish, _) => "publish",
             Self::Ci(act) => match act.kind {
                 CiActKind::Rerun => "run again",
                 CiActKind::Cancel => "cancel the run",

@@ -59,6 +59,7 @@ impl Lost {
             ActionKind::Abort => EventType::RunAborted,
             ActionKind::Retry => EventType::RunRequeued,
             ActionKind::HumanFix => EventType::RunHumanFixed,
+            ActionKind::Publish => EventType::PrWanted,
         };
         let actor = format!("human:{operator}");
         detail.events.iter().any(|it| it.seq > self.after && it.kind == kind && it.actor == actor)

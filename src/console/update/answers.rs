@@ -37,7 +37,7 @@ pub fn update(model: &mut Model, request: RequestId, answer: Answer) -> Vec<Effe
             }
             Vec::new()
         }
-        Answer::Run(detail) => run_read(model, detail),
+        Answer::Run(detail) => run_read(model, *detail),
         Answer::Outputs(outputs) => log::outputs_read(model, outputs),
         Answer::Output { name, output } => {
             log::output_read(model, &name, output);
@@ -49,7 +49,7 @@ pub fn update(model: &mut Model, request: RequestId, answer: Answer) -> Vec<Effe
             }
             Vec::new()
         }
-        Answer::Acted(outcome) => acted(model, outcome),
+        Answer::Acted(outcome) => acted(model, *outcome),
         Answer::Draft { path, text } => fix::draft_read(model, path, text),
         Answer::Saved { path } => {
             fix::saved(model, path);
@@ -218,7 +218,6 @@ fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
         Slot::Ci => ci::refused(model, refusal.text),
         Slot::CiJobs => ci_run::jobs_refused(model, refusal.text),
         Slot::CiLog => log::job_log_refused(model, &refusal.text),
-        Slot::CiDeployments => model.say(Tone::Bad, refusal.text),
         Slot::CiAct => {
             match &mut model.dialog {
                 Some(dialog) if dialog.stage == Stage::Sending => dialog.stage = Stage::Refused(refusal),
@@ -229,7 +228,7 @@ fn refused(model: &mut Model, slot: Slot, refusal: Refusal) -> Vec<Effect> {
         Slot::Outputs | Slot::Output => log::refused(model, &refusal.text),
         Slot::LoadDraft | Slot::Edit => fix::refused(model, &refusal.text),
         Slot::SaveDraft => fix::not_saved(model, &refusal.text),
-        Slot::Copy => model.say(Tone::Bad, refusal.text),
+        Slot::Copy | Slot::CiDeployments => model.say(Tone::Bad, refusal.text),
         Slot::Me => {
             let is_stranger = refusal.kind == RefusalKind::NotAuthenticated;
             if let Some(server) = model.server.as_mut().filter(|_| is_stranger) {

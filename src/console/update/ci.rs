@@ -31,13 +31,11 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
     let detail = model.focus.as_ref().and_then(|it| it.detail.as_ref());
     let told = detail.and_then(|it| Some((it.run.repository.clone(), it.forge.as_ref()?.ci.as_ref()?.run_id)));
     let listed = || model.ci.healed_by(id).map(|(picture, seen)| (picture.repository.clone(), seen.run.id));
-    match told.or_else(listed) {
-        Some((repository, run)) => ci_run::open(model, &repository, run),
-        None => {
-            model.say(Tone::Info, "no run of CI that is watched belongs to this one; c on the queue lists them");
-            vec![ask(model)]
-        }
-    }
+    let Some((repository, run)) = told.or_else(listed) else {
+        model.say(Tone::Info, "no run of CI that is watched belongs to this one; c on the queue lists them");
+        return vec![ask(model)];
+    };
+    ci_run::open(model, &repository, run)
 }
 
 /// Returns the effect that reads the pictures.
@@ -123,10 +121,8 @@ fn other_repository(model: &mut Model, at: usize, is_next: bool) -> Vec<Effect> 
     let visible = model.ci.visible();
     let name = |idx: usize| visible[idx].0.repository.as_str();
     let is_first = |idx: &usize| *idx == 0 || name(*idx) != name(*idx - 1);
-    let found = match is_next {
-        true => (at + 1..visible.len()).find(is_first),
-        false => (0..at.min(visible.len())).rev().find(is_first),
-    };
+    let found =
+        if is_next { (at + 1..visible.len()).find(is_first) } else { (0..at.min(visible.len())).rev().find(is_first) };
     if let Some(idx) = found {
         model.ci.select(idx);
     }

@@ -34,6 +34,7 @@ pub fn open(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Approve => ActionKind::Approve,
         Command::Deny => ActionKind::Deny,
         Command::Abort => ActionKind::Abort,
+        Command::Publish => ActionKind::Publish,
         _ => ActionKind::Retry,
     };
     match prepare(model, kind) {
@@ -66,6 +67,10 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         ActionKind::Deny => run.deny(attempts, &decision),
         ActionKind::Abort => run.abort(attempts, &decision),
         ActionKind::Retry | ActionKind::HumanFix => run.retry(&decision),
+        ActionKind::Publish => {
+            may_publish(detail)?;
+            return Ok(dialog(model, kind, detail, seen));
+        }
     };
     match judged {
         Ok(crate::domain::transition::Decided::AlreadyDone(what)) => return Err(what),
@@ -73,6 +78,21 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
         Err(why) => return Err(why.to_string()),
     }
     Ok(dialog(model, kind, detail, seen))
+}
+
+/// Says why there is nothing to publish; whether the forge may be changed at all is the backlog's to say.
+fn may_publish(detail: &RunDetail) -> Result<(), String> {
+    let run = &detail.run;
+    if detail.forge.is_none() {
+        return Err("this run is not of a watched repository; there is nowhere to publish it".to_owned());
+    }
+    if let Some((number, _)) = open_pull(detail) {
+        return Err(format!("PR #{number} is open already"));
+    }
+    if !matches!(run.status, Status::Fixed | Status::Escalated) {
+        return Err(format!("cannot publish a run that is {}", run.status));
+    }
+    detail.candidate().map(drop).ok_or_else(|| "there is no patch to publish".to_owned())
 }
 
 /// Returns why nothing can be decided now.
@@ -90,7 +110,7 @@ pub fn may_ask(model: &Model) -> Result<(), String> {
 fn seen(model: &Model, detail: &RunDetail, kind: ActionKind) -> Result<Seen, String> {
     let candidate = detail.candidate().and_then(|it| it.patch_digest.clone());
     let review = model.review.as_ref().filter(|it| model.screen() == Screen::Review && it.run == detail.run.id);
-    let needs_digest = matches!(kind, ActionKind::Approve | ActionKind::Deny);
+    let needs_digest = matches!(kind, ActionKind::Approve | ActionKind::Deny | ActionKind::Publish);
     if let Some(review) = review.filter(|it| needs_digest && Some(&it.digest) != candidate.as_ref()) {
         let now = candidate.as_ref().map_or("none", |it| it.short());
         let shown = review.digest.short();
@@ -109,6 +129,8 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
     let title = match (kind, &seen.digest) {
         (ActionKind::Approve, Some(digest)) => format!("APPROVE patch {}", digest.short()),
         (ActionKind::Deny, Some(digest)) => format!("DENY patch {}", digest.short()),
+        (ActionKind::Publish, Some(digest)) => format!("PUBLISH patch {}", digest.short()),
+        (ActionKind::Publish, None) => format!("PUBLISH run {short}"),
         (ActionKind::Approve, None) => "APPROVE".to_owned(),
         (ActionKind::Deny, None) => format!("DENY run {short}"),
         (ActionKind::Abort, _) => format!("ABORT run {short}"),
@@ -193,6 +215,10 @@ fn facts(detail: &RunDetail, kind: ActionKind) -> Vec<(String, String)> {
         (ActionKind::Deny, None) => "the run is escalated; the patch is kept, nothing is committed".to_owned(),
         (ActionKind::Abort, Some((number, _))) => format!("what runs is killed, PR #{number} is closed"),
         (ActionKind::Abort, None) => "what runs is killed, late results are dropped".to_owned(),
+        (ActionKind::Publish, _) if run.status == Status::Escalated => {
+            "a draft pull request is opened, not proved".to_owned()
+        }
+        (ActionKind::Publish, _) => "a pull request with the proved patch is opened".to_owned(),
         (ActionKind::Retry | ActionKind::HumanFix, _) => "back to the queue with a fresh budget of attempts".to_owned(),
     };
     facts.push(("effect".to_owned(), effect));

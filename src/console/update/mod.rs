@@ -177,7 +177,9 @@ pub fn run_on_screen(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Approve | Command::Deny | Command::Abort | Command::Retry if model.screen().is_ci() => {
             ci_act::open(model, command)
         }
-        Command::Approve | Command::Deny | Command::Abort | Command::Retry => dialogs::open(model, command),
+        Command::Approve | Command::Deny | Command::Abort | Command::Retry | Command::Publish => {
+            dialogs::open(model, command)
+        }
         Command::Fix => fix::open(model),
         Command::Edit => fix::open_in_editor(model),
         _ => match model.screen() {

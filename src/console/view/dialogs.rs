@@ -161,6 +161,7 @@ const fn done_word(kind: ActionKind, is_repeat: bool, needs_second_key: bool) ->
         ActionKind::Deny => ("✗ DENIED", Role::NoticeGood),
         ActionKind::Abort => ("⊘ ABORTED", Role::NoticeGood),
         ActionKind::Retry => ("○ QUEUED again", Role::NoticeGood),
+        ActionKind::Publish => ("✓ ASKED FOR", Role::NoticeGood),
         ActionKind::HumanFix => ("○ SENT; it is healed like any other attempt", Role::NoticeGood),
     }
 }

@@ -4,7 +4,7 @@ use super::fixture;
 use super::harness::Console;
 use super::harness::opening;
 use jiff::SignedDuration;
-use paramedic::backlog::CiActKind;
+use paramedic::backlog::{ActionKind, CiActKind};
 use paramedic::console::action::{Action, Command, Refusal, RefusalKind};
 use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
@@ -408,6 +408,24 @@ fn a_run_tells_its_pull_request_or_why_there_is_none() {
     (forge.pull, forge.skipped) = (None, Some("the branch is not trusted".to_owned()));
     let screen = Console::with(&opening(), runs).press("enter").screen();
     assert!(screen.contains("not published: the branch is not"), "{screen}");
+}
+
+#[test]
+fn a_patch_is_published_by_a_person_s_word() {
+    let mut runs = with_pull(ChecksState::None, false);
+    let forge = runs[0].forge.as_mut().unwrap();
+    (forge.pull, forge.skipped) = (None, Some("it waits for a person's word".to_owned()));
+    let mut console = Console::with(&opening(), runs);
+    console.press("P").wait(500);
+    let screen = console.screen();
+    assert!(screen.contains("PUBLISH patch") && screen.contains("a pull request with the proved patch"), "{screen}");
+    console.press("y");
+    let (id, request) = console.sent.pop().unwrap();
+    assert_eq!((id, request.kind), (fixture::id(1), ActionKind::Publish));
+    assert_eq!(request.rev.as_deref(), Some(fixture::digest().as_str()));
+    let mut console = Console::with(&opening(), with_pull(ChecksState::Green, false));
+    console.press("P");
+    assert!(console.model.dialog.is_none() && notice(&console).contains("PR #12 is open already"));
 }
 
 #[test]

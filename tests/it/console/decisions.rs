@@ -160,7 +160,7 @@ fn a_patch_with_hidden_characters_asks_for_a_word() {
 fn read_only_knows_no_decision() {
     let mut console = Console::with(&Opening { read_only: true, ..opening() }, fixture::backlog());
     console.press("A D X F R").wait(600).press("y");
-    for command in [Command::Approve, Command::Deny, Command::Abort, Command::Fix, Command::Retry] {
+    for command in [Command::Approve, Command::Deny, Command::Abort, Command::Fix, Command::Retry, Command::Publish] {
         console.apply(Action::Do(command));
         console.wait(600);
         console.apply(Action::Do(Command::Confirm));
@@ -180,6 +180,7 @@ fn what_the_run_does_not_allow_is_said_before_a_dialog_opens() {
         (6, "X", "that is final"),
         (2, "A", "there is no proved patch"),
         (7, "X", "already aborted"),
+        (0, "P", "not of a watched repository"),
         (4, "F", "cannot human-fix a run that is running"),
     ] {
         let mut console = Console::new();

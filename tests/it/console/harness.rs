@@ -199,7 +199,7 @@ impl Console {
                 .iter()
                 .find(|it| it.run.id == id)
                 .cloned()
-                .map_or_else(|| Answer::Refused(Refusal::failed("no such run")), Answer::Run),
+                .map_or_else(|| Answer::Refused(Refusal::failed("no such run")), |it| Answer::Run(Box::new(it))),
             Ask::Outputs(_) => {
                 Answer::Outputs(self.outputs.iter().map(|(name, text)| (name.clone(), text.len() as u64)).collect())
             }
@@ -271,12 +271,12 @@ impl Console {
         let detail = self.runs.iter_mut().find(|it| it.run.id == id).unwrap();
         detail.run.version += 1;
         detail.run.status = Status::Resolved;
-        Answer::Acted(Outcome {
+        Answer::Acted(Box::new(Outcome {
             run: detail.run.clone(),
             message: "one commit on a new branch; merge it with\ngit merge heal/3f1c9a00-11b2c3d4".to_owned(),
             is_repeat: false,
             needs_second_key: false,
-        })
+        }))
     }
 
     pub(super) fn buffer(&self) -> Buffer {
