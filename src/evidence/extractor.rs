@@ -395,7 +395,7 @@ FAILED (failures=1)
 
     #[test]
     fn words_and_a_green_log_choose_what_is_shown_and_nothing_else() {
-        let noise: String = (0..400).map(|n| format!("ERROR cache {n} is cold, going on\nplain {n}\n")).collect();
+        let noise = "ERROR cache 17 is cold, going on\nplain 17\n".repeat(400);
         let log = format!("{noise}our gizmo stopped\n{noise}{}", unittest_log("/tmp/tree", "0.001", 3));
         let mut reader = crate::evidence::green::GreenReader::new(&[]);
         reader.push(noise.as_bytes());

@@ -75,8 +75,11 @@ impl Watched {
         let branch = self.picture.default_branch.clone();
         self.rules.refresh(reads, &repository, &branch, false, now).await?;
         let runs = self.read_runs(reads, terms, now).await?;
-        let is_red = |it: &CiRun| it.state == CiState::Red && !before.runs.iter().any(|was| was.run == *it);
-        if runs.iter().any(is_red) {
+        let is_known = |it: &CiRun| {
+            let same = before.runs.iter().find(|was| was.run.id == it.id && was.run.attempt == it.attempt);
+            same.is_some_and(|was| was.run.state == it.state)
+        };
+        if runs.iter().any(|it| it.state == CiState::Red && !is_known(it)) {
             self.rules.refresh(reads, &repository, &branch, true, now).await?;
         }
         let pulls_fresh = if self.picture.pulls.iter().any(|it| it.is_ours) { OWN_PULLS_FRESH } else { PULLS_FRESH };

@@ -1,10 +1,10 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
 use crate::domain::{CiRun, Digest, EventType, Family, NewEvent, Picture, RunId, RunQuery, limits};
-use crate::engine::analysis;
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::steward::GREEN_AGAIN;
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
 use crate::engine::watch::{Shared, interval, repository::Watched};
+use crate::engine::{Engine, analysis};
 use crate::forge::ForgeError;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -27,8 +27,10 @@ const PRUNE: Duration = Duration::from_hours(24);
 /// How often the limits and the merges of a repository are read anew.
 const FRESH: Duration = Duration::from_secs(30);
 /// After which pause a red run is tried again; then once an hour.
-const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_secs(60), Duration::from_mins(5)];
+const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
+/// Characters of a foreign text that is shown.
+const MAX_CHARS: usize = 500;
 /// Families and runs of a repository that limits are counted from.
 const MAX_COUNTED: u32 = 500;
 
@@ -329,9 +331,9 @@ impl Rounds {
             return Ok(());
         }
         seat.told_at = Some(Instant::now());
-        let picture = seat.watched.picture();
+        let picture = safe(seat.watched.picture(), engine);
         let name = format!("{PICTURE}{}", picture.repository.to_lowercase());
-        engine.store.put_snapshot(&name, &document(picture)?, engine.clock.now()).await
+        engine.store.put_snapshot(&name, &document(&picture)?, engine.clock.now()).await
     }
 
     async fn tell_budget(&mut self) -> Result<(), StoreError> {
@@ -347,6 +349,23 @@ impl Rounds {
         }
         self.shared.engine.store.put_snapshot(BUDGET, &budget, self.shared.engine.clock.now()).await
     }
+}
+
+/// Returns a picture that may be stored: what others wrote is cleaned and masked.
+fn safe(picture: &Picture, engine: &Engine) -> Picture {
+    let mut picture = picture.clone();
+    let runs = picture.runs.iter_mut().map(|it| &mut it.run);
+    let runs = runs.flat_map(|it| {
+        [&mut it.workflow, &mut it.workflow_path, &mut it.title, &mut it.event, &mut it.branch, &mut it.commit_sha]
+            .into_iter()
+            .chain([&mut it.actor, &mut it.author_email, &mut it.commit_message, &mut it.url])
+    });
+    let pulls = picture.pulls.iter_mut();
+    let pulls = pulls.flat_map(|it| [&mut it.title, &mut it.branch, &mut it.head, &mut it.url]);
+    for text in runs.chain(pulls).chain([&mut picture.default_branch]) {
+        *text = engine.safe_text(text, MAX_CHARS);
+    }
+    picture
 }
 
 fn document<T: Serialize>(it: &T) -> Result<serde_json::Value, StoreError> {
