@@ -1,5 +1,7 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::domain::{CiRun, Digest, EventType, Family, NewEvent, Picture, RunId, RunQuery, limits};
+use crate::domain::{
+    CiRun, Digest, EventType, Family, LimitsPicture, NewEvent, Picture, RunId, RunQuery, Used, limits,
+};
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::steward::GREEN_AGAIN;
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
@@ -24,8 +26,9 @@ const LEAST: Duration = Duration::from_secs(3);
 const TELL: Duration = Duration::from_secs(10);
 /// How often what old outputs leave behind is removed.
 const PRUNE: Duration = Duration::from_hours(24);
-/// How often the limits and the merges of a repository are read anew.
+/// How often pull requests and merges of a repository are read anew, and how often its runs where none was taken in.
 const FRESH: Duration = Duration::from_secs(30);
+const RUNS_FRESH: Duration = Duration::from_mins(10);
 /// After which pause a red run is tried again; then once an hour.
 const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
@@ -56,6 +59,8 @@ struct Seat {
     n_errors: u32,
     told_at: Option<Instant>,
     counted_at: Option<Instant>,
+    runs_at: Option<Instant>,
+    heals: BTreeMap<String, Used>,
     pruned_at: Option<Instant>,
     merged: BTreeSet<String>,
     /// The refusal of the rules that was told.
@@ -88,6 +93,8 @@ impl Rounds {
                 n_errors: 0,
                 told_at: None,
                 counted_at: None,
+                runs_at: None,
+                heals: BTreeMap::new(),
                 pruned_at: None,
                 merged: BTreeSet::new(),
             }
@@ -186,11 +193,14 @@ impl Rounds {
         let families = engine.store.families(&repository, MAX_COUNTED).await?;
         seat.merged = families.iter().filter_map(|it| Some(it.after.as_ref()?.merged_sha.clone())).collect();
         let Some((rules, is_written)) = seat.watched.rules() else { return Ok(()) };
-        let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
-        let runs = engine.store.runs(&query).await?.0;
-        let terms = &engine.forge.terms;
-        let heals = heals_a_day(&rules, is_written, terms);
-        seat.watched.limits(limits(&families, &runs, terms, heals, now));
+        let (terms, heals) = (&engine.forge.terms, heals_a_day(&rules, is_written, &engine.forge.terms));
+        if seat.runs_at.is_none_or(|it| it.elapsed() >= RUNS_FRESH) {
+            seat.runs_at = Some(Instant::now());
+            let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
+            seat.heals = limits(&[], &engine.store.runs(&query).await?.0, terms, heals, now).heals_today;
+        }
+        let pulls = limits(&families, &[], terms, heals, now);
+        seat.watched.limits(LimitsPicture { heals_today: seat.heals.clone(), ..pulls });
         Ok(())
     }
 
@@ -244,7 +254,7 @@ impl Rounds {
             Ok(heal) => {
                 self.waiting.remove(&name);
                 self.seats[idx].watched.taken_in(id, attempt, heal);
-                self.seats[idx].counted_at = None;
+                (self.seats[idx].counted_at, self.seats[idx].runs_at) = (None, None);
                 return self.tell(idx, true).await;
             }
             Err(IntakeError::Store(error)) => return Err(error),
