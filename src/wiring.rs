@@ -195,7 +195,8 @@ impl App {
             return Ok(None);
         }
         let secrets = Secrets::new(config.webhook.secrets());
-        Ok(Some(http::Webhook { inbox: self.inbox(config)?, secrets }))
+        let inbox = self.inbox(config)?.with_watcher(self.watcher.clone());
+        Ok(Some(http::Webhook { inbox, secrets }))
     }
 
     /// Returns a new worker on this data directory.

@@ -247,10 +247,11 @@ mod tests {
             assert_eq!(of(&head, odd), None, "{odd}");
         }
         assert_eq!(of(&Head::default(), r#"{"repository":{"full_name":"acme/shop"}}"#), None);
-        let run = read(
-            &Head { github_event: Some("workflow_run".to_owned()), ..Head::default() },
-            include_bytes!("../../tests/it/deliveries/github_workflow_run.json"),
-        );
+        let run = include_str!("../../tests/it/deliveries/github_workflow_run.json");
+        let mut run: Value = serde_json::from_str(run).unwrap();
+        run["workflow_run"]["conclusion"] = "failure".into();
+        let head = Head { github_event: Some("workflow_run".to_owned()), ..Head::default() };
+        let run = read(&head, run.to_string().as_bytes());
         assert!(matches!(run, Ok(Delivery::Failure(it)) if it.is_workflow_run()));
     }
 

@@ -5,12 +5,14 @@ use crate::engine::analysis::logs::LogReader;
 use crate::evidence::extractor::Options;
 use crate::forge::{self, ForgeError};
 use std::path::Path;
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 
 /// Bytes of an archive that are taken.
 const MAX_ARCHIVE_BYTES: u64 = 300 << 20;
 /// UTF-16 units of a job's name that an archive keeps.
 const NAME_UNITS: usize = 90;
+/// What it is called in its folder.
+const FILE: &str = "logs.zip";
 
 /// The archive of a run, fetched when a log is missing, and once.
 #[derive(Debug, Default)]
@@ -18,7 +20,8 @@ pub(super) enum Fetched {
     #[default]
     NotAsked,
     Missing,
-    Here(NamedTempFile),
+    /// In this folder.
+    Here(TempDir),
 }
 
 /// What came of reading an archive.
@@ -40,8 +43,8 @@ impl Reading<'_> {
         if matches!(self.archive, Fetched::NotAsked) {
             self.archive = self.fetched().await?;
         }
-        let Fetched::Here(file) = &self.archive else { return Ok(None) };
-        let (path, name) = (file.path().to_owned(), job.name.clone());
+        let Fetched::Here(folder) = &self.archive else { return Ok(None) };
+        let (path, name) = (folder.path().join(FILE), job.name.clone());
         let read = tokio::task::spawn_blocking(move || read_job(&path, &name, max, LogReader::new(options))).await;
         let Ok(Poured { reader, n_bytes, odd }) = read else {
             self.note("the archive of logs could not be read");
@@ -58,15 +61,14 @@ impl Reading<'_> {
     }
 
     async fn fetched(&mut self) -> Result<Fetched, ForgeError> {
-        let Ok(file) = NamedTempFile::new_in(&self.analyst.scratch) else {
+        let Ok(folder) = tempfile::tempdir_in(&self.analyst.scratch) else {
             self.note("there is no room for the archive of logs");
             return Ok(Fetched::Missing);
         };
-        let reads = &self.analyst.reads;
-        let asked = reads.log_archive(self.repository, self.run.id, self.run.attempt, file.path(), MAX_ARCHIVE_BYTES);
-        match asked.await {
+        let (reads, to) = (&self.analyst.reads, folder.path().join(FILE));
+        match reads.log_archive(self.repository, self.run.id, self.run.attempt, &to, MAX_ARCHIVE_BYTES).await {
             Ok(0) | Err(ForgeError::NotFound(_)) => Ok(Fetched::Missing),
-            Ok(_) => Ok(Fetched::Here(file)),
+            Ok(_) => Ok(Fetched::Here(folder)),
             Err(ForgeError::TooLarge(why) | ForgeError::Odd(why)) => {
                 self.note(&format!("the archive of logs was not read: {why}"));
                 Ok(Fetched::Missing)

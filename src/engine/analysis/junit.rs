@@ -4,7 +4,6 @@ use crate::engine::analysis::Reading;
 use crate::evidence::report::junit::Account;
 use crate::forge::{Archive, Artifact, ForgeError};
 use std::path::Path;
-use tempfile::NamedTempFile;
 
 /// What such an upload is called, among other things.
 const NAMES: &[&str] = &["junit", "test-result", "test_result", "test-report", "test_report"];
@@ -25,14 +24,15 @@ pub(super) async fn read(reading: &mut Reading<'_>) -> Result<Option<TestReport>
     };
     let mut account = Account::default();
     for artifact in artifacts.iter().filter(|it| is_report(it)).take(MAX_ARTIFACTS) {
-        let Ok(file) = NamedTempFile::new_in(&reading.analyst.scratch) else { break };
-        match reads.artifact(reading.repository, artifact.id, file.path(), MAX_PACKED_BYTES).await {
+        let Ok(folder) = tempfile::tempdir_in(&reading.analyst.scratch) else { break };
+        let path = folder.path().join("report.zip");
+        match reads.artifact(reading.repository, artifact.id, &path, MAX_PACKED_BYTES).await {
             Ok(_) => {}
             Err(ForgeError::NotFound(_) | ForgeError::TooLarge(_) | ForgeError::Odd(_)) => continue,
             Err(error) => return Err(error),
         }
         let read = tokio::task::spawn_blocking(move || {
-            add(&mut account, file.path());
+            add(&mut account, &path);
             account
         });
         match read.await {

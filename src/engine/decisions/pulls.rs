@@ -2,13 +2,14 @@
 use crate::domain::run::candidate;
 use crate::domain::transition::{MergeFacts, MergedBy, Transition};
 use crate::domain::{
-    Attempt, CiState, Digest, EventType, Family, Merging, NewEvent, PrState, PullState, Run, RunId, Status, Verdict,
+    Attempt, ChecksState, CiState, Digest, EventType, Family, Merging, NewEvent, PrState, PullState, Run, RunId,
+    Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
 
@@ -107,6 +108,11 @@ impl Engine {
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
         let short = commit.get(..8).unwrap_or(&commit);
+        if !run.approved_by.contains(&operator.name) {
+            let by = run.approved_by.join(" and ");
+            let message = format!("pull request #{number} was merged before as {short}, by the word of {by}");
+            return Ok(Some(Done::Repeat { message, run }));
+        }
         Ok(Some(Done::Changed { message: format!("approved; pull request #{number} is merged as {short}"), run }))
     }
 
@@ -139,10 +145,11 @@ impl Engine {
                 )));
             }
         }
-        let checks = writes.checks(&run.repository, &there.head_commit);
-        let checks = checks.await.map_err(|it| self.not_asked(number, &it))?;
-        let objection = changed(number, pull, &there, attempt.patch_digest.as_ref())
-            .or_else(|| self.not_green(pull, &checks, now).filter(|_| self.forge.terms.require_green));
+        let mut objection = changed(number, pull, &there, attempt.patch_digest.as_ref());
+        if objection.is_none() && self.forge.terms.require_green {
+            let not_green = self.not_green(&run.repository, pull, writes.as_ref()).await;
+            objection = not_green.map_err(|it| self.not_asked(number, &it))?;
+        }
         if let Some(why) = objection {
             return Err(self.refused(run.id, number, operator, &format!("pull request #{number}: {why}")).await?);
         }
@@ -355,26 +362,42 @@ impl Engine {
     }
 
     /// Returns why the checks do not speak for a pull request, in words.
-    fn not_green(&self, pull: &PullState, checks: &[Check], now: Timestamp) -> Option<String> {
-        let named = |is_so: fn(CiState) -> bool| {
-            let mut names: Vec<_> = checks.iter().filter(|it| is_so(it.state)).map(|it| it.name.as_str()).collect();
-            let n_more = names.len().saturating_sub(MAX_NAMES);
-            names.truncate(MAX_NAMES);
-            let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
-            (!names.is_empty()).then(|| format!("{}{more}", names.join(", ")))
-        };
-        let red = named(|it| matches!(it, CiState::Red | CiState::Cancelled | CiState::Unknown));
-        let pending = named(|it| matches!(it, CiState::Queued | CiState::Waiting | CiState::Running));
-        let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
-        match (red, pending) {
-            (Some(names), _) => Some(format!("these checks are not green: {names}")),
-            (None, Some(names)) => Some(format!("these checks have not ended: {names}")),
-            (None, None) if checks.is_empty() && pull.opened_at.is_some_and(|it| now.duration_since(it) < grace) => {
-                Some("no check has begun yet".to_owned())
-            }
-            (None, None) => None,
+    async fn not_green(
+        &self,
+        repository: &str,
+        pull: &PullState,
+        writes: &dyn Writes,
+    ) -> Result<Option<String>, ForgeError> {
+        let checks = writes.checks(repository, &pull.head).await?;
+        let of =
+            |states: &[CiState]| -> Vec<&Check> { checks.iter().filter(|it| states.contains(&it.state)).collect() };
+        let mut red = of(&[CiState::Red]);
+        if !red.is_empty() && pull.checks == ChecksState::Green {
+            // What is red without the fix, too, was judged by the steward not to be about it.
+            let before = writes.checks(repository, &pull.base_sha).await?;
+            red.retain(|it| !before.iter().any(|was| was.name == it.name && was.state == CiState::Red));
         }
+        let pending = of(&[CiState::Queued, CiState::Waiting, CiState::Running]);
+        let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
+        let now = self.clock.now();
+        let is_young = pull.checks_since.or(pull.opened_at).is_some_and(|it| now.duration_since(it) < grace);
+        Ok(match () {
+            () if !red.is_empty() => Some(format!("these checks are red: {}", named(&red))),
+            () if !pending.is_empty() => Some(format!("these checks have not ended: {}", named(&pending))),
+            () if is_young && of(&[CiState::Green]).is_empty() => Some("no check has begun yet".to_owned()),
+            () => None,
+        })
     }
+}
+
+/// Returns the names of checks, some of them if there are many.
+fn named(checks: &[&Check]) -> String {
+    let names: Vec<_> = checks.iter().take(MAX_NAMES).map(|it| it.name.as_str()).collect();
+    let more = match checks.len().saturating_sub(MAX_NAMES) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!("{}{more}", names.join(", "))
 }
 
 /// Whether a write may have been done all the same.

@@ -1,13 +1,13 @@
 //! From a red run of CI to a run of ours: read it, know its family, keep the limits, store it once.
 use crate::domain::{
-    CiRef, CiRun, Digest, EventType, Family, NewEvent, Order, PrState, Provider, Reason, Run, RunId, RunQuery, Source,
-    Status, Transition, family_key,
+    CiRef, CiRun, Digest, EventType, Family, ForgeTerms, NewEvent, Order, PrState, Provider, Reason, Run, RunId,
+    RunQuery, Source, Status, Transition, Used, family_key, limits,
 };
 use crate::engine::analysis::Analysis;
 use crate::engine::baseline::declined_kind;
 use crate::engine::inbox::creation;
+use crate::engine::watch::Shared;
 use crate::engine::watch::filters::Judge;
-use crate::engine::watch::{Shared, limits};
 use crate::forge::ForgeError;
 use crate::rules::Rules;
 use crate::store::{Arrival, FamilySighting, StoreError};
@@ -151,16 +151,21 @@ impl Shared {
         if let Some((reason, note)) = declined_kind(&analysis.failure) {
             return Ok(creation.declined(reason, &note));
         }
-        if let Some(heals) = limits::heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms) {
-            let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
-            let healed = limits::healed(&store.runs(&query).await?.0, red.run.workflow_id, now);
-            if healed >= heals {
-                let note = format!("{healed} runs of this workflow were healed in 24 hours; allowed are {heals}");
-                return Ok(creation.declined(Reason::RateLimited, &note));
-            }
+        let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
+        let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
+        let used = limits(&[], &store.runs(&query).await?.0, &self.engine.forge.terms, heals, now).heals_today;
+        let workflow = creation.run.order.workflow.as_deref().unwrap_or_default();
+        if let Some(Used { used, .. }) = used.get(workflow).copied().filter(|it| it.is_up()) {
+            let note = format!("{used} runs of this workflow were healed in 24 hours; no more are allowed");
+            return Ok(creation.declined(Reason::RateLimited, &note));
         }
         Ok(creation)
     }
+}
+
+/// Returns how many runs of a workflow may be healed in 24 hours, `None` where any number may. What the repository has written itself goes before.
+pub(super) fn heals_a_day(rules: &Rules, is_written: bool, terms: &ForgeTerms) -> Option<u32> {
+    if is_written { rules.heals_per_day } else { Some(terms.runs_per_day).filter(|it| *it > 0) }
 }
 
 /// Returns the number of the pull request that was merged for a failure, if `seen` says that it did not hold.
@@ -177,6 +182,14 @@ mod tests {
     use super::*;
     use crate::domain::Aftermath;
     use crate::engine::watch::testing::red;
+
+    #[test]
+    fn what_the_repository_has_written_goes_before() {
+        let terms = ForgeTerms { runs_per_day: 7, ..ForgeTerms::default() };
+        let rules = Rules::read(b"max_heal_attempts_per_day: 0").unwrap().0;
+        assert_eq!((heals_a_day(&rules, true, &terms), heals_a_day(&rules, false, &terms)), (None, Some(7)));
+        assert_eq!(heals_a_day(&rules, false, &ForgeTerms { runs_per_day: 0, ..terms }), None);
+    }
 
     #[test]
     fn only_what_ran_after_the_merge_says_that_it_did_not_hold() {

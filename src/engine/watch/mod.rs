@@ -3,7 +3,6 @@
 mod filters;
 mod intake;
 mod interval;
-mod limits;
 mod repository;
 mod rounds;
 pub(super) mod rules_file;

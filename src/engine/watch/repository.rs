@@ -1,5 +1,5 @@
 //! One watched repository: a look at it, and what has changed since the one before.
-use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, SeenPull, SeenRun};
+use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, RunId, SeenPull, SeenRun};
 use crate::engine::watch::filters::{HISTORY, Judge, latest};
 use crate::engine::watch::interval::{interval, is_active};
 use crate::engine::watch::rules_file;
@@ -20,6 +20,8 @@ const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often open pull requests are asked for, and where one of ours is open.
 const PULLS_FRESH: SignedDuration = SignedDuration::from_mins(15);
 const OWN_PULLS_FRESH: SignedDuration = SignedDuration::from_mins(1);
+/// How what a row says of a run begins that is tried again.
+const NOT_YET: &str = "not taken in yet: ";
 /// Runs that were under way and are on no page any more, which are asked for one by one.
 const MAX_STRAYS: usize = 10;
 
@@ -127,11 +129,22 @@ impl Watched {
         self.picture.limits = limits;
     }
 
-    /// Notes what became of a red run.
-    pub(super) fn settled(&mut self, id: u64, attempt: u32, settle: impl FnOnce(&mut SeenRun)) {
-        if let Some(row) = self.picture.runs.iter_mut().find(|it| (it.run.id, it.run.attempt) == (id, attempt)) {
-            settle(row);
+    /// Notes which run stands for a red one.
+    pub(super) fn taken_in(&mut self, id: u64, attempt: u32, heal: RunId) {
+        if let Some(row) = self.row(id, attempt) {
+            (row.heal, row.ignored) = (Some(heal), None);
         }
+    }
+
+    /// Notes why a red run is not taken in yet.
+    pub(super) fn put_off(&mut self, id: u64, attempt: u32, why: &str) {
+        if let Some(row) = self.row(id, attempt) {
+            row.ignored = Some(format!("{NOT_YET}{why}"));
+        }
+    }
+
+    fn row(&mut self, id: u64, attempt: u32) -> Option<&mut SeenRun> {
+        self.picture.runs.iter_mut().find(|it| (it.run.id, it.run.attempt) == (id, attempt))
     }
 
     async fn read_facts(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<(), ForgeError> {
@@ -199,6 +212,8 @@ impl Watched {
                     if row.heal.is_some() { None } else { self.why_ignored(&row.run, is_history, merged, since) };
                 if row.ignored.is_none() && row.heal.is_none() {
                     look.red.push(row.run.clone());
+                    let said = same.and_then(|it| it.ignored.clone());
+                    row.ignored = said.filter(|it| it.starts_with(NOT_YET));
                 }
             }
             let is_news = was.is_none_or(|it| it.run.state != CiState::Green || it.run.attempt != row.run.attempt);

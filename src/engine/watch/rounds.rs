@@ -1,9 +1,10 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::domain::{CiRun, Digest, EventType, NewEvent, Picture, RunId, RunQuery};
+use crate::domain::{CiRun, Digest, EventType, Family, NewEvent, Picture, RunId, RunQuery, limits};
 use crate::engine::analysis;
 use crate::engine::ci::{BUDGET, PICTURE};
-use crate::engine::watch::intake::{IntakeError, Red};
-use crate::engine::watch::{Shared, interval, limits, repository::Watched};
+use crate::engine::steward::GREEN_AGAIN;
+use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
+use crate::engine::watch::{Shared, interval, repository::Watched};
 use crate::forge::ForgeError;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -186,8 +187,8 @@ impl Rounds {
         let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
         let runs = engine.store.runs(&query).await?.0;
         let terms = &engine.forge.terms;
-        let heals = limits::heals_a_day(&rules, is_written, terms);
-        seat.watched.limits(limits::picture(&runs, &families, heals, terms, now));
+        let heals = heals_a_day(&rules, is_written, terms);
+        seat.watched.limits(limits(&families, &runs, terms, heals, now));
         Ok(())
     }
 
@@ -198,7 +199,7 @@ impl Rounds {
             return Ok(());
         }
         if let Some(heal) = self.shared.engine.store.delivery(&Red::delivery(&run)).await? {
-            self.seats[idx].watched.settled(run.id, run.attempt, |row| row.heal = Some(heal));
+            self.seats[idx].watched.taken_in(run.id, run.attempt, heal);
             return Ok(());
         }
         self.waiting.insert(name, Waiting { run, due: Instant::now(), n_tried: 0, is_under_way: false });
@@ -240,7 +241,7 @@ impl Rounds {
         let error = match taken {
             Ok(heal) => {
                 self.waiting.remove(&name);
-                self.seats[idx].watched.settled(id, attempt, |row| row.heal = Some(heal));
+                self.seats[idx].watched.taken_in(id, attempt, heal);
                 self.seats[idx].counted_at = None;
                 return self.tell(idx, true).await;
             }
@@ -258,9 +259,9 @@ impl Rounds {
         }
         let pause = TRIES.get(waiting.n_tried.saturating_sub(1)).copied().unwrap_or(RARELY);
         waiting.due = Instant::now() + later.unwrap_or(pause);
-        let why = self.shared.engine.safe_text(&format!("not taken in yet: {error}"), 500);
-        tracing::info!(repository = self.seats[idx].watched.picture().repository, ci_run = id, why);
-        self.seats[idx].watched.settled(id, attempt, |row| row.ignored = Some(why));
+        let why = self.shared.engine.safe_text(&error.to_string(), 500);
+        tracing::info!(repository = self.seats[idx].watched.picture().repository, ci_run = id, why, "not taken in yet");
+        self.seats[idx].watched.put_off(id, attempt, &why);
         self.tell(idx, true).await
     }
 
@@ -275,8 +276,17 @@ impl Rounds {
         if known.iter().any(|it| it.payload == payload) {
             return Ok(());
         }
-        let fact = NewEvent::new(EventType::RunRecurred, "system", said).with(payload);
-        engine.store.note(heal, &[fact], engine.clock.now()).await
+        let (fact, now) = ([NewEvent::new(EventType::RunRecurred, "system", said).with(payload)], engine.clock.now());
+        // What is not published yet need not be: a person may still want it.
+        let family = engine.store.family_of_run(heal).await?.filter(|it| it.pull.is_none());
+        if let Some(family) = family {
+            let next = Family { skipped: Some(GREEN_AGAIN.to_owned()), due_at: Some(now), ..family.next() };
+            match engine.store.put_family(&next, &fact, now).await {
+                Err(StoreError::Conflict) => {}
+                told => return told,
+            }
+        }
+        engine.store.note(heal, &fact, now).await
     }
 
     /// Says once that the rules of a repository cannot be followed.

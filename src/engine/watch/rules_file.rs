@@ -31,8 +31,9 @@ impl Read {
         at_once: bool,
         now: Timestamp,
     ) -> Result<(), ForgeError> {
-        let is_fresh = self.looked_at.is_some_and(|it| now.duration_since(it) < FRESH);
-        if is_fresh && !at_once {
+        let age = self.looked_at.map(|it| now.duration_since(it));
+        let fresh = if at_once { SignedDuration::from_nanos(1) } else { FRESH };
+        if age.is_some_and(|it| it < fresh) {
             return Ok(());
         }
         let tip = reads.branch(repository, branch).await?;
@@ -43,7 +44,10 @@ impl Read {
         // An empty repository has no branch and no rules. A file of a commit never changes, so that it is asked for once.
         let file = match &tip {
             Some(commit) => match reads.file(repository, PATH, commit).await {
-                Err(ForgeError::TooLarge(why)) => return Ok(self.refuse(tip, why)),
+                Err(ForgeError::TooLarge(why)) => {
+                    self.refuse(tip, why);
+                    return Ok(());
+                }
                 read => read?,
             },
             None => None,

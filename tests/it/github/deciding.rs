@@ -208,7 +208,7 @@ async fn what_is_not_as_it_was_proved_is_not_merged() {
     type Change = fn(&Scene);
     let cases: [(Change, &str); 6] = [
         (|it| drop(it.fake.commit(SHOP, BRANCH, &[("x", "y")])), "and what was proved is"),
-        (|it| it.fake.checks(SHOP, &it.head, &[("build", "failure")]), "these checks are not green: build"),
+        (|it| it.fake.checks(SHOP, &it.head, &[("build", "failure")]), "these checks are red: build"),
         (|it| it.fake.checks(SHOP, &it.head, &[("lint", "in_progress")]), "these checks have not ended: lint"),
         (|it| it.fake.checks(SHOP, &it.head, &[]), "no check has begun yet"),
         (|it| it.fake.close_by_hand(SHOP, it.number), "it was closed there"),
@@ -234,6 +234,21 @@ async fn what_is_not_as_it_was_proved_is_not_merged() {
         let told = refusal(scene.decide(Action::Approve, "ann").await);
         assert!(told.contains(why) && scene.fake.writes().is_empty(), "{told}");
     }
+}
+
+/// What the steward has judged not to be about the fix, because it is red without it, too, is in nobody's way.
+#[tokio::test]
+async fn what_is_red_without_the_fix_is_in_nobodys_way() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    let base = scene.fake.tip(SHOP, "main").unwrap();
+    scene.fake.checks(SHOP, &base, &[("nightly", "failure")]);
+    scene.fake.checks(SHOP, &scene.head, &[("build", "success"), ("nightly", "failure")]);
+    scene.edit(|it| it.pull.as_mut().unwrap().checks = ChecksState::Pending).await;
+    let told = refusal(scene.decide(Action::Approve, "ann").await);
+    assert!(told.contains("these checks are red: nightly"), "{told}");
+    scene.edit(|it| it.pull.as_mut().unwrap().checks = ChecksState::Green).await;
+    words(scene.decide(Action::Approve, "ann").await);
+    scene.is_merged_by(&["ann"]).await;
 }
 
 #[tokio::test]
@@ -332,7 +347,8 @@ async fn a_merge_that_nobody_told_of_is_theirs_who_approved() {
     let method = paramedic::domain::MergeMethod::Squash;
     let merge = Merge { sha: &scene.head, method, title: "Heal", message: "" };
     scene.client.merge(SHOP, scene.number, &merge).await.unwrap();
-    words(scene.decide(Action::Approve, "bob").await);
+    let told = words(scene.decide(Action::Approve, "bob").await);
+    assert!(told.ends_with("by the word of ann"), "{told}");
     assert_eq!(scene.fake.count(MERGE), 1);
     scene.is_merged_by(&["ann"]).await;
     assert_eq!(scene.told(EventType::RunApproved).await.len(), 1);
@@ -343,7 +359,7 @@ async fn two_approves_at_once_are_one_merge() {
     let scene = Arc::new(Scene::new(Verdict::Ok, false).await);
     let both = ["ann", "bob"].map(|by| {
         let scene = scene.clone();
-        tokio::spawn(async move { scene.decide(Action::Approve, by).await.is_ok() })
+        tokio::spawn(async move { matches!(scene.decide(Action::Approve, by).await, Ok(Done::Changed { .. })) })
     });
     let mut n_done = 0;
     for one in both {

@@ -16,10 +16,10 @@ use std::sync::Arc;
 const PATHS: &str = include_str!("../../../.ci/prism/paths.txt");
 
 /// The proxy; ended when it is dropped.
-struct Prism {
+pub(crate) struct Prism {
     child: Child,
     log: PathBuf,
-    url: String,
+    pub(crate) url: String,
     _folder: tempfile::TempDir,
 }
 
@@ -31,7 +31,7 @@ impl Drop for Prism {
 }
 
 impl Prism {
-    fn start(upstream: &str) -> Self {
+    pub(crate) fn start(upstream: &str) -> Self {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.or_else(|| std::env::home_dir().map(|it| it.join(".cache"))).unwrap();
         let place = cache.join("paramedic-tests/prism");
@@ -67,7 +67,7 @@ impl Prism {
     }
 
     /// Returns what it found wrong with requests.
-    fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         self.lines().into_iter().filter(|it| it.contains("Violation: request")).collect()
     }
 }

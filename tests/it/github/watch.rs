@@ -347,6 +347,7 @@ async fn a_delivery_about_a_watched_repository_only_says_that_it_is_worth_a_look
     let delivery = include_str!("../deliveries/github_workflow_run.json");
     let mut delivery: serde_json::Value = serde_json::from_str(delivery).unwrap();
     delivery["repository"]["full_name"] = SHOP.into();
+    delivery["workflow_run"]["conclusion"] = "failure".into();
     let head = Head { github_event: Some("workflow_run".to_owned()), ..Head::default() };
     let receipt = inbox.receive(head, delivery.to_string()).await.unwrap();
     assert!(matches!(receipt, Receipt::Ignored(it) if it.reason.contains("is watched")));

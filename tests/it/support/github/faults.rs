@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Drip,
     /// No answer.
     Silence,
+    /// No answer; what was asked has happened.
+    DoneAndSilent,
 }
 
 impl Fault {
@@ -74,6 +76,10 @@ impl Fault {
                 Some((Ok::<_, io::Error>(" "), ()))
             }))),
             Self::Silence => std::future::pending().await,
+            Self::DoneAndSilent => {
+                right();
+                std::future::pending().await
+            }
         }
     }
 }

@@ -24,9 +24,14 @@ impl Git {
 
     /// Makes a commit on a branch, with these files beside those that are there; a new branch begins at `main`. Returns the commit.
     pub(crate) fn commit(&self, branch: &str, files: &[(&str, &str)], message: &str) -> String {
+        self.commit_by(IDENTITY, branch, files, message)
+    }
+
+    /// The same in another's name and at another time, as git writes both.
+    pub(crate) fn commit_by(&self, who: &str, branch: &str, files: &[(&str, &str)], message: &str) -> String {
         let from = self.tip(branch).or_else(|| self.tip("main"));
         let mut script =
-            format!("commit refs/heads/{branch}\ncommitter {IDENTITY}\ndata {}\n{message}\n", message.len());
+            format!("commit refs/heads/{branch}\ncommitter {who}\ndata {}\n{message}\n", message.len());
         if let Some(from) = from {
             script.push_str(&format!("from {from}\n"));
         }

@@ -203,8 +203,10 @@ async fn answer(state: Arc<Mutex<State>>, request: Request) -> Response {
         state.seen.push(seen.clone());
         state.fault(&seen)
     };
+    let is_silent = matches!(fault, Some(Fault::DoneAndSilent));
     let right = || {
         let answer = routes::answer(&mut held(), &seen);
+        held().silenced += usize::from(is_silent);
         answer.unwrap_or_else(|| Response::builder().status(StatusCode::NOT_IMPLEMENTED).body(Body::empty()).unwrap())
     };
     match fault {

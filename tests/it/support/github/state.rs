@@ -56,6 +56,8 @@ pub(crate) struct State {
     /// Old names of repositories.
     pub(crate) renamed: BTreeMap<String, String>,
     pub(crate) seen: Vec<Seen>,
+    /// How many requests were done and never answered.
+    pub(crate) silenced: usize,
     /// Kind of request, what happens to it, and whether it always does.
     pub(crate) faults: Vec<(String, Fault, bool)>,
     /// Most rows of a page.
@@ -138,6 +140,7 @@ impl State {
             repos: BTreeMap::new(),
             renamed: BTreeMap::new(),
             seen: Vec::new(),
+            silenced: 0,
             faults: Vec::new(),
             page_size: 100,
             token: super::TOKEN.to_owned(),

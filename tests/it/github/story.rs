@@ -1,0 +1,223 @@
+//! A red run at GitHub from the first look to the closed issue: the real program, a real remote, and the fake of GitHub.
+use super::described::Prism;
+use crate::support::github::{Fake, RunSpec, TOKEN};
+use crate::support::{Ran, World, eventually, ran};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const SHOP: &str = "acme/shop";
+const BUGGY: &str = "def add(a, b):\n    return a - b\n";
+const TEST: &str = "import unittest\nfrom calc import add\n\n\nclass T(unittest.TestCase):\n    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n";
+/// What CI says of the failing commit, and of the first fix: there it fails otherwise.
+const RED: &str = "FAIL: test_add (test_calc.T.test_add)\nTraceback (most recent call last):\n  File \"/build/test_calc.py\", line 7, in test_add\n    self.assertEqual(add(2, 3), 5)\nAssertionError: -1 != 5\n\nRan 1 test in 0.001s\nFAILED (failures=1)\n";
+const STILL_RED: &str = "E   RuntimeError: integer required on this platform, says the canary\nmake: *** [Makefile:3: test] Error 1\n";
+/// Two right fixes: the first is the one that CI will not have.
+const AGENT: &str = "case \"$PARAMEDIC_ATTEMPT\" in\n1) sed -i 's/a - b/b + a/' calc.py;;\n*) sed -i 's/a - b/a + b/' calc.py;;\nesac\n";
+
+struct Story {
+    world: World,
+    fake: Fake,
+    worker: Option<Child>,
+    prism: Option<Prism>,
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if let Some(mut worker) = self.worker.take() {
+            let _ = worker.kill();
+            let _ = worker.wait();
+        }
+    }
+}
+
+impl Story {
+    /// Sets the place up: a repository at the fake, whose workflow is red, and settings that watch it.
+    fn begin(rules: &str, safe_mode: bool, through_proxy: bool) -> Self {
+        let (world, fake) = (World::new(), Fake::start());
+        fake.commit(SHOP, "main", &[("calc.py", BUGGY), ("test_calc.py", TEST), (".github/auto-heal-config.yml", rules)]);
+        let prism = through_proxy.then(|| Prism::start(&fake.url));
+        let api_url = prism.as_ref().map_or(&fake.url, |it| &it.url).clone();
+        if through_proxy {
+            fake.state().url.clone_from(&api_url);
+        }
+        let agent = world.script("agent.sh", AGENT);
+        world.settings(&format!(
+            "safe_mode = {safe_mode}\nagents_by_default = [\"two\"]\n[agents.two]\ncommand = \"{agent}\"\n[workers]\nretry_delay = \"0\"\n\
+             [github]\nenabled = true\napi_url = \"{api_url}\"\nwatch = [\"{SHOP}\"]\npoll_active = \"3s\"\n\
+             [repositories.\"{SHOP}\"]\nclone_url = \"{}\"\ntest = \"python3 -m unittest\"\n",
+            fake.git_url(SHOP)
+        ));
+        Self { world, fake, worker: None, prism: prism }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.world.command(args);
+        command.env("GITHUB_TOKEN", TOKEN);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// Starts a process that watches and works.
+    fn start(&mut self) {
+        let log = fs::File::create(self.world.dir.path().join("log")).unwrap();
+        let worker = self.command(&["worker"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.worker = Some(worker);
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.world.dir.path().join("log")).unwrap_or_default()
+    }
+
+    fn stop(&mut self) {
+        let mut worker = self.worker.take().unwrap();
+        kill(Pid::from_raw(worker.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert!(worker.wait().unwrap().success(), "{}", self.log());
+    }
+
+    /// Waits until the one run is as wanted, and returns it with its attempts.
+    fn run_that(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually(what, || {
+                let shown = self.run(&["show", "latest", "--json"]);
+                last = serde_json::from_str(&shown.stdout).ok()?;
+                wanted(&last).then(|| last.clone())
+            })
+        }));
+        found.unwrap_or_else(|_| panic!("never happened: {what}\n{last:#}\n{}", self.log()))
+    }
+
+    fn tip(&self, branch: &str) -> Option<String> {
+        self.fake.tip(SHOP, branch)
+    }
+
+    /// Reads a file of a branch at the remote.
+    fn file(&self, branch: &str, path: &str) -> String {
+        let dir = self.fake.git_dir(SHOP);
+        let shown = Command::new("git").arg("-C").arg(dir).args(["show", &format!("{branch}:{path}")]).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    }
+
+    fn from_red_to_closed(&mut self) {
+        let main = self.tip("main").unwrap();
+        self.fake.red_run(SHOP, "CI", "main", RED);
+        self.start();
+
+        let run = self.run_that("a pull request is open", |it| it["forge"]["pull"]["state"] == "open");
+        assert_eq!((&run["status"], &run["attemptCount"]), (&"fixed".into(), &1.into()), "{run:#}");
+        assert_eq!((&run["source"], &run["commitSha"]), (&"poll".into(), &main.clone().into()));
+        let issue = run["forge"]["issueNumber"].as_u64().expect("a tracking issue");
+        let pull = &run["forge"]["pull"];
+        let (number, branch) = (pull["number"].as_u64().unwrap(), pull["branch"].as_str().unwrap().to_owned());
+        let first = pull["head"].as_str().unwrap().to_owned();
+        assert_eq!(self.tip(&branch).as_deref(), Some(&*first));
+        assert!(self.file(&branch, "calc.py").contains("b + a"));
+        assert_ne!(number, issue);
+
+        // CI says no: what is red there is the next attempt's to heal, and no failure of its own.
+        self.fake.red_run(SHOP, "CI", &branch, STILL_RED);
+        let run = self.run_that("the second attempt is pushed", |it| {
+            it["attemptCount"] == 2 && it["forge"]["pull"]["head"] != first.as_str() && it["status"] == "fixed"
+        });
+        assert_eq!(run["attempts"][0]["failureKind"], "ci_red", "{run:#}");
+        assert_eq!(run["forge"]["pull"]["number"], number, "the same pull request");
+        let second = run["forge"]["pull"]["head"].as_str().unwrap().to_owned();
+        assert_eq!(self.tip(&branch).as_deref(), Some(&*second));
+        assert!(self.file(&branch, "calc.py").contains("a + b"));
+        assert_eq!(self.run(&["runs", "--json"]).json()["total"], 1);
+
+        // Nobody merges what is not yet known to be good, also not on somebody's word.
+        self.fake.checks(SHOP, &second, &[("build", "in_progress")]);
+        let early = self.run(&["approve", "latest", "--as", "ann"]);
+        assert_eq!(early.code, 3, "{early:#?}");
+        assert_eq!(self.tip("main").unwrap(), main);
+
+        self.fake.checks(SHOP, &second, &[("build", "success")]);
+        self.run_that("the checks are green", |it| it["forge"]["pull"]["checks"] == "green");
+        let approved = self.run(&["approve", "latest", "--as", "ann"]);
+        assert_eq!(approved.code, 0, "{approved:#?}\n{}", self.log());
+        let merged = self.tip("main").unwrap();
+        assert_ne!(merged, main);
+        assert!(self.file("main", "calc.py").contains("a + b"));
+        let run = self.run_that("it is resolved", |it| it["status"] == "resolved");
+        assert_eq!((&run["prState"], &run["approvedBy"][0]), (&"merged".into(), &"ann".into()));
+
+        // It holds: the branch goes, the issue closes.
+        self.fake.run(SHOP, &RunSpec { workflow: "CI", conclusion: Some("success"), ..RunSpec::default() });
+        eventually("the branch is gone", || self.tip(&branch).is_none().then_some(()));
+        let closed = |it: &Value| (it["number"] == issue && it["state"] == "closed").then_some(());
+        eventually("the issue is closed", || self.fake.state().repo(SHOP).issues.iter().find_map(closed));
+        self.stop();
+        assert_eq!(self.fake.count("POST /repos/*/*/issues"), 1);
+        assert_eq!(self.fake.count("POST /repos/*/*/pulls"), 1);
+        self.assert_no_token();
+        self.world.assert_clean();
+    }
+
+    /// Looks for the token, and for what git would make of it, in everything that was written or posted.
+    fn assert_no_token(&self) {
+        use base64::Engine as _;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{TOKEN}"));
+        let has_token = |bytes: &[u8]| {
+            [TOKEN, &*encoded].iter().any(|it| bytes.windows(it.len()).any(|window| window == it.as_bytes()))
+        };
+        let mut n_files = 0;
+        for_each_file(self.world.dir.path(), &mut |path| {
+            n_files += 1;
+            assert!(!has_token(&fs::read(path).unwrap_or_default()), "{}", path.display());
+        });
+        assert!(n_files > 10);
+        for seen in &self.fake.state().seen {
+            assert!(!has_token(seen.body.as_bytes()) && !has_token(seen.query.as_bytes()), "{}", seen.path);
+        }
+    }
+}
+
+fn for_each_file(folder: &Path, look: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type() {
+            Ok(it) if it.is_dir() => for_each_file(&entry.path(), look),
+            Ok(it) if it.is_file() => look(&entry.path()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_red_run_is_healed_proved_twice_merged_and_closed() {
+    Story::begin("enabled: true\n", false, false).from_red_to_closed();
+}
+
+#[test]
+fn every_request_of_the_story_is_one_that_github_describes() {
+    // A draft is made ready by GraphQL, which is in no description.
+    let mut story = Story::begin("pull_request:\n  draft: false\n", false, true);
+    story.from_red_to_closed();
+    let prism = story.prism.as_ref().unwrap();
+    assert_eq!(prism.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn in_safe_mode_everything_is_read_and_nothing_is_said() {
+    let mut story = Story::begin("enabled: true\n", true, false);
+    story.fake.red_run(SHOP, "CI", "main", RED);
+    story.start();
+    let run = story.run_that("it is healed", |it| it["status"] == "fixed");
+    let id = run["id"].as_str().unwrap();
+    story.run_that("why nothing is published is told", |it| it["forge"]["skipped"].is_string());
+    let approved = story.run(&["approve", id, "--as", "ann"]);
+    assert_eq!(approved.code, 0, "{approved:#?}");
+    story.stop();
+    assert!(story.fake.writes().is_empty(), "{:?}", story.fake.writes());
+    assert!(story.fake.seen("GET").len() > 5);
+    assert_eq!(story.tip("main"), run["commitSha"].as_str().map(str::to_owned));
+    story.assert_no_token();
+    story.world.assert_clean();
+}
