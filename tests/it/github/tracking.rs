@@ -85,11 +85,12 @@ async fn no_issue_where_none_is_wanted() {
     assert!(silent.issues().is_empty() && silent.pulls().len() == 1);
 
     let limited = House::new("").await;
-    limited.fails("1", |run| {
-        run.status = paramedic::domain::Status::Escalated;
-        run.escalation_reason = Some(Reason::RateLimited);
-    })
-    .await;
+    limited
+        .fails("1", |run| {
+            run.status = paramedic::domain::Status::Escalated;
+            run.escalation_reason = Some(Reason::RateLimited);
+        })
+        .await;
     limited.settles_for(100).await;
     assert!(limited.fake.writes().is_empty());
 }
@@ -116,5 +117,4 @@ async fn issues_that_are_off_stop_nothing_else() {
     house.settles_for(100).await;
     assert_eq!((house.issues().len(), house.family().await.trouble), (1, None));
     assert!(house.pulls()[0]["body"].as_str().unwrap().contains("Tracking issue: #"), "the pull request names it");
-
 }
