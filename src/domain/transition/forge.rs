@@ -144,7 +144,8 @@ impl Run {
     pub fn moved(&self, attempts: &[Attempt], onto: &str, now: Timestamp) -> Result<Transition, Illegal> {
         let proved = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded);
         // One that was closed is not published any more.
-        let (Status::Fixed, PrState::None | PrState::Closed, Some(attempt)) = (self.status, self.pr_state, proved) else {
+        let (Status::Fixed, PrState::None | PrState::Closed, Some(attempt)) = (self.status, self.pr_state, proved)
+        else {
             return Err(self.illegal("rebase"));
         };
         let short: String = onto.chars().take(8).collect();

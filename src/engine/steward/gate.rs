@@ -76,7 +76,9 @@ impl Scene<'_> {
         let cooled_until = self.family.cooled_until.filter(|it| *it > self.now);
         match cooled_until {
             _ if self.family.wanted_by.is_some() => None,
-            _ if self.rules.needs_approval => Some(Skip::always("a person must ask for it (`require_manual_approval`)")),
+            _ if self.rules.needs_approval => {
+                Some(Skip::always("a person must ask for it (`require_manual_approval`)"))
+            }
             _ if age >= DAY => Some(Skip::always("it was proved more than a day ago; ask for it by hand")),
             Some(until) => {
                 let why = format!("a person said no; the failure is left alone until {until:.0}");

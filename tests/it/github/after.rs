@@ -36,7 +36,10 @@ async fn a_fix_that_holds_closes_the_issue() {
     let issue = house.issues()[0].clone();
     assert_eq!(issue["state"], "closed");
     let comments = house.comments(issue["number"].as_u64().unwrap());
-    assert!(comments.len() == 1 && comments[0].starts_with(&format!("Fixed by #{number}: CI is green")), "{comments:?}");
+    assert!(
+        comments.len() == 1 && comments[0].starts_with(&format!("Fixed by #{number}: CI is green")),
+        "{comments:?}"
+    );
     assert_eq!(house.told(EventType::BranchDeleted).await.len(), 1);
     assert_eq!(house.told(EventType::CiRerun).await.len(), 0);
     let n_writes = house.fake.writes().len();

@@ -72,7 +72,9 @@ async fn red_elsewhere_on_the_base_is_not_ours_and_the_healed_workflow_is() {
     red(&house.base, "Nightly");
     red(&head, "Nightly");
     let well = [("build", "success", &b"well\n"[..])];
-    house.fake.run(SHOP, &RunSpec { commit: Some(&head), conclusion: Some("success"), jobs: &well, ..RunSpec::default() });
+    house
+        .fake
+        .run(SHOP, &RunSpec { commit: Some(&head), conclusion: Some("success"), jobs: &well, ..RunSpec::default() });
     house.settles_for(60).await;
     assert_eq!((house.run().await.status, checks(&house).await), (Status::Fixed, ChecksState::Green));
 

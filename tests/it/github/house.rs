@@ -174,7 +174,9 @@ impl House {
 
     /// Lets a worker prove a patch that writes `right` into the file that is wrong.
     pub(crate) async fn proves(&self, right: &str, verdict: Verdict) {
-        let patch = Patch(format!("diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"));
+        let patch = Patch(format!(
+            "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"
+        ));
         let (store, now) = (&self.engine.store, self.now());
         let id = self.family().await.run_id;
         let claim = Claim::of("w", Some(id), now, Duration::from_mins(1));

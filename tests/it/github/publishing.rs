@@ -27,7 +27,8 @@ async fn a_proved_fix_becomes_one_draft_with_everything_on_it() {
     assert_eq!((&pulls[0]["draft"], pulls[0]["title"].as_str()), (&json!(true), Some("Heal CI: AssertionError")));
     assert!(body.contains("` make test `: red at") && body.contains("Tracking issue: #"), "{body}");
     assert!(!body.contains("Fixes #") && body.lines().last().unwrap().starts_with("<!-- paramedic:pr v1 family="));
-    let labels: Vec<&str> = pulls[0]["labels"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+    let labels: Vec<&str> =
+        pulls[0]["labels"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
     assert_eq!(labels, ["auto-heal", "automated-fix", "needs-review"]);
     assert_eq!(pulls[0]["requested_reviewers"][0]["login"], "ann");
     let run = house.run().await;
@@ -291,7 +292,8 @@ struct Walk {
 
 impl Walk {
     async fn new(write: &'static str, wrong: Wrong) -> Self {
-        let terms = ForgeTerms { ready_when_green: true, checks_grace: Duration::from_secs(5), ..ForgeTerms::default() };
+        let terms =
+            ForgeTerms { ready_when_green: true, checks_grace: Duration::from_secs(5), ..ForgeTerms::default() };
         let house = House::with_terms(MATRIX_RULES, terms).await;
         house.fake.state().shop().reviewers.insert("ann".to_owned());
         let fault = match wrong {
@@ -384,11 +386,14 @@ impl Walk {
         assert_eq!(comments.len(), 1, "{what}: {comments:?}");
         let run = house.run().await;
         assert_eq!((run.status, run.pr_state), (Status::Resolved, PrState::Merged), "{what}");
-        for (kind, n) in [(EventType::PrMerged, 1), (EventType::IssueClosed, 1), (EventType::PrOpened, 1), (EventType::CiRerun, 1)] {
+        for (kind, n) in
+            [(EventType::PrMerged, 1), (EventType::IssueClosed, 1), (EventType::PrOpened, 1), (EventType::CiRerun, 1)]
+        {
             assert_eq!(house.told(kind).await.len(), n, "{what}: {kind}");
         }
         let is_rerun = self.write.contains("rerun");
-        let attempt = house.fake.state().shop().runs.iter().find(|it| it["id"] == house.ci_run).unwrap()["run_attempt"].clone();
+        let attempt =
+            house.fake.state().shop().runs.iter().find(|it| it["id"] == house.ci_run).unwrap()["run_attempt"].clone();
         let may_be_lost = is_rerun && matches!(self.wrong, Wrong::Refused | Wrong::NeverArrived | Wrong::Limited);
         assert_eq!(attempt, if may_be_lost { 1 } else { 2 }, "{what}: a start is never doubled");
         house.is_intact().await;

@@ -14,7 +14,8 @@ const BUGGY: &str = "def add(a, b):\n    return a - b\n";
 const TEST: &str = "import unittest\nfrom calc import add\n\n\nclass T(unittest.TestCase):\n    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n";
 /// What CI says of the failing commit, and of the first fix: there it fails otherwise.
 const RED: &str = "FAIL: test_add (test_calc.T.test_add)\nTraceback (most recent call last):\n  File \"/build/test_calc.py\", line 7, in test_add\n    self.assertEqual(add(2, 3), 5)\nAssertionError: -1 != 5\n\nRan 1 test in 0.001s\nFAILED (failures=1)\n";
-const STILL_RED: &str = "E   RuntimeError: integer required on this platform, says the canary\nmake: *** [Makefile:3: test] Error 1\n";
+const STILL_RED: &str =
+    "E   RuntimeError: integer required on this platform, says the canary\nmake: *** [Makefile:3: test] Error 1\n";
 /// Two right fixes: the first is the one that CI will not have.
 const AGENT: &str = "case \"$PARAMEDIC_ATTEMPT\" in\n1) sed -i 's/a - b/b + a/' calc.py;;\n*) sed -i 's/a - b/a + b/' calc.py;;\nesac\n";
 
@@ -38,7 +39,11 @@ impl Story {
     /// Sets the place up: a repository at the fake, whose workflow is red, and settings that watch it.
     fn begin(rules: &str, safe_mode: bool, through_proxy: bool) -> Self {
         let (world, fake) = (World::new(), Fake::start());
-        fake.commit(SHOP, "main", &[("calc.py", BUGGY), ("test_calc.py", TEST), (".github/auto-heal-config.yml", rules)]);
+        fake.commit(
+            SHOP,
+            "main",
+            &[("calc.py", BUGGY), ("test_calc.py", TEST), (".github/auto-heal-config.yml", rules)],
+        );
         let prism = through_proxy.then(|| Prism::start(&fake.url));
         let api_url = prism.as_ref().map_or(&fake.url, |it| &it.url).clone();
         if through_proxy {
@@ -91,7 +96,12 @@ impl Story {
                 wanted(&last).then(|| last.clone())
             })
         }));
-        found.unwrap_or_else(|_| panic!("never happened: {what}\n{last:#}\n{}", self.log()))
+        found.unwrap_or_else(|_| {
+            let asked =
+                self.fake.state().seen.iter().map(|it| format!("{} {}", it.method, it.path)).collect::<Vec<_>>();
+            let described = self.prism.as_ref().map(Prism::violations);
+            panic!("never happened: {what}\n{last:#}\n{}\n{asked:#?}\n{described:#?}", self.log())
+        })
     }
 
     fn tip(&self, branch: &str) -> Option<String> {
@@ -101,7 +111,8 @@ impl Story {
     /// Reads a file of a branch at the remote.
     fn file(&self, branch: &str, path: &str) -> String {
         let dir = self.fake.git_dir(SHOP);
-        let shown = Command::new("git").arg("-C").arg(dir).args(["show", &format!("{branch}:{path}")]).output().unwrap();
+        let shown =
+            Command::new("git").arg("-C").arg(dir).args(["show", &format!("{branch}:{path}")]).output().unwrap();
         String::from_utf8(shown.stdout).unwrap()
     }
 
@@ -155,8 +166,8 @@ impl Story {
         let closed = |it: &Value| (it["number"] == issue && it["state"] == "closed").then_some(());
         eventually("the issue is closed", || self.fake.state().repo(SHOP).issues.iter().find_map(closed));
         self.stop();
-        assert_eq!(self.fake.count("POST /repos/*/*/issues"), 1);
-        assert_eq!(self.fake.count("POST /repos/*/*/pulls"), 1);
+        assert_eq!(self.fake.count("POST /repos/*/*/issues$"), 1);
+        assert_eq!(self.fake.count("POST /repos/*/*/pulls$"), 1);
         self.assert_no_token();
         self.world.assert_clean();
     }

@@ -112,5 +112,4 @@ async fn issues_that_are_off_stop_nothing_else() {
     house.settles_for(100).await;
     assert_eq!((house.issues().len(), house.family().await.trouble), (1, None));
     assert!(house.pulls()[0]["body"].as_str().unwrap().contains("Tracking issue: #"), "the pull request names it");
-
 }

@@ -30,8 +30,7 @@ impl Git {
     /// The same in another's name and at another time, as git writes both.
     pub(crate) fn commit_by(&self, who: &str, branch: &str, files: &[(&str, &str)], message: &str) -> String {
         let from = self.tip(branch).or_else(|| self.tip("main"));
-        let mut script =
-            format!("commit refs/heads/{branch}\ncommitter {who}\ndata {}\n{message}\n", message.len());
+        let mut script = format!("commit refs/heads/{branch}\ncommitter {who}\ndata {}\n{message}\n", message.len());
         if let Some(from) = from {
             script.push_str(&format!("from {from}\n"));
         }
