@@ -14,6 +14,7 @@ use paramedic::domain::{
 use paramedic::engine::Engine;
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::steward::{Steward, Visit};
+use paramedic::forge::github::Github;
 use paramedic::store::{Arrival, Claim, FamilySighting};
 use paramedic::wiring::App;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ impl House {
         let config = Config::load(&environment, &flags).unwrap();
         let mut engine = App::open(&config, &environment).await.unwrap().engine;
         let clock = Arc::new(HandClock { ahead_s: AtomicI64::new(0) });
-        let client = Arc::new(fake.client());
+        let client = Arc::new(Github::new(fake.setup(), clock.clone()).unwrap());
         engine.clock = clock.clone();
         engine.forge = ForgeSeat {
             reads: Some(client.clone()),
@@ -117,6 +118,16 @@ impl House {
 
     /// Takes the failure in, as the watcher does. Returns the run that it came to.
     pub(crate) async fn fails(&self, delivery: &str, edit: impl FnOnce(&mut Run)) -> RunId {
+        self.fails_as(delivery, edit, |it| it).await
+    }
+
+    /// The same for a run whose creation is another one.
+    pub(crate) async fn fails_as(
+        &self,
+        delivery: &str,
+        edit: impl FnOnce(&mut Run),
+        create: impl FnOnce(Transition) -> Transition,
+    ) -> RunId {
         let ci = CiRef {
             run_id: self.ci_run,
             attempt: 1,
@@ -145,7 +156,7 @@ impl House {
         };
         edit(&mut run);
         let created = NewEvent::new(EventType::RunCreated, "system", "taken in");
-        let creation = Transition { run, attempt: None, events: vec![created], releases_lease: false };
+        let creation = create(Transition { run, attempt: None, events: vec![created], releases_lease: false });
         let family = FamilySighting {
             error_hash: HASH.to_owned(),
             url: Some(format!("https://github.com/{SHOP}/actions/runs/{}", self.ci_run)),
