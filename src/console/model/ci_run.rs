@@ -137,29 +137,31 @@ impl CiRunPage {
         nodes
     }
 
-    /// Returns the job that the cursor stands on or in, else the first that failed, else the first.
+    /// Returns the job that the cursor stands on or in, else the first that failed or is at work, else the first.
     pub fn job(&self) -> Option<&CiJob> {
         match self.nodes().get(self.cursor).copied() {
             Some(Node::Job(job, _) | Node::Step(job, _)) => Some(job),
-            _ => self.failed().or_else(|| self.jobs.as_ref()?.first()),
+            _ => self.telling().or_else(|| self.jobs.as_ref()?.first()),
         }
     }
 
-    /// Returns the first job that failed.
-    pub fn failed(&self) -> Option<&CiJob> {
-        self.jobs.iter().flatten().find(|it| it.state == CiState::Red)
+    /// Returns the first job that failed, else the first that is at work.
+    fn telling(&self) -> Option<&CiJob> {
+        let first = |state: CiState| self.jobs.iter().flatten().find(|it| it.state == state);
+        first(CiState::Red).or_else(|| first(CiState::Running))
     }
 
-    /// Puts the cursor where the failure is, once: on the failed step, else on its job, else on the attempt.
+    /// Puts the cursor where the failure is, or where the work is, once: on the step, else on its job, else on the attempt.
     pub fn place(&mut self) {
         if self.is_placed || self.jobs.is_none() {
             return;
         }
         let nodes = self.nodes();
-        let is_red_step = |it: &Node<'_>| matches!(it, Node::Step(job, step) if job.state == CiState::Red && step.state == CiState::Red);
-        let is_red_job = |it: &Node<'_>| matches!(it, Node::Job(job, _) if job.state == CiState::Red);
+        let told = self.telling().map(|it| (it.id, it.state));
+        let is_step = |it: &Node<'_>| matches!(it, Node::Step(job, step) if told == Some((job.id, job.state)) && step.state == job.state);
+        let is_job = |it: &Node<'_>| matches!(it, Node::Job(job, _) if told == Some((job.id, job.state)));
         let is_shown = |it: &Node<'_>| matches!(it, Node::Attempt(_, true));
-        let found = nodes.iter().position(is_red_step).or_else(|| nodes.iter().position(is_red_job));
+        let found = nodes.iter().position(is_step).or_else(|| nodes.iter().position(is_job));
         let cursor = found.or_else(|| nodes.iter().position(is_shown)).unwrap_or(0);
         (self.cursor, self.is_placed) = (cursor, true);
     }

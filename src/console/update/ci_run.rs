@@ -39,7 +39,16 @@ pub fn open(model: &mut Model, repository: &str, run: u64) -> Vec<Effect> {
     reread(model)
 }
 
-/// Reads anew what the screens of CI show.
+/// Reads anew what the screens of CI show, and the log that could not be read.
+pub fn refresh(model: &mut Model) -> Vec<Effect> {
+    let mut effects = reread(model);
+    if model.ci_log.as_ref().is_some_and(|it| it.document.is_none()) {
+        effects.extend(load_log(model));
+    }
+    effects
+}
+
+/// Reads anew what the screens of CI show, but no log.
 pub fn reread(model: &mut Model) -> Vec<Effect> {
     let mut effects = vec![ci::ask(model)];
     effects.extend(ask_jobs(model));
@@ -128,7 +137,7 @@ pub fn tick(model: &mut Model) -> Vec<Effect> {
     let is_due = page.asked_at.is_none_or(|at| EVERY <= model.now.duration_since(at));
     let rests = REST <= model.now.duration_since(page.moved_at);
     let mut effects = Vec::new();
-    if is_due && page.is_going_on() && !model.requests.is_waiting(Slot::CiJobs) {
+    if is_due && (page.is_going_on() || page.jobs.is_none()) && !model.requests.is_waiting(Slot::CiJobs) {
         effects.extend(ask_jobs(model));
     }
     if rests && model.screen() == Screen::CiRun {
@@ -155,7 +164,7 @@ fn show_log(model: &mut Model, job: u64) -> Vec<Effect> {
     let Some(current) = ids.iter().position(|it| *it == job) else { return Vec::new() };
     let owner = Owner::Jobs { repository: page.repository.clone(), run: page.run, attempt: page.shown(), ids };
     match &mut model.ci_log {
-        Some(log) if log.owner == owner && log.current == current && (log.document.is_some() || is_told(log)) => {
+        Some(log) if log.owner == owner && log.current == current && log.is_asked => {
             return Vec::new();
         }
         Some(log) if log.owner == owner => log.current = current,
@@ -164,15 +173,10 @@ fn show_log(model: &mut Model, job: u64) -> Vec<Effect> {
     load_log(model)
 }
 
-/// Whether a log is on its way or was refused.
-const fn is_told(log: &Log) -> bool {
-    log.refusal.is_some() || log.is_asked
-}
-
 /// Fetches the log of the job that is read, where there is one.
 pub fn load_log(model: &mut Model) -> Vec<Effect> {
     let Some((log, page)) = model.ci_log.as_mut().zip(model.ci_run.as_ref()) else { return Vec::new() };
-    (log.document, log.refusal, log.is_asked) = (None, None, true);
+    (log.document, log.refusal, log.is_asked) = (None, None, false);
     let Some(job) = log.job().and_then(|id| page.jobs.iter().flatten().find(|it| it.id == id)) else {
         return Vec::new();
     };
@@ -186,6 +190,7 @@ pub fn load_log(model: &mut Model) -> Vec<Effect> {
         model.requests.forget(Slot::CiLog);
         return Vec::new();
     }
+    log.is_asked = true;
     let ask = Ask::CiLog(page.repository.clone(), job.id);
     vec![model.ask(ask)]
 }

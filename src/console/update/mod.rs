@@ -218,7 +218,7 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
         Screen::Review => review::reload(model),
         Screen::Log => effects.extend(log::load(model)),
         Screen::CiLog => effects.extend(ci_run::load_log(model)),
-        Screen::Ci | Screen::CiRun => effects.extend(ci_run::reread(model)),
+        Screen::Ci | Screen::CiRun => effects.extend(ci_run::refresh(model)),
         _ => {}
     }
     model.say(Tone::Info, "reading the backlog again");

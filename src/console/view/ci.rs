@@ -299,7 +299,9 @@ fn preview(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     if let Some(conclusion) = run.conclusion.as_deref().filter(|it| !matches!(*it, "success" | "failure")) {
         lines.push(("ended", conclusion.replace('_', " "), Role::Text));
     }
-    lines.push(("message", run.commit_message.clone(), Role::Dim));
+    if let Some(subject) = run.commit_message.lines().next().filter(|it| *it != run.title) {
+        lines.push(("message", subject.to_owned(), Role::Dim));
+    }
     lines.push(("url", run.url.clone(), Role::Dim));
     labelled(pen, inside, &lines);
 }

@@ -29,6 +29,7 @@ const LOG_TAIL: usize = 6 << 20;
 const NOT_ASKED: &str = "GitHub is not asked by this process: it has no token, or nothing is watched";
 /// How much of a name that the forge tells is shown.
 const MAX_NAME_CHARS: usize = 200;
+const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Why a question about CI, or an act there, came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,10 @@ impl Engine {
         let watched = &self.forge.terms.watch;
         // Where nothing is watched by this process, another one does it.
         pictures.retain(|it| watched.is_empty() || self.forge.terms.watches(&it.repository));
+        for seen in pictures.iter_mut().flat_map(|it| &mut it.runs) {
+            seen.run.title = self.safe_text(&seen.run.title, MAX_NAME_CHARS);
+            seen.run.commit_message = self.safe_text(&seen.run.commit_message, MAX_MESSAGE_CHARS);
+        }
         for repository in watched {
             if !pictures.iter().any(|it| it.repository.eq_ignore_ascii_case(repository)) {
                 pictures.push(unseen(repository));

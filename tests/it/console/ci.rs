@@ -159,9 +159,33 @@ fn earlier_attempts_have_their_own_jobs() {
 #[test]
 fn the_log_of_what_still_runs_is_not_asked_for() {
     let mut console = Console::new();
-    console.press("c enter j j l");
+    console.press("c enter l");
     assert!(console.screen().contains("GitHub gives the log when the job is done"), "{}", console.screen());
     assert!(console.fetched.is_empty());
+}
+
+#[test]
+fn the_log_comes_by_itself_when_the_job_has_failed() {
+    let mut console = Console::new();
+    console.press("c enter l");
+    assert!(console.screen().contains("GitHub gives the log when the job is done"), "{}", console.screen());
+    console.press("q");
+    console.job_state = Some(CiState::Red);
+    let screen = console.wait(11_000).screen();
+    assert!(screen.contains("AssertionError: assert 3 == 4"), "{screen}");
+    assert_eq!(console.fetched.len(), 1);
+}
+
+#[test]
+fn what_github_did_not_answer_is_asked_again() {
+    let mut console = Console::new();
+    console.press("c j j j");
+    console.outage = Some(Refusal { kind: RefusalKind::Failed, text: "GitHub does not answer".to_owned() });
+    let screen = console.press("enter").screen();
+    assert!(screen.contains("GitHub does not answer"), "{screen}");
+    console.outage = None;
+    let screen = console.wait(11_000).screen();
+    assert!(screen.contains("AssertionError: assert 3 == 4"), "{screen}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use paramedic::console::recorder::Recorder;
 use paramedic::console::recorder::frame;
 use paramedic::console::theme::Theme;
 use paramedic::console::update;
-use paramedic::domain::{CiView, Role, RunDetail, RunId, Status, Summary};
+use paramedic::domain::{CiState, CiView, Role, RunDetail, RunId, Status, Summary};
 use ratatui::buffer::Buffer;
 use std::collections::BTreeMap;
 
@@ -42,6 +42,8 @@ pub(super) struct Console {
     /// The jobs whose logs were fetched.
     pub(super) fetched: Vec<u64>,
     pub(super) job_log: String,
+    /// What became of the second job of every run, unless it is as it was.
+    pub(super) job_state: Option<CiState>,
     pub(super) copied: Vec<String>,
     pub(super) drafts: BTreeMap<Draft, String>,
     /// What the person's editor leaves.
@@ -98,6 +100,7 @@ impl Console {
             done: Vec::new(),
             fetched: Vec::new(),
             job_log: ci_fixture::JOB_LOG.to_owned(),
+            job_state: None,
             copied: Vec::new(),
             drafts: BTreeMap::new(),
             editor: None,
@@ -220,7 +223,10 @@ impl Console {
             Ask::CiJobs(repository, run, attempt) => {
                 let seen = self.ci.pictures.iter().flat_map(|it| &it.runs).find(|it| it.run.id == run);
                 let latest = seen.map_or(1, |it| it.run.attempt);
-                let jobs = ci_fixture::jobs(run, attempt.unwrap_or(latest));
+                let mut jobs = ci_fixture::jobs(run, attempt.unwrap_or(latest));
+                if let Some(state) = self.job_state {
+                    jobs[1].state = state;
+                }
                 Answer::CiJobs { repository, run, attempt, jobs }
             }
             Ask::CiLog(_, job) => {

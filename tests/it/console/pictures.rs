@@ -20,6 +20,8 @@ const PICTURES: &[(&str, &str)] = &[
     ("review", "enter d ] j j j j"),
     ("log", "enter l"),
     ("fix", "enter F enter"),
+    ("ci", "c j j j"),
+    ("ci-run", "c j j j enter"),
     ("help", "enter d ?"),
     (ON_SERVER, "enter d q q"),
 ];
