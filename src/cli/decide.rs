@@ -141,7 +141,7 @@ async fn act(
 
 /// Returns the difference of a folder of this machine from a run's failing commit: a server cannot look at it.
 async fn difference(context: &Context, backlog: &dyn Backlog, id: RunId, dir: &Path) -> Result<String, CliError> {
-    let commit = backlog.run(id).await?.run.commit_sha;
+    let commit = backlog.run(id).await?.run.working_commit().to_owned();
     let workspace = crate::wiring::workspace(&context.config, &context.environment).map_err(CliError::failed)?;
     let patch = workspace.difference_of(dir, dir, &commit).await.map_err(|it| CliError::usage(it.to_string()))?;
     Ok(patch.0)

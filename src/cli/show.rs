@@ -48,6 +48,9 @@ fn facts(detail: &RunDetail) -> String {
     fact("run", &run.id.to_string());
     fact("state", run.status.as_str());
     fact("repository", &format!("{}  {}  {}", run.repository, run.branch, run.commit_sha));
+    if let Some(onto) = &run.rebased_on {
+        fact("moved on to", onto);
+    }
     if run.source == Source::Webhook {
         let by = format!("{} {}", run.provider, run.pipeline_url.as_deref().unwrap_or_default());
         fact("reported by", by.trim_end());

@@ -197,9 +197,6 @@ pub trait Reads: Debug + Send + Sync {
 
     async fn pull(&self, repository: &str, number: u64) -> Result<PullRequest, ForgeError>;
 
-    /// Returns the commits of a pull request, oldest first; at most 250.
-    async fn pull_commits(&self, repository: &str, number: u64) -> Result<Vec<CommitFacts>, ForgeError>;
-
     /// Returns the newest issues that have all these labels, open or not, pull requests left out.
     async fn issues(&self, repository: &str, labels: &[&str], max: usize) -> Result<Vec<Issue>, ForgeError>;
 

@@ -196,7 +196,7 @@ fn facts(detail: &RunDetail, kind: ActionKind) -> Vec<(String, String)> {
         ("run".to_owned(), format!("{} · {} · {}", run.id.short(), run.repository, run.branch)),
         (
             "state".to_owned(),
-            format!("{}, version {}, base {}", run.status, run.version, short_commit(&run.commit_sha)),
+            format!("{}, version {}, base {}", run.status, run.version, short_commit(run.working_commit())),
         ),
     ];
     if let Some(attempt) = detail.candidate().filter(|_| kind != ActionKind::Abort) {

@@ -265,7 +265,7 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
     let mut dialog = dialogs::blank(model, Deed::Decide(ActionKind::HumanFix, seen), title);
     let run = &detail.run;
     dialog.facts.push(("run".to_owned(), format!("{} · {} · {}", run.id.short(), run.repository, run.branch)));
-    dialog.facts.push(("base".to_owned(), dialogs::short_commit(&run.commit_sha).to_owned()));
+    dialog.facts.push(("base".to_owned(), dialogs::short_commit(run.working_commit()).to_owned()));
     let fix_made = match fix.kind {
         DraftKind::Patch => {
             check_patch(&mut dialog, &text)?;

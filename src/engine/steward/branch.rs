@@ -25,9 +25,9 @@ pub(super) fn revert_name(naming: &BranchNaming, merge: &str) -> String {
     format!("{}/revert-{}", naming.prefix, merge.get(..8).unwrap_or(merge))
 }
 
-/// Whether a branch can be one of ours by its name.
-pub(super) fn is_ours(naming: &BranchNaming, branch: &str) -> bool {
-    let Some(rest) = branch.strip_prefix(&naming.prefix).and_then(|it| it.strip_prefix('/')) else { return false };
+/// Whether a branch below `prefix` can be one of ours by its name.
+pub(super) fn is_ours(prefix: &str, branch: &str) -> bool {
+    let Some(rest) = branch.strip_prefix(prefix).and_then(|it| it.strip_prefix('/')) else { return false };
     let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|it| it.is_ascii_hexdigit());
     let mut parts = rest.split('-');
     match (parts.next(), parts.next()) {
@@ -75,7 +75,7 @@ mod tests {
         let stamped = BranchNaming { prefix: "fix".to_owned(), has_timestamp: true, ..naming() };
         assert_eq!(name(&stamped, &run(), None), "fix/1a2b3c4d-deadbeef-1772323200");
         for branch in ["heal/1a2b3c4d-deadbeef", "heal/1a2b3c4d-deadbeef-w12-1772323200-r2", "heal/revert-1a2b3c4d"] {
-            assert!(is_ours(&naming(), branch), "{branch}");
+            assert!(is_ours("heal", branch), "{branch}");
         }
         for branch in [
             "heal/mine",
@@ -85,7 +85,7 @@ mod tests {
             "heal/revert-me",
             "heal/1a2b3c4d-deadbeef/x",
         ] {
-            assert!(!is_ours(&naming(), branch), "{branch}");
+            assert!(!is_ours("heal", branch), "{branch}");
         }
         assert_eq!((round("heal/1a2b3c4d-deadbeef"), round("heal/1a2b3c4d-deadbeef-r3")), (1, 3));
     }

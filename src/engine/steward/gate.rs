@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Families that are counted.
 const MAX_FAMILIES: u32 = 500;
-/// What the watcher says of a failure that is gone without us.
-pub(crate) const GREEN_AGAIN: &str = "green when CI ran it again";
+/// Facts of a run that are looked through.
+const MAX_FACTS: u32 = 1_000;
 
 /// Why a fix stays here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,17 @@ impl Scene<'_> {
         if let Some(skip) = self.skip_by_rules(base_branch) {
             return Ok(Some(skip));
         }
+        if self.family.wanted_by.is_none() && self.is_green_again().await? {
+            return Ok(Some(Skip::always("CI was green when it ran the same commit again")));
+        }
         let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
         Ok(self.skip_by_number(&families))
+    }
+
+    /// Whether the watcher saw that the failure went away without us.
+    async fn is_green_again(&self) -> Result<bool, Trouble> {
+        let facts = self.steward.engine.store.events(Some(self.run.id), 0, MAX_FACTS).await?;
+        Ok(facts.iter().any(|it| it.kind == EventType::RunRecurred && it.payload["green"].is_number()))
     }
 
     fn skip_by_rules(&self, base_branch: &str) -> Option<Skip> {
@@ -62,7 +71,6 @@ impl Scene<'_> {
             () if is_refused => "the guard refused the patch".to_owned(),
             () if n_files > max_files => format!("it changes {n_files} files, and the rules allow {max_files}"),
             () if is_wanted => return None,
-            () if self.family.skipped.as_deref() == Some(GREEN_AGAIN) => GREEN_AGAIN.to_owned(),
             () if self.rules.needs_approval => "a person must ask for it (`require_manual_approval`)".to_owned(),
             () if is_old => "it was proved more than a day ago; ask for it by hand".to_owned(),
             () => {

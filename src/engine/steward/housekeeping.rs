@@ -16,6 +16,8 @@ const EVERY: SignedDuration = SignedDuration::from_hours(1);
 const MAX_BRANCHES: usize = 20;
 const MAX_PULLS: usize = 1_000;
 const MAX_FAMILIES: u32 = 500;
+/// First part of the names of branches with fixes, unless a repository's rules say otherwise.
+const PREFIX: &str = "heal";
 
 /// When it was looked for stale branches.
 #[derive(Debug, Default)]
@@ -71,20 +73,23 @@ impl Steward {
 
     /// Returns the branches that are ours by name and commit, are old, and have neither an open pull request nor a run that works with them.
     async fn stale(&self, reads: &dyn Reads, repository: &str, now: Timestamp) -> Result<Vec<String>, Trouble> {
-        let default_branch = reads.repository(repository).await?.default_branch;
-        let (rules, _) = self.rules_of(reads, repository, &default_branch, now).await?;
-        let naming = &rules.branch_naming;
-        let branches = reads.branches(repository, &format!("{}/", naming.prefix)).await?;
-        let mut ours: Vec<(String, String)> =
-            branches.into_iter().filter(|(name, _)| branch::is_ours(naming, name)).collect();
+        let families = self.engine.store.families(repository, MAX_FAMILIES).await?;
+        // Where the rules call them otherwise, those that are known tell how; reading the rules for this would cost a request.
+        let known = families.iter().filter_map(|it| it.pull.as_ref()?.branch.split_once('/')).map(|(prefix, _)| prefix);
+        let prefixes: BTreeSet<&str> = known.chain([PREFIX]).collect();
+        let mut ours: Vec<(String, String)> = Vec::new();
+        for prefix in prefixes {
+            let branches = reads.branches(repository, &format!("{prefix}/")).await?;
+            ours.extend(branches.into_iter().filter(|(name, _)| branch::is_ours(prefix, name)));
+        }
         if ours.is_empty() {
             return Ok(Vec::new());
         }
         let open =
             reads.pulls(repository, &PullsQuery { is_open: true, max: MAX_PULLS, ..PullsQuery::default() }).await?;
         let mut used: BTreeSet<String> = open.items.into_iter().map(|it| it.head_branch).collect();
-        for family in self.engine.store.families(repository, MAX_FAMILIES).await? {
-            let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
+        let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
+        for family in families {
             used.extend(family.pull.filter(|it| is_live(it.state)).map(|it| it.branch));
             used.extend(family.after.and_then(|it| it.revert).map(|(name, _)| name));
         }

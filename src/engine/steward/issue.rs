@@ -72,7 +72,7 @@ impl Scene<'_> {
             number: there.number,
             url: there.url.clone(),
             is_open: there.is_open,
-            told_count: if is_new { self.family.count } else { 0 },
+            told_count: if is_new { self.family.count } else { 1 },
             comment: None,
             told_status: is_new.then(|| self.words(|it| it.issue().digest().to_string())),
         };

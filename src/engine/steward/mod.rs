@@ -15,8 +15,6 @@ mod scene;
 mod sync;
 mod words;
 
-pub(super) use gate::GREEN_AGAIN;
-
 use crate::domain::{Digest, EventType, Family, Run, RunId, Status};
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;

@@ -2,7 +2,6 @@
 use crate::domain::{CiRun, Digest, EventType, Family, NewEvent, Picture, RunId, RunQuery, limits};
 use crate::engine::analysis;
 use crate::engine::ci::{BUDGET, PICTURE};
-use crate::engine::steward::GREEN_AGAIN;
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
 use crate::engine::watch::{Shared, interval, repository::Watched};
 use crate::forge::ForgeError;
@@ -277,15 +276,6 @@ impl Rounds {
             return Ok(());
         }
         let (fact, now) = ([NewEvent::new(EventType::RunRecurred, "system", said).with(payload)], engine.clock.now());
-        // What is not published yet need not be: a person may still want it.
-        let family = engine.store.family_of_run(heal).await?.filter(|it| it.pull.is_none());
-        if let Some(family) = family {
-            let next = Family { skipped: Some(GREEN_AGAIN.to_owned()), due_at: Some(now), ..family.next() };
-            match engine.store.put_family(&next, &fact, now).await {
-                Err(StoreError::Conflict) => {}
-                told => return told,
-            }
-        }
         engine.store.note(heal, &fact, now).await
     }
 

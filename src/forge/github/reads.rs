@@ -18,8 +18,6 @@ use std::path::Path;
 const MAX_ROWS: usize = 1_000;
 /// Annotations that GitHub gives at once.
 const MAX_ANNOTATIONS: usize = 100;
-/// Commits of a pull request that GitHub tells.
-const MAX_COMMITS: usize = 250;
 /// Bytes of a file.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -188,11 +186,6 @@ impl Reads for Github {
 
     async fn pull(&self, repository: &str, number: u64) -> Result<PullRequest, ForgeError> {
         self.one(&of_repository(repository, &["pulls", &number.to_string()])?, shapes::pull).await
-    }
-
-    async fn pull_commits(&self, repository: &str, number: u64) -> Result<Vec<CommitFacts>, ForgeError> {
-        let path = of_repository(repository, &["pulls", &number.to_string(), "commits"])?;
-        Ok(self.rows(&path, &[], "", MAX_COMMITS, shapes::commit).await?.items)
     }
 
     async fn issues(&self, repository: &str, labels: &[&str], max: usize) -> Result<Vec<Issue>, ForgeError> {

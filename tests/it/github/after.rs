@@ -1,6 +1,6 @@
 //! After a merge: it holds and the issue is closed, or the failure is back and a person is asked whether to take the fix back.
 use crate::github::house::{House, SHOP};
-use paramedic::domain::{AfterOutcome, EventType, Reason, RunId, Status};
+use paramedic::domain::{AfterOutcome, EventType, Run, RunId, Status};
 use serde_json::json;
 
 /// Returns a house whose fix was merged, and the commit that it became.
@@ -18,13 +18,8 @@ async fn merged(rules: &str) -> (House, u64, String) {
 
 /// The failure is seen again on what was merged, as the watcher takes it in.
 async fn comes_back(house: &House, number: u64, merged: &str) -> RunId {
-    let run = house.fails("later", |run| {
-        run.commit_sha = merged.to_owned();
-        run.status = Status::Escalated;
-        run.escalation_reason = Some(Reason::Regressed);
-        run.escalation_note = Some(format!("the same failure is back after #{number}"));
-    });
-    run.await
+    let at_merge = |run: &mut Run| run.commit_sha = merged.to_owned();
+    house.fails_as("later", at_merge, |it| it.regressed(number)).await
 }
 
 #[tokio::test]

@@ -99,7 +99,6 @@ async fn changes(fake: &Fake, github: &Github) {
     let new = NewPull { title: "Heal CI", body: "b", head: "heal/1a2b", base: "main", is_draft: true };
     let pull = github.open_pull(shop, &new).await.unwrap();
     github.pull(shop, pull.number).await.unwrap();
-    github.pull_commits(shop, pull.number).await.unwrap();
     let edit = PullEdit { title: Some("t"), body: Some("b"), is_open: Some(true) };
     github.edit_pull(shop, pull.number, &edit).await.unwrap();
     github.request_reviewers(shop, pull.number, &["ann".to_owned()], &["core".to_owned()]).await.unwrap();

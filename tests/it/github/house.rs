@@ -117,6 +117,16 @@ impl House {
 
     /// Takes the failure in, as the watcher does. Returns the run that it came to.
     pub(crate) async fn fails(&self, delivery: &str, edit: impl FnOnce(&mut Run)) -> RunId {
+        self.fails_as(delivery, edit, |it| it).await
+    }
+
+    /// The same for a run whose creation is another one.
+    pub(crate) async fn fails_as(
+        &self,
+        delivery: &str,
+        edit: impl FnOnce(&mut Run),
+        create: impl FnOnce(Transition) -> Transition,
+    ) -> RunId {
         let ci = CiRef {
             run_id: self.ci_run,
             attempt: 1,
@@ -145,7 +155,7 @@ impl House {
         };
         edit(&mut run);
         let created = NewEvent::new(EventType::RunCreated, "system", "taken in");
-        let creation = Transition { run, attempt: None, events: vec![created], releases_lease: false };
+        let creation = create(Transition { run, attempt: None, events: vec![created], releases_lease: false });
         let family = FamilySighting {
             error_hash: HASH.to_owned(),
             url: Some(format!("https://github.com/{SHOP}/actions/runs/{}", self.ci_run)),

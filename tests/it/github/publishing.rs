@@ -2,7 +2,7 @@
 use crate::github::house::{House, ISSUES, PULLS, SHOP, stands};
 use crate::support::eventually_answered;
 use crate::support::github::Fault;
-use paramedic::domain::{EventType, ForgeTerms, PrState, Reason, Status, Verdict};
+use paramedic::domain::{EventType, ForgeTerms, NewEvent, PrState, Reason, Status, Verdict};
 use paramedic::engine::steward::Visit;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_proved_fix_becomes_one_draft_with_everything_on_it() {
-    let rules = "pull_request:\n  reviewers: [ann]\n  team_reviewers: [acme/ops]\n";
+    let rules = "pull_request:\n  reviewers: [ann]\n  team_reviewers: [ops]\n";
     let house = House::new(rules).await;
     house.fake.state().shop().reviewers.extend(["ann".to_owned(), "ops".to_owned()]);
     house.is_proved().await;
@@ -140,6 +140,20 @@ async fn what_may_not_be_published_stays_here_and_says_why() {
 }
 
 #[tokio::test]
+async fn what_went_away_by_itself_is_not_published_by_itself() {
+    let house = House::new("").await;
+    house.is_proved().await;
+    let seen = NewEvent::new(EventType::RunRecurred, "system", "CI was green").with(json!({ "green": 2 }));
+    house.engine.store.note(house.run().await.id, &[seen], house.now()).await.unwrap();
+    house.settles_for(100).await;
+    assert!(house.branches().is_empty());
+    assert!(house.told(EventType::PrSkipped).await[0].contains("CI was green when it ran the same commit again"));
+    house.edit_family(|it| it.wanted_by = Some("ann".to_owned())).await;
+    house.settles_for(100).await;
+    assert_eq!(house.pulls().len(), 1);
+}
+
+#[tokio::test]
 async fn who_asks_for_it_gets_what_waits_for_a_person() {
     let house = House::new("require_manual_approval: true\n").await;
     house.is_proved().await;
@@ -231,7 +245,7 @@ async fn what_people_do_at_github_is_so_here() {
     merged.fake.state().shop().pull(number).unwrap()["draft"] = json!(false);
     let commit = merged.fake.merge_by_hand(SHOP, number, "octocat");
     merged.forward(121);
-    merged.settles_for(100).await;
+    merged.settles_for(20).await;
     let run = merged.run().await;
     assert_eq!(run.status, Status::Resolved);
     assert!(merged.told(EventType::PrMerged).await[0].contains("octocat"));
@@ -296,8 +310,8 @@ impl Walk {
         Self { house, write, wrong }
     }
 
-    /// Visits until nothing is left to do for two minutes.
-    async fn settles(&self) {
+    /// Visits until nothing is left to do for so many seconds.
+    async fn settles_for(&self, seconds: i64) {
         for _ in 0..120 {
             let visit = match self.wrong {
                 Wrong::Killed => self.killed_visit().await,
@@ -314,7 +328,7 @@ impl Walk {
             };
             if let Visit::Until(at) = visit {
                 let wait = at.duration_since(self.house.now()).as_secs() + 1;
-                if wait > 110 {
+                if wait > seconds {
                     return;
                 }
                 self.house.forward(wait.max(1));
@@ -339,23 +353,24 @@ impl Walk {
     async fn goes_all_the_way(&self) {
         let house = &self.house;
         house.fails("1", |_| {}).await;
-        self.settles().await;
+        self.settles_for(110).await;
         house.proves("right", Verdict::Ok).await;
-        self.settles().await;
+        self.settles_for(110).await;
         house.forward(61);
-        self.settles().await;
+        self.settles_for(110).await;
         let head = house.family().await.pull.unwrap().head;
         house.fake.checks(SHOP, &head, &[("build", "success")]);
         house.forward(121);
-        self.settles().await;
+        self.settles_for(110).await;
         assert_eq!(house.pulls()[0]["draft"], false, "{:?} of {}", self.wrong, self.write);
         let number = house.run().await.pr_number.unwrap();
         house.fake.merge_by_hand(SHOP, number, "octocat");
         house.forward(121);
-        self.settles().await;
+        // It goes on looking each minute, until CI has run.
+        self.settles_for(50).await;
         house.is_green_later();
         house.forward(121);
-        self.settles().await;
+        self.settles_for(110).await;
     }
 
     /// Expects exactly one of each at the end.

@@ -96,7 +96,12 @@ impl Story {
                 wanted(&last).then(|| last.clone())
             })
         }));
-        found.unwrap_or_else(|_| panic!("never happened: {what}\n{last:#}\n{}", self.log()))
+        found.unwrap_or_else(|_| {
+            let asked =
+                self.fake.state().seen.iter().map(|it| format!("{} {}", it.method, it.path)).collect::<Vec<_>>();
+            let described = self.prism.as_ref().map(Prism::violations);
+            panic!("never happened: {what}\n{last:#}\n{}\n{asked:#?}\n{described:#?}", self.log())
+        })
     }
 
     fn tip(&self, branch: &str) -> Option<String> {
@@ -161,8 +166,8 @@ impl Story {
         let closed = |it: &Value| (it["number"] == issue && it["state"] == "closed").then_some(());
         eventually("the issue is closed", || self.fake.state().repo(SHOP).issues.iter().find_map(closed));
         self.stop();
-        assert_eq!(self.fake.count("POST /repos/*/*/issues"), 1);
-        assert_eq!(self.fake.count("POST /repos/*/*/pulls"), 1);
+        assert_eq!(self.fake.count("POST /repos/*/*/issues$"), 1);
+        assert_eq!(self.fake.count("POST /repos/*/*/pulls$"), 1);
         self.assert_no_token();
         self.world.assert_clean();
     }

@@ -85,12 +85,7 @@ async fn no_issue_where_none_is_wanted() {
     assert!(silent.issues().is_empty() && silent.pulls().len() == 1);
 
     let limited = House::new("").await;
-    limited
-        .fails("1", |run| {
-            run.status = paramedic::domain::Status::Escalated;
-            run.escalation_reason = Some(Reason::RateLimited);
-        })
-        .await;
+    limited.fails_as("1", |_| {}, |it| it.declined(Reason::RateLimited, "3 of 3 today")).await;
     limited.settles_for(100).await;
     assert!(limited.fake.writes().is_empty());
 }

@@ -97,15 +97,6 @@ pub(super) fn read(repo: &Repo, rest: &[&str], query: &BTreeMap<String, String>)
             Found::Many("", rows.map(|it| repo.told_pull(it, false)).collect())
         }
         ["pulls", number] => one(by_number(&repo.pulls, number).map(|it| repo.told_pull(&it, true))),
-        ["pulls", number, "commits"] => match by_number(&repo.pulls, number) {
-            Some(it) => {
-                let pull = repo.told_pull(&it, true);
-                let shas =
-                    repo.git.between(pull["base"]["sha"].as_str().unwrap(), pull["head"]["sha"].as_str().unwrap());
-                Found::Many("", shas.iter().map(|it| commit(repo, it)).collect())
-            }
-            None => Found::Nothing,
-        },
         ["issues"] => {
             let wanted: Vec<&str> = query.get("labels").map(|it| it.split(',').collect()).unwrap_or_default();
             let has = |it: &Value, label: &str| it["labels"].as_array().unwrap().iter().any(|it| it["name"] == label);
