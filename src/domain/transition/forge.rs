@@ -143,7 +143,9 @@ impl Run {
     /// The branch of a fix that is not published yet moved on to `onto`: the same patch is to be proved there.
     pub fn moved(&self, attempts: &[Attempt], onto: &str, now: Timestamp) -> Result<Transition, Illegal> {
         let proved = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded);
-        let (Status::Fixed, PrState::None, Some(attempt)) = (self.status, self.pr_state, proved) else {
+        // One that was closed is not published any more.
+        let (Status::Fixed, PrState::None | PrState::Closed, Some(attempt)) = (self.status, self.pr_state, proved)
+        else {
             return Err(self.illegal("rebase"));
         };
         let short: String = onto.chars().take(8).collect();

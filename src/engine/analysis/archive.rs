@@ -34,7 +34,7 @@ struct Poured {
 
 impl Reading<'_> {
     /// Reads a job's log out of the archive, `None` where it is not in there either.
-    pub(super) async fn from_archive(
+    pub(super) async fn archived(
         &mut self,
         job: &CiJob,
         max: u64,
@@ -107,7 +107,7 @@ fn read_job(path: &Path, job: &str, max: u64, reader: LogReader) -> Poured {
 
 /// Returns the files with a job's log: `3_build.txt`, else `build/1_Set up job.txt` and so on. Names are only compared.
 fn files_of<'a>(job: &str, names: &'a [String]) -> Vec<&'a str> {
-    let wanted = archived(job);
+    let wanted = archived_name(job);
     let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
     let whole = names.iter().find(|it| {
         let Some((number, rest)) = it.split_once('_') else { return false };
@@ -127,7 +127,7 @@ fn files_of<'a>(job: &str, names: &'a [String]) -> Vec<&'a str> {
 }
 
 /// Returns a job's name as archives have it.
-fn archived(job: &str) -> String {
+fn archived_name(job: &str) -> String {
     let mut n_units = 0;
     let short = job.chars().filter(|it| !['/', ':'].contains(it)).take_while(|it| {
         n_units += it.len_utf16();

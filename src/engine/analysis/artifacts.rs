@@ -308,7 +308,8 @@ mod tests {
 
     #[test]
     fn many_long_logs_stay_within_bounds() {
-        let log: String = (0..4_000).map(|n| format!("ValueError: \"{n}\" \\ {}\n", "\"é".repeat(200))).collect();
+        let line = |n| format!("ValueError: \"{n}\" \\ {}\n", "\"é".repeat(200));
+        let log = (0..4_000).map(line).collect::<Vec<_>>().concat();
         let jobs: Vec<JobFailure> = (0..20).map(|n| job(&format!("job {n}"), &log)).collect();
         for (name, text) in files(&jobs, 5_000, true) {
             assert!(text.len() <= 256 << 10, "{name}: {}", text.len());

@@ -5,7 +5,7 @@ use crate::evidence::green::{Green, GreenReader};
 use crate::forge::{ForgeError, RunsQuery};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How long a green log is used before a newer one is looked for.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -25,10 +25,13 @@ struct Name {
     job: String,
 }
 
+/// When a log was read, and what it was; none: there is no green one.
+type Known = HashMap<Name, (Timestamp, Option<Arc<Green>>)>;
+
 /// The green logs that were read, also those that were not found.
 #[derive(Debug, Default)]
 pub(super) struct Greens {
-    kept: Mutex<HashMap<Name, (Timestamp, Option<Arc<Green>>)>>,
+    kept: Mutex<Known>,
 }
 
 impl Greens {
@@ -68,7 +71,7 @@ impl Greens {
         green
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Name, (Timestamp, Option<Arc<Green>>)>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -70,7 +70,7 @@ impl Reading<'_> {
         if let Some(reader) = self.streamed(job, max, options.clone()).await? {
             return Ok(reader.finish(hint));
         }
-        if let Some(reader) = self.from_archive(job, max, options.clone()).await? {
+        if let Some(reader) = self.archived(job, max, options.clone()).await? {
             return Ok(reader.finish(hint));
         }
         self.lacks_log = true;

@@ -128,7 +128,7 @@ impl Analyst {
         let mut read = Vec::new();
         for job in reading.failed_jobs().await? {
             let green = self.greens.of(self, repository, run, &job.name, default_branch).await;
-            let log = reading.job(&job, green).await?;
+            let log = Box::pin(reading.job(&job, green)).await?;
             read.push((job, log));
         }
         let report = reading.tests(&read).await?;

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Families that are counted.
 const MAX_FAMILIES: u32 = 500;
+/// What is said of a failure that is gone without us.
+pub(in crate::engine) const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
 const MAX_FACTS: u32 = 1_000;
 
@@ -18,7 +20,7 @@ pub(super) struct Skip {
 }
 
 impl Skip {
-    fn always(why: impl Into<String>) -> Self {
+    pub(super) fn always(why: impl Into<String>) -> Self {
         Self { why: why.into(), until: None }
     }
 }
@@ -31,11 +33,11 @@ pub(super) fn skipped(why: &str) -> NewEvent {
 impl Scene<'_> {
     /// Returns why the fix may not be published, `None` if it may. What is published already stays so.
     pub(super) async fn skip(&self, base_branch: &str) -> Result<Option<Skip>, Trouble> {
-        if let Some(skip) = self.skip_by_rules(base_branch) {
+        if let Some(skip) = self.stays(base_branch).map(Skip::always).or_else(|| self.waits()) {
             return Ok(Some(skip));
         }
         if self.family.wanted_by.is_none() && self.is_green_again().await? {
-            return Ok(Some(Skip::always("CI was green when it ran the same commit again")));
+            return Ok(Some(Skip::always(GREEN_AGAIN)));
         }
         let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
         Ok(self.skip_by_number(&families))
@@ -47,39 +49,43 @@ impl Scene<'_> {
         Ok(facts.iter().any(|it| it.kind == EventType::RunRecurred && it.payload["green"].is_number()))
     }
 
-    fn skip_by_rules(&self, base_branch: &str) -> Option<Skip> {
-        let terms = &self.steward.engine.forge.terms;
+    /// Returns why the candidate may not leave, whoever asks for it.
+    pub(super) fn stays(&self, base_branch: &str) -> Option<String> {
         let Some(ci) = &self.run.order.ci else {
-            return Some(Skip::always("it is not known which run of CI it is about"));
+            return Some("it is not known which run of CI it is about".to_owned());
         };
         let attempt = self.candidate()?;
-        let is_wanted = self.family.wanted_by.is_some();
         let (n_files, ..) = attempt.proposed_fix.as_ref().map(Patch::stat).unwrap_or_default();
         let max_files = usize::try_from(self.rules.max_file_changes).unwrap_or(usize::MAX);
+        let is_trusted = ci.is_trusted && self.rules.is_trusted(base_branch, &ci.default_branch);
         let is_refused = attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation);
-        let is_old = self.now.duration_since(attempt.created_at) >= DAY;
-        let why = match () {
-            () if !terms.watches(&self.family.repository) => "the repository is not watched".to_owned(),
-            () if ci.is_fork => "the commit is from a fork".to_owned(),
-            () if self.refusal.is_some() => {
-                format!("the repository's rules cannot be followed: {}", self.refusal.as_deref()?)
+        Some(match &self.refusal {
+            _ if ci.is_fork => "the commit is from a fork".to_owned(),
+            Some(why) => format!("the repository's rules cannot be followed: {why}"),
+            None if !self.rules.is_enabled => "healing is off here (`enabled: false`)".to_owned(),
+            None if !is_trusted => "the branch is none of `trusted_branches`".to_owned(),
+            None if is_refused => "the guard refused the patch".to_owned(),
+            None if n_files > max_files => format!("it changes {n_files} files, and the rules allow {max_files}"),
+            None => return None,
+        })
+    }
+
+    /// Returns why the candidate waits for a person's word.
+    fn waits(&self) -> Option<Skip> {
+        let age = self.now.duration_since(self.candidate()?.created_at);
+        let cooled_until = self.family.cooled_until.filter(|it| *it > self.now);
+        match cooled_until {
+            _ if self.family.wanted_by.is_some() => None,
+            _ if self.rules.needs_approval => {
+                Some(Skip::always("a person must ask for it (`require_manual_approval`)"))
             }
-            () if !self.rules.is_enabled => "healing is off here (`enabled: false`)".to_owned(),
-            () if !ci.is_trusted || !self.rules.is_trusted(base_branch, &ci.default_branch) => {
-                "the branch is none of `trusted_branches`".to_owned()
-            }
-            () if is_refused => "the guard refused the patch".to_owned(),
-            () if n_files > max_files => format!("it changes {n_files} files, and the rules allow {max_files}"),
-            () if is_wanted => return None,
-            () if self.rules.needs_approval => "a person must ask for it (`require_manual_approval`)".to_owned(),
-            () if is_old => "it was proved more than a day ago; ask for it by hand".to_owned(),
-            () => {
-                let until = self.family.cooled_until.filter(|it| *it > self.now)?;
+            _ if age >= DAY => Some(Skip::always("it was proved more than a day ago; ask for it by hand")),
+            Some(until) => {
                 let why = format!("a person said no; the failure is left alone until {until:.0}");
-                return Some(Skip { why, until: Some(until) });
+                Some(Skip { why, until: Some(until) })
             }
-        };
-        Some(Skip::always(why))
+            None => None,
+        }
     }
 
     fn skip_by_number(&self, families: &[Family]) -> Option<Skip> {

@@ -58,6 +58,7 @@ const FOLLOWED: &[EventType] = &[
     EventType::RunRecurred,
     EventType::AttemptSucceeded,
     EventType::PrMerged,
+    EventType::PrWanted,
 ];
 
 /// What came of a visit.
@@ -163,6 +164,10 @@ impl Steward {
         }
         let run = store.run(family.run_id).await?;
         let seat = &self.engine.forge;
+        if !seat.terms.watches(&family.repository) {
+            store.make_due(&[run.id], now + REST).await?;
+            return Ok(Visit::Until(now + REST));
+        }
         let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
             return self.say_why_not(family, &run, now).await;
         };
@@ -264,7 +269,12 @@ impl Scene<'_> {
                 }
             )+};
         }
-        step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+        if self.refusal.is_some() {
+            // What the repository wants is not known: what stands there stays as it is.
+            step!(close, publish);
+        } else {
+            step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+        }
         match first {
             Some(trouble) => Err(trouble),
             None if self.family.trouble.is_some() && self.family.retry_at.is_none_or(|it| it <= self.now) => {

@@ -23,7 +23,10 @@ impl Scene<'_> {
                 self.watch_head().await
             }
             Some(pull) if self.patch_digest().as_ref() == Some(&pull.patch) => self.open(wanted).await,
-            Some(pull) if pull.number.is_some() => self.push().await,
+            Some(pull) if pull.number.is_some() => match self.stays(&pull.base_branch) {
+                Some(why) => self.say_skipped(Skip::always(why)).await,
+                None => self.push().await,
+            },
             _ => self.begin(wanted).await,
         }
     }
@@ -45,9 +48,9 @@ impl Scene<'_> {
         }
         let repository = self.repository();
         let Some(tip) = self.reads.branch(&repository, &base_branch).await? else {
-            return self.say_skipped(Skip { why: "the branch is gone".to_owned(), until: None }).await;
+            return self.say_skipped(Skip::always("the branch is gone")).await;
         };
-        if tip != self.run.working_commit() && wanted == Wanted::Proved && self.run.pr_state == PrState::None {
+        if tip != self.run.working_commit() && wanted == Wanted::Proved {
             let transition = self.run.moved(&self.attempts, &tip, self.now)?;
             self.commit(transition).await?;
             return Ok(Some(Visit::Again));
@@ -76,7 +79,7 @@ impl Scene<'_> {
             return Ok(None);
         };
         if patch.is_empty() {
-            return self.say_skipped(Skip { why: "there is no change".to_owned(), until: None }).await;
+            return self.say_skipped(Skip::always("there is no change")).await;
         }
         let before = self.family.pull.clone();
         let standing = before.as_ref().filter(|it| it.state == PrState::Open || it.state == PrState::None);
@@ -100,7 +103,7 @@ impl Scene<'_> {
             }
             Err(Trouble::Workspace(WorkspaceError::Foreign { branch, .. })) => {
                 let why = format!("the branch {branch} is somebody else's");
-                return self.say_skipped(Skip { why, until: None }).await;
+                return self.say_skipped(Skip::always(why)).await;
             }
             other => other?,
         };
@@ -167,13 +170,17 @@ impl Scene<'_> {
     /// Finds the pull request of the branch, or opens it.
     async fn open(&mut self, wanted: Wanted) -> Stepped {
         let Some(pull) = self.family.pull.clone() else { return Ok(None) };
-        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes.clone());
         if let Some(there) = self.find(&pull).await? {
-            return self.adopt(&there).await;
+            if self.steward.is_ours(&*self.reads, &there.author).await? {
+                return self.adopt(&there).await;
+            }
+            let why = format!("pull request #{} of our branch is somebody else's", there.number);
+            return self.say_skipped(Skip::always(why)).await;
         }
         if let Some(number) = self.of_family(&pull).await? {
             let why = format!("pull request #{number} stands for this failure already");
-            return self.say_skipped(Skip { why, until: None }).await;
+            return self.say_skipped(Skip::always(why)).await;
         }
         // Between the push and now, another limit may be used up; a branch alone does no harm.
         let needs_review = wanted == Wanted::ForReview;
@@ -184,27 +191,20 @@ impl Scene<'_> {
         match self.write(writes.open_pull(&repository, &new)).await {
             Ok(there) => self.adopt(&there).await,
             Err(Trouble::Forge(ForgeError::Refused { message, .. })) if message.contains("No commits between") => {
-                self.say_skipped(Skip { why: "there is nothing new on the branch".to_owned(), until: None }).await
+                self.say_skipped(Skip::always("there is nothing new on the branch")).await
             }
-            Err(Trouble::Forge(ForgeError::Refused { message, .. })) if message.contains("already exists") => {
-                // Lists lag: it is found in a moment.
-                Err(ForgeError::Unknown(message).into())
-            }
-            Err(error) => {
-                drop(reads);
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Returns the pull request that comes from a branch of ours.
+    /// Returns the pull request that comes from a branch of ours: the open one, else one that was closed with our commit on it.
     async fn find(&self, pull: &PullState) -> Result<Option<PullRequest>, Trouble> {
         let repository = &self.family.repository;
         let owner = repository.split('/').next().unwrap_or_default();
         let head = Some(format!("{owner}:{}", pull.branch));
         let page = self.reads.pulls(repository, &PullsQuery { is_open: false, head, base: None, max: 20 }).await?;
-        let mut of_branch: Vec<PullRequest> =
-            page.items.into_iter().filter(|it| it.head_branch == pull.branch && it.head_commit == pull.head).collect();
+        let is_it = |it: &PullRequest| it.head_branch == pull.branch && (it.is_open || it.head_commit == pull.head);
+        let mut of_branch: Vec<PullRequest> = page.items.into_iter().filter(is_it).collect();
         of_branch.sort_by_key(|it| (!it.is_open, std::cmp::Reverse(it.number)));
         Ok(of_branch.into_iter().next())
     }

@@ -167,7 +167,7 @@ impl Scene<'_> {
     pub(super) async fn settle(&mut self, trouble: Trouble) -> Result<Visit, StoreError> {
         let at = match trouble {
             Trouble::Store(error) => return Err(error),
-            Trouble::Illegal(_) => self.now + SignedDuration::from_secs(1),
+            Trouble::Illegal(_) => self.now + LAG,
             Trouble::NotYet(at) => at,
             Trouble::Forge(ForgeError::Later { until, .. }) => {
                 self.let_go(until).await?;

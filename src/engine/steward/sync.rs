@@ -1,6 +1,6 @@
 //! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
 use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
-use crate::domain::{Aftermath, PrState, Reason, Status};
+use crate::domain::{PrState, Reason, Status};
 use crate::engine::steward::Visit;
 use crate::engine::steward::gate;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
@@ -92,20 +92,9 @@ impl Scene<'_> {
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
             Status::Resolved | Status::Aborted => {}
         }
-        let after = self.family.after.clone().filter(|it| it.number == there.number);
-        let after = after.or_else(|| self.aftermath(&commit, there.merged_at));
-        self.record(Vec::new(), |family| {
-            family.after = after;
-            if let Some(pull) = &mut family.pull {
-                (pull.state, pull.merging) = (PrState::Merged, None);
-            }
-        })
-        .await
-    }
-
-    fn aftermath(&self, commit: &str, merged_at: Option<Timestamp>) -> Option<Aftermath> {
-        let length = SignedDuration::try_from(self.steward.engine.forge.terms.watch_after_merge).ok()?;
-        Aftermath::of(&self.run, self.family.pull.as_ref()?, commit, merged_at.unwrap_or(self.now) + length)
+        let (run, at) = (self.run.clone(), there.merged_at.unwrap_or(self.now));
+        let watched_for = self.steward.engine.forge.terms.watch_after_merge;
+        self.record(Vec::new(), |family| family.was_merged(&run, &commit, at, watched_for)).await
     }
 
     async fn closed(&mut self) -> Stepped {

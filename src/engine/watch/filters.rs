@@ -1,7 +1,6 @@
 //! Which red runs are healed, and why the others are not, in words. Pure.
 use crate::domain::CiRun;
 use crate::rules::{Build, Rules, Treatment};
-use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Who signs the commits that an approve or a publication makes.
@@ -10,6 +9,8 @@ const OWN_EMAIL: &str = "paramedic@localhost";
 const OWN_TRAILER: &str = "Paramedic-Run: ";
 /// What the rows of history say when a repository is watched for the first time.
 pub(super) const HISTORY: &str = "it was red before it was watched, and is not the latest of its workflow and branch";
+/// What a start says of what it comes too late for.
+pub(super) const OLD: &str = "it is older than what a start looks back to";
 
 /// What a run is judged by.
 #[derive(Debug)]
@@ -19,8 +20,6 @@ pub(super) struct Judge<'a> {
     pub(super) rules: &'a Rules,
     /// Commits that a merge of ours became: what is red there says that the fix did not hold.
     pub(super) merged: &'a BTreeSet<String>,
-    /// What is older was not seen in time.
-    pub(super) since: Timestamp,
 }
 
 impl Judge<'_> {
@@ -34,8 +33,6 @@ impl Judge<'_> {
             "the commit is one of ours"
         } else if run.event == "dynamic" || run.workflow_path.starts_with("dynamic/") {
             "GitHub runs it by itself: no file of the repository is behind it"
-        } else if run.updated_at < self.since {
-            "it is older than what a start looks back to"
         } else {
             return None;
         };
@@ -81,13 +78,7 @@ mod tests {
     fn ignored(change: impl FnOnce(&mut CiRun)) -> Option<String> {
         let rules = Rules::read(b"excluded_workflows: [nightly]\nbranch_naming: {prefix: fix}").unwrap().0;
         let merged = BTreeSet::from(["merged".to_owned()]);
-        let judge = Judge {
-            repository: "acme/shop",
-            default_branch: "main",
-            rules: &rules,
-            merged: &merged,
-            since: Timestamp::from_second(1_000).unwrap(),
-        };
+        let judge = Judge { repository: "acme/shop", default_branch: "main", rules: &rules, merged: &merged };
         let mut run = red(1);
         change(&mut run);
         judge.ignored(&run)
@@ -107,7 +98,6 @@ mod tests {
             (ignored(|it| it.commit_message = "Heal x\n\nParamedic-Run: 1".to_owned()), "commit is one of ours"),
             (ignored(|it| it.workflow = "Nightly".to_owned()), "excluded_workflows"),
             (ignored(|it| it.event = "dynamic".to_owned()), "by itself"),
-            (ignored(|it| it.updated_at = Timestamp::UNIX_EPOCH), "older"),
         ] {
             assert!(what.as_ref().is_some_and(|it| it.contains(why)), "{why}: {what:?}");
         }
@@ -122,13 +112,7 @@ mod tests {
     fn a_commit_from_elsewhere_is_a_fork() {
         let rules = Rules::read(b"").unwrap().0;
         let merged = BTreeSet::new();
-        let judge = Judge {
-            repository: "acme/shop",
-            default_branch: "trunk",
-            rules: &rules,
-            merged: &merged,
-            since: Timestamp::UNIX_EPOCH,
-        };
+        let judge = Judge { repository: "acme/shop", default_branch: "trunk", rules: &rules, merged: &merged };
         for (from, event, branch, is_fork, is_trusted) in [
             (Some("Acme/Shop"), "push", "trunk", false, true),
             (Some("acme/shop"), "pull_request", "topic", false, false),

@@ -100,7 +100,6 @@ impl Shared {
             default_branch: &red.default_branch,
             rules: &red.rules,
             merged: &merged,
-            since: Timestamp::MIN,
         };
         let terms = engine.repositories.terms(&red.repository);
         let order = Order {

@@ -3,8 +3,8 @@ use crate::domain::{Budget, CiRun, CiState, ForgeTerms};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// Idle looks at all repositories together are at least this far apart: 300 in an hour, however many there are.
-const BETWEEN: Duration = Duration::from_secs(12);
+/// Idle looks at all repositories together are at least this part of the idle interval apart: with a minute, 300 in an hour, however many there are.
+const SHARE: u32 = 5;
 /// A run that began longer ago does not keep a repository active: it hangs, or nobody takes it.
 const ACTIVE_FOR: SignedDuration = SignedDuration::from_hours(6);
 /// The longest pause after errors.
@@ -27,7 +27,11 @@ pub(super) fn interval(
     chance: f64,
 ) -> Duration {
     let n_watched = u32::try_from(n_watched).unwrap_or(u32::MAX);
-    let wait = if is_active { terms.poll_active } else { terms.poll_idle.max(BETWEEN.saturating_mul(n_watched)) };
+    let wait = if is_active {
+        terms.poll_active
+    } else {
+        terms.poll_idle.max((terms.poll_idle / SHARE).saturating_mul(n_watched))
+    };
     let wait = wait.saturating_mul(slower(budget));
     wait.mul_f64((1.0 - JITTER) + 2.0 * JITTER * chance.clamp(0.0, 1.0))
 }

@@ -84,7 +84,7 @@ impl Watcher {
     /// Watches until stopped, while no other process does.
     pub async fn run(&self, stop: &CancellationToken) {
         let shared = &self.shared;
-        while let Some(ended) = stop.run_until_cancelled(shared.watch_while_held()).await {
+        while let Some(ended) = stop.run_until_cancelled(Box::pin(shared.watch_while_held())).await {
             if let Err(error) = ended {
                 tracing::warn!(%error, "the repositories are not watched for now");
             }

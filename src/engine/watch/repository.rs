@@ -1,6 +1,6 @@
 //! One watched repository: a look at it, and what has changed since the one before.
 use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, RunId, SeenPull, SeenRun};
-use crate::engine::watch::filters::{HISTORY, Judge, latest};
+use crate::engine::watch::filters::{HISTORY, Judge, OLD, latest};
 use crate::engine::watch::interval::{interval, is_active};
 use crate::engine::watch::rules_file;
 use crate::evidence::text::clean_line;
@@ -34,6 +34,8 @@ pub struct Watched {
     pulls_at: Option<Timestamp>,
     /// Nobody has ever looked: what is red is history, but for the latest of each workflow and branch.
     is_first: bool,
+    /// This process has looked before: what turns red from then on is seen in time, whatever the clocks say.
+    has_looked: bool,
 }
 
 /// What a look has found.
@@ -58,6 +60,7 @@ impl Watched {
             facts_at: None,
             pulls_at: None,
             is_first,
+            has_looked: false,
         }
     }
 
@@ -75,18 +78,24 @@ impl Watched {
         let branch = self.picture.default_branch.clone();
         self.rules.refresh(reads, &repository, &branch, false, now).await?;
         let runs = self.read_runs(reads, terms, now).await?;
-        let is_red = |it: &CiRun| it.state == CiState::Red && !before.runs.iter().any(|was| was.run == *it);
-        if runs.iter().any(is_red) {
+        let is_known = |it: &CiRun| {
+            let same = before.runs.iter().find(|was| was.run.id == it.id && was.run.attempt == it.attempt);
+            same.is_some_and(|was| was.run.state == it.state)
+        };
+        if runs.iter().any(|it| it.state == CiState::Red && !is_known(it)) {
             self.rules.refresh(reads, &repository, &branch, true, now).await?;
         }
         let pulls_fresh = if self.picture.pulls.iter().any(|it| it.is_ours) { OWN_PULLS_FRESH } else { PULLS_FRESH };
         if is_due(self.pulls_at, pulls_fresh, now) {
-            self.read_pulls(reads).await?;
-            self.pulls_at = Some(now);
+            match self.read_pulls(reads).await {
+                // A token that may not see them is no reason not to heal.
+                Ok(()) | Err(ForgeError::NotFound(_) | ForgeError::Unauthorised(_)) => self.pulls_at = Some(now),
+                Err(error) => return Err(error),
+            }
         }
         let since = now - lookback(terms);
         let look = self.judged(runs, &before, merged, since);
-        self.is_first = false;
+        (self.is_first, self.has_looked) = (false, true);
         self.picture.rules = self.rules.picture();
         self.picture.seen_at = Some(now);
         self.picture.error = None;
@@ -206,10 +215,10 @@ impl Watched {
             let same = was.filter(|it| it.run.attempt == run.attempt);
             let mut row = SeenRun { heal: same.and_then(|it| it.heal), ignored: None, run };
             if row.run.state == CiState::Red {
-                let is_history = same.is_some_and(|it| it.ignored.as_deref() == Some(HISTORY))
-                    || (self.is_first && !latest.contains(&row.run.id));
-                row.ignored =
-                    if row.heal.is_some() { None } else { self.why_ignored(&row.run, is_history, merged, since) };
+                if row.heal.is_none() {
+                    let past = self.passed_over(&row.run, same, &latest, since).map(str::to_owned);
+                    row.ignored = past.or_else(|| self.why_ignored(&row.run, merged));
+                }
                 if row.ignored.is_none() && row.heal.is_none() {
                     look.red.push(row.run.clone());
                     let said = same.and_then(|it| it.ignored.clone());
@@ -228,20 +237,30 @@ impl Watched {
         look
     }
 
-    fn why_ignored(
+    /// Returns why a red run is left to the past, where it is.
+    fn passed_over(
         &self,
         run: &CiRun,
-        is_history: bool,
-        merged: &BTreeSet<String>,
+        same: Option<&SeenRun>,
+        latest: &BTreeSet<u64>,
         since: Timestamp,
-    ) -> Option<String> {
+    ) -> Option<&'static str> {
+        let was_red = same.is_some_and(|it| it.run.state == CiState::Red);
+        let is_seen_in_time = self.has_looked && !was_red;
+        match same.and_then(|it| it.ignored.as_deref()) {
+            Some(HISTORY) => Some(HISTORY),
+            _ if !is_seen_in_time && run.updated_at < since => Some(OLD),
+            _ => (self.is_first && !latest.contains(&run.id)).then_some(HISTORY),
+        }
+    }
+
+    fn why_ignored(&self, run: &CiRun, merged: &BTreeSet<String>) -> Option<String> {
         if let Some(why) = self.rules.refusal() {
             return Some(format!("the repository's rules cannot be followed: {why}"));
         }
         let Some(rules) = &self.rules.rules else { return Some("the repository's rules are not known yet".to_owned()) };
         let (repository, default_branch) = (&self.picture.repository, &self.picture.default_branch);
-        let judge = Judge { repository, default_branch, rules, merged, since };
-        judge.ignored(run).or_else(|| is_history.then(|| HISTORY.to_owned()))
+        Judge { repository, default_branch, rules, merged }.ignored(run)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::domain::{CiRun, Digest, EventType, Family, NewEvent, Picture, RunId, RunQuery, limits};
-use crate::engine::analysis;
+use crate::domain::{
+    CiRun, Digest, EventType, Family, LimitsPicture, NewEvent, Picture, RunId, RunQuery, Used, limits,
+};
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
 use crate::engine::watch::{Shared, interval, repository::Watched};
+use crate::engine::{Engine, analysis};
 use crate::forge::ForgeError;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -23,11 +25,14 @@ const LEAST: Duration = Duration::from_secs(3);
 const TELL: Duration = Duration::from_secs(10);
 /// How often what old outputs leave behind is removed.
 const PRUNE: Duration = Duration::from_hours(24);
-/// How often the limits and the merges of a repository are read anew.
+/// How often pull requests and merges of a repository are read anew, and how often its runs where none was taken in.
 const FRESH: Duration = Duration::from_secs(30);
+const RUNS_FRESH: Duration = Duration::from_mins(10);
 /// After which pause a red run is tried again; then once an hour.
-const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_secs(60), Duration::from_mins(5)];
+const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
+/// Characters of a foreign text that is shown.
+const MAX_CHARS: usize = 500;
 /// Families and runs of a repository that limits are counted from.
 const MAX_COUNTED: u32 = 500;
 
@@ -53,6 +58,8 @@ struct Seat {
     n_errors: u32,
     told_at: Option<Instant>,
     counted_at: Option<Instant>,
+    runs_at: Option<Instant>,
+    heals: BTreeMap<String, Used>,
     pruned_at: Option<Instant>,
     merged: BTreeSet<String>,
     /// The refusal of the rules that was told.
@@ -85,6 +92,8 @@ impl Rounds {
                 n_errors: 0,
                 told_at: None,
                 counted_at: None,
+                runs_at: None,
+                heals: BTreeMap::new(),
                 pruned_at: None,
                 merged: BTreeSet::new(),
             }
@@ -183,11 +192,14 @@ impl Rounds {
         let families = engine.store.families(&repository, MAX_COUNTED).await?;
         seat.merged = families.iter().filter_map(|it| Some(it.after.as_ref()?.merged_sha.clone())).collect();
         let Some((rules, is_written)) = seat.watched.rules() else { return Ok(()) };
-        let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
-        let runs = engine.store.runs(&query).await?.0;
-        let terms = &engine.forge.terms;
-        let heals = heals_a_day(&rules, is_written, terms);
-        seat.watched.limits(limits(&families, &runs, terms, heals, now));
+        let (terms, heals) = (&engine.forge.terms, heals_a_day(&rules, is_written, &engine.forge.terms));
+        if seat.runs_at.is_none_or(|it| it.elapsed() >= RUNS_FRESH) {
+            seat.runs_at = Some(Instant::now());
+            let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
+            seat.heals = limits(&[], &engine.store.runs(&query).await?.0, terms, heals, now).heals_today;
+        }
+        let pulls = limits(&families, &[], terms, heals, now);
+        seat.watched.limits(LimitsPicture { heals_today: seat.heals.clone(), ..pulls });
         Ok(())
     }
 
@@ -241,7 +253,7 @@ impl Rounds {
             Ok(heal) => {
                 self.waiting.remove(&name);
                 self.seats[idx].watched.taken_in(id, attempt, heal);
-                self.seats[idx].counted_at = None;
+                (self.seats[idx].counted_at, self.seats[idx].runs_at) = (None, None);
                 return self.tell(idx, true).await;
             }
             Err(IntakeError::Store(error)) => return Err(error),
@@ -319,9 +331,9 @@ impl Rounds {
             return Ok(());
         }
         seat.told_at = Some(Instant::now());
-        let picture = seat.watched.picture();
+        let picture = safe(seat.watched.picture(), engine);
         let name = format!("{PICTURE}{}", picture.repository.to_lowercase());
-        engine.store.put_snapshot(&name, &document(picture)?, engine.clock.now()).await
+        engine.store.put_snapshot(&name, &document(&picture)?, engine.clock.now()).await
     }
 
     async fn tell_budget(&mut self) -> Result<(), StoreError> {
@@ -337,6 +349,23 @@ impl Rounds {
         }
         self.shared.engine.store.put_snapshot(BUDGET, &budget, self.shared.engine.clock.now()).await
     }
+}
+
+/// Returns a picture that may be stored: what others wrote is cleaned and masked.
+fn safe(picture: &Picture, engine: &Engine) -> Picture {
+    let mut picture = picture.clone();
+    let runs = picture.runs.iter_mut().map(|it| &mut it.run);
+    let runs = runs.flat_map(|it| {
+        [&mut it.workflow, &mut it.workflow_path, &mut it.title, &mut it.event, &mut it.branch, &mut it.commit_sha]
+            .into_iter()
+            .chain([&mut it.actor, &mut it.author_email, &mut it.commit_message, &mut it.url])
+    });
+    let pulls = picture.pulls.iter_mut();
+    let pulls = pulls.flat_map(|it| [&mut it.title, &mut it.branch, &mut it.head, &mut it.url]);
+    for text in runs.chain(pulls).chain([&mut picture.default_branch]) {
+        *text = engine.safe_text(text, MAX_CHARS);
+    }
+    picture
 }
 
 fn document<T: Serialize>(it: &T) -> Result<serde_json::Value, StoreError> {

@@ -159,12 +159,18 @@ async fn a_log_of_80_megabytes_is_read_whole_and_kept_in_part() {
     let analysis = place.read(id, "").await;
     assert_eq!((analysis.failure.error_type.as_str(), analysis.failure.total_bytes), ("AssertionError", n));
     assert!(analysis.log.bytes.len() <= (8 << 20) + 200 && analysis.log.dropped_bytes > 70 << 20);
+    // The end of it in an archive, where it is next to nothing.
+    place.no_logs();
+    let end = &long[long.len() - (20 << 20)..];
+    place.fake.state().shop().add_archive(id, 1, zipped(&[("0_build.txt", end)]));
+    let archived = place.read(id, "").await;
+    assert_eq!((archived.failure.hash, archived.failure.total_bytes), (analysis.failure.hash, 20 << 20));
 }
 
 #[tokio::test]
 async fn what_is_green_is_left_out_and_the_hash_stays() {
     let place = Place::new().await;
-    let noise: String = (0..600).map(|n| format!("ERROR: cache {n} is cold, going on without it\n")).collect();
+    let noise = "ERROR: cache 17 is cold, going on without it\n".repeat(600);
     let red = format!("{noise}{}", log("add"));
     let id = place.fake.red_run(SHOP, "CI", "main", &red);
     let rules = "analysis: {max_log_lines: 40}";

@@ -14,6 +14,7 @@ use paramedic::domain::{
 use paramedic::engine::Engine;
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::steward::{Steward, Visit};
+use paramedic::forge::github::Github;
 use paramedic::store::{Arrival, Claim, FamilySighting};
 use paramedic::wiring::App;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ impl House {
         let config = Config::load(&environment, &flags).unwrap();
         let mut engine = App::open(&config, &environment).await.unwrap().engine;
         let clock = Arc::new(HandClock { ahead_s: AtomicI64::new(0) });
-        let client = Arc::new(fake.client());
+        let client = Arc::new(Github::new(fake.setup(), clock.clone()).unwrap());
         engine.clock = clock.clone();
         engine.forge = ForgeSeat {
             reads: Some(client.clone()),

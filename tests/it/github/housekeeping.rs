@@ -1,5 +1,5 @@
 //! Branches with fixes that lead nowhere: listed, and deleted only where the settings say so and only if they are ours.
-use crate::github::house::{House, SHOP};
+use crate::github::house::House;
 use crate::support::eventually_answered;
 use paramedic::domain::{EventType, ForgeTerms};
 use tokio_util::sync::CancellationToken;

@@ -194,6 +194,26 @@ async fn a_start_finds_what_was_missed_and_takes_it_in_once() {
 }
 
 #[tokio::test]
+async fn what_turns_red_now_is_seen_whatever_its_clock_says_and_what_is_old_at_a_start_is_left() {
+    let place = Place::new().await;
+    let long_ago = |id: u64| {
+        let mut state = place.fake.state();
+        let run = state.shop().runs.iter_mut().find(|it| it["id"] == id).unwrap();
+        (run["created_at"], run["updated_at"]) = ("2020-01-22T19:33:08Z".into(), "2020-01-22T19:33:08Z".into());
+    };
+    let old = place.fake.red_run(SHOP, "CI", "main", &log("old"));
+    long_ago(old);
+    let watching = place.watch();
+    assert!(place.ignored(old).await.contains("older than"));
+    let now = place.fake.red_run(SHOP, "Docs", "main", &log("now"));
+    long_ago(now);
+    place.taken(now).await;
+    place.looked(2).await;
+    assert_eq!(place.runs().await.len(), 1);
+    watching.stop().await;
+}
+
+#[tokio::test]
 async fn our_own_branch_commit_and_workflow_never_start_a_heal() {
     let place = Place::new().await;
     place.rules("branch_naming: {prefix: mend}");
