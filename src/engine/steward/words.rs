@@ -454,7 +454,7 @@ mod tests {
                 Some(open) if ticks >= open && line.chars().all(|it| it == '`') => fence = None,
                 Some(_) => {}
                 None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
-                None => prose.push_str(&format!("{}\n", without_spans(line))),
+                None => prose.extend([without_spans(line).as_str(), "\n"]),
             }
         }
         assert_eq!(fence, None, "a fence stays open:\n{body}");
