@@ -195,6 +195,30 @@ mod tests {
         );
     }
 
+    /// No worker held the run when the forge was heard of: it never ran.
+    #[test]
+    fn what_happens_at_a_forge_is_no_work() {
+        use EventType as E;
+        let red = told(&[
+            (E::PrOpened, "system", Value::Null),
+            (E::PrChecksFailed, "system", Value::Null),
+            (E::RunRequeued, "system", json!({ "idle": true })),
+        ]);
+        assert_eq!(red, [Count::Pr("opened"), Count::Status(Status::Queued)]);
+        let declined = told(&[
+            (E::RunCreated, "system", Value::Null),
+            (E::RunEscalated, "system", json!({ "reason": "rate_limited", "idle": true })),
+        ]);
+        assert_eq!(declined, [Count::Status(Status::Escalated)]);
+        let elsewhere = told(&[(E::PrMerged, "system", json!({ "final": true }))]);
+        assert_eq!(elsewhere, [Count::Pr("merged"), Count::Status(Status::Resolved)]);
+        let here = told(&[
+            (E::RunApproved, "human:ann", json!({ "final": true })),
+            (E::PrMerged, "human:ann", json!({ "final": true })),
+        ]);
+        assert_eq!(here, [Count::Human("approve"), Count::Status(Status::Resolved), Count::Pr("merged")]);
+    }
+
     #[test]
     fn a_lost_lease_is_told_from_a_retry_and_from_a_persons() {
         use EventType as E;

@@ -36,7 +36,7 @@ impl Scene<'_> {
         let terms = &self.steward.engine.forge.terms;
         let settled = signed(SETTLED.min(terms.checks_grace));
         let grace = signed(terms.checks_grace);
-        let pause = signed(terms.poll_active).max(settled.min(MAX_PAUSE));
+        let pause = signed(terms.poll_active.saturating_mul(2)).min(MAX_PAUSE);
         let checks = self.reads.checks(&self.family.repository, &head).await?;
         let red = self.red(&checks, &base).await?;
         match said(&checks, &red) {

@@ -7,7 +7,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Families that are counted.
 const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
-pub(in crate::engine) const GREEN_AGAIN: &str = "green when CI ran it again";
+const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
 const MAX_FACTS: u32 = 1_000;
 

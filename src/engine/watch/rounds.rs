@@ -1,7 +1,5 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::domain::{
-    CiRun, Digest, EventType, Family, LimitsPicture, NewEvent, Picture, RunId, RunQuery, Used, limits,
-};
+use crate::domain::{CiRun, Digest, EventType, LimitsPicture, NewEvent, Picture, RunId, RunQuery, Used, limits};
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
 use crate::engine::watch::{Shared, interval, repository::Watched};

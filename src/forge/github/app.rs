@@ -79,8 +79,8 @@ impl Given {
     }
 
     /// Returns a text without the token.
-    pub(super) fn hide(&self, text: String) -> String {
-        self.held().as_ref().map_or(text.clone(), |it| text.replace(it.token.reveal(), "***"))
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.held().as_ref().map_or_else(|| text.to_owned(), |it| text.replace(it.token.reveal(), "***"))
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Minted>> {

@@ -265,7 +265,7 @@ impl Github {
         let text = crate::evidence::text::clean_line(text);
         match &self.credential {
             Credential::Token(token) => text.replace(token.reveal(), "***"),
-            Credential::App(_) => self.given.hide(text),
+            Credential::App(_) => self.given.hide(&text),
             Credential::None => text,
         }
     }

@@ -55,7 +55,8 @@ async fn a_base_that_moved_is_proved_on_first() {
     assert!(house.branches().is_empty() && house.pulls().is_empty());
     house.proves("right", Verdict::Ok).await;
     house.settles_for(100).await;
-    let parent = house.fake.state().repos[SHOP].git.run(&["rev-parse", &format!("{}^", house.branches()[0])]);
+    let parent = format!("{}^", house.branches()[0]);
+    let parent = house.fake.state().repos[SHOP].git.run(&["rev-parse", &parent]);
     assert_eq!((parent.trim(), house.pulls().len()), (tip.as_str(), 1));
     // Once it is published, people and GitHub see to the base.
     house.fake.commit(SHOP, "main", &[("other.py", "2\n")]);

@@ -113,8 +113,10 @@ fn marked(state: &mut State, seen: &Seen, document: &Value, link: Option<String>
     }
     let mut answer = Response::builder()
         .status(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK })
-        .header("content-type", "application/json; charset=utf-8")
         .header("etag", etag);
+    if !is_known {
+        answer = answer.header("content-type", "application/json; charset=utf-8");
+    }
     for (name, value) in heads(state) {
         answer = answer.header(name, value);
     }
