@@ -70,6 +70,7 @@ mod at_forge {
             a_deployment_that_waits_is_answered_where_it_may_be,
             an_answer_that_is_lost_is_said_to_be_unknown,
             who_only_reads_does_nothing_at_the_forge,
+            a_run_tells_what_stands_for_it_at_the_forge,
         }
     }
 }

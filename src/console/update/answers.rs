@@ -91,7 +91,6 @@ fn ask_again(model: &mut Model, slot: Slot) -> Option<Effect> {
             let id = model.focus.as_ref()?.id;
             Some(model.ask(Ask::Run(id)))
         }
-        Slot::Ci => Some(ci::ask(model)),
         _ => None,
     }
 }

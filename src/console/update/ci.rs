@@ -20,6 +20,8 @@ use jiff::SignedDuration;
 
 /// How often the pictures are read while a screen of CI is on top; that asks the forge nothing.
 const EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How often they are read however much changes.
+const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Opens the list; on a run of ours, the run of CI that it heals.
 pub fn open(model: &mut Model) -> Vec<Effect> {
@@ -44,13 +46,11 @@ pub fn ask(model: &mut Model) -> Effect {
     model.ask(Ask::Ci)
 }
 
-/// Reads the pictures once more, never in a queue of requests.
-pub fn ask_soon(model: &mut Model) -> Option<Effect> {
-    if model.requests.is_waiting(Slot::Ci) {
-        model.requests.ask_again(Slot::Ci);
-        return None;
-    }
-    Some(ask(model))
+/// Reads the pictures when the backlog has changed, in a busy one not with every change.
+pub fn changed(model: &mut Model) -> Option<Effect> {
+    let is_due = model.ci.asked_at.is_none_or(|at| AT_MOST_EVERY <= model.now.duration_since(at));
+    let is_idle = !model.requests.is_waiting(Slot::Ci);
+    (model.screen().is_ci() && is_due && is_idle).then(|| ask(model))
 }
 
 /// Reads the pictures again while they are looked at.

@@ -237,9 +237,7 @@ fn changed(model: &mut Model) -> Vec<Effect> {
             effects.push(model.ask(ask));
         }
     }
-    if model.screen().is_ci() {
-        effects.extend(ci::ask_soon(model));
-    }
+    effects.extend(ci::changed(model));
     effects
 }
 

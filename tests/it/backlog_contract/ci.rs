@@ -1,10 +1,10 @@
 //! CI: what was seen is told, what is asked is asked of the forge, and what is done there is done once and by a name.
-use crate::backlog_contract::home::{Home, Sqlite, There};
+use crate::backlog_contract::home::{Decision, Home, Sqlite, There};
 use crate::store_contract::fixtures::at;
 use crate::support::github::{Fake, Fault, RunSpec, Waiting};
-use paramedic::backlog::{Backlog, BacklogError, CiAct, CiActKind};
+use paramedic::backlog::{ActionKind, Backlog, BacklogError, CiAct, CiActKind};
 use paramedic::domain::{
-    Budget, CiState, Event, EventType, LimitsPicture, Picture, RulesFile, RulesPicture, RunId, SeenRun,
+    Budget, CiState, Event, EventType, Family, LimitsPicture, Picture, RulesFile, RulesPicture, RunId, SeenRun, Verdict,
 };
 use paramedic::engine::ci::{BUDGET, PICTURE};
 use serde_json::json;
@@ -194,6 +194,27 @@ pub(super) async fn who_only_reads_does_nothing_at_the_forge(home: &impl Home) {
     let refused = backlog.ci_act(act(run, CiActKind::Rerun), "ann").await.unwrap_err();
     assert!(matches!(refused, BacklogError::Refused(_)), "{refused:?}");
     assert!(fake(home).writes().is_empty() && facts(home, EventType::CiRerun).await.is_empty());
+}
+
+pub(super) async fn a_run_tells_what_stands_for_it_at_the_forge(home: &impl Home) {
+    let run = home.place().fixed(at(1), "codex", Verdict::Ok).await;
+    let backlog = home.of("ann");
+    assert_eq!(backlog.run(run.id).await.unwrap().forge, None);
+    let publish = || Decision::of(ActionKind::Publish).request("ann");
+    let nowhere = backlog.act(run.id, publish()).await.unwrap_err();
+    assert!(matches!(&nowhere, BacklogError::Precondition(it) if it.contains("nowhere to publish")), "{nowhere:?}");
+    let family = Family {
+        count: 50,
+        skipped: Some("it waits for a person's word".to_owned()),
+        ..Family::first_seen(&run, "v1:a", None, at(20))
+    };
+    home.place().store().put_family(&family, &[], at(20)).await.unwrap();
+    let forge = backlog.run(run.id).await.unwrap().forge.unwrap();
+    assert_eq!((forge.occurrences, forge.skipped, forge.pull), (50, family.skipped, None));
+    let asked = backlog.act(run.id, publish()).await.unwrap();
+    assert!(!asked.is_repeat && asked.message.contains("opened in a moment"), "{}", asked.message);
+    let again = backlog.act(run.id, publish()).await.unwrap();
+    assert!(again.is_repeat, "{}", again.message);
 }
 
 #[tokio::test]

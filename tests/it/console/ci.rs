@@ -6,6 +6,7 @@ use super::harness::opening;
 use jiff::SignedDuration;
 use paramedic::backlog::{ActionKind, CiActKind};
 use paramedic::console::action::{Action, Command, Refusal, RefusalKind};
+use paramedic::console::effect::Ask;
 use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
 use paramedic::console::model::dialog::Stage;
@@ -54,6 +55,13 @@ fn the_pictures_are_read_again_while_they_are_looked_at_and_no_longer() {
     assert!(console.held.is_empty());
     console.wait(200).wait(200).wait(9_000);
     assert_eq!(console.held.len(), 1, "one question is on its way at a time");
+    console.deliver();
+    console.is_slow = true;
+    for n in 0..50 {
+        console.wait(20).apply(Action::Changed(n));
+    }
+    let n_asked = console.held.iter().filter(|(_, it)| matches!(it, Ask::Ci)).count();
+    assert!(n_asked <= 1, "a busy backlog makes no flood: {n_asked}");
     console.deliver().press("q").wait(60_000);
     console.is_slow = true;
     console.wait(60_000);
@@ -203,7 +211,7 @@ fn the_jobs_of_a_run_that_goes_on_are_read_again_and_those_of_one_that_is_done_a
         console.press(keys);
         console.is_slow = true;
         console.wait(11_000);
-        let is_asked = console.held.iter().any(|(_, it)| matches!(it, paramedic::console::effect::Ask::CiJobs(..)));
+        let is_asked = console.held.iter().any(|(_, it)| matches!(it, Ask::CiJobs(..)));
         assert_eq!(is_asked, is_expected, "{keys}");
     }
 }

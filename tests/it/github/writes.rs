@@ -21,7 +21,7 @@ const fn new_pull(head: &str) -> NewPull<'_> {
     NewPull { title: "Heal CI", body: "**proved**", head, base: "main", is_draft: true }
 }
 
-const fn squash<'a>(sha: &'a str) -> Merge<'a> {
+const fn squash(sha: &str) -> Merge<'_> {
     Merge { sha, method: MergeMethod::Squash, title: "Heal CI (#2)", message: "Approved-by: ann" }
 }
 

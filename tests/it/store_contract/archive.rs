@@ -99,7 +99,7 @@ async fn a_backlog_moves_there_and_back() {
     let sqlite = |name: &str| format!("sqlite:{}", world.dir.path().join(name).display());
     let places = [sqlite("a.db"), postgres::database().await, postgres::database().await, sqlite("b.db")];
     let first = open(&places[0]).await;
-    fill(&*first).await;
+    Box::pin(fill(&*first)).await;
     let (before, audit) = (told(&*first).await, first.verify().await.unwrap());
     for pair in places.windows(2) {
         let ran = world.run(&["store", "copy", &pair[0], &pair[1], "--json"]);
@@ -183,7 +183,7 @@ async fn a_copy_that_fails_leaves_nothing() {
     let world = World::new();
     let from = format!("sqlite:{}", world.dir.path().join("a.db").display());
     let store = open(&from).await;
-    fill(&*store).await;
+    Box::pin(fill(&*store)).await;
     let to = postgres::database().await;
     let target = open(&to).await;
     let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(&to).await.unwrap();

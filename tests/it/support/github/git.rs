@@ -1,4 +1,5 @@
 //! The repositories behind the fake: real ones without a work tree, whose branches are what the fake tells.
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -32,11 +33,11 @@ impl Git {
         let from = self.tip(branch).or_else(|| self.tip("main"));
         let mut script = format!("commit refs/heads/{branch}\ncommitter {who}\ndata {}\n{message}\n", message.len());
         if let Some(from) = from {
-            script.push_str(&format!("from {from}\n"));
+            writeln!(script, "from {from}").unwrap();
         }
         for (path, content) in files {
             let mode = if content.starts_with("#!") { "100755" } else { "100644" };
-            script.push_str(&format!("M {mode} inline {path}\ndata {}\n{content}\n", content.len()));
+            writeln!(script, "M {mode} inline {path}\ndata {}\n{content}", content.len()).unwrap();
         }
         let output = self.git(&["fast-import", "--quiet", "--force"], &script);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -197,16 +197,16 @@ async fn answer(state: Arc<Mutex<State>>, request: Request) -> Response {
         length: header("content-length"),
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
-    let held = || state.lock().unwrap_or_else(PoisonError::into_inner);
+    let locked = || state.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = {
-        let mut state = held();
+        let mut state = locked();
         state.seen.push(seen.clone());
         state.fault(&seen)
     };
     let is_silent = matches!(fault, Some(Fault::DoneAndSilent));
     let right = || {
-        let answer = routes::answer(&mut held(), &seen);
-        held().silenced += usize::from(is_silent);
+        let answer = routes::answer(&mut locked(), &seen);
+        locked().silenced += usize::from(is_silent);
         answer.unwrap_or_else(|| Response::builder().status(StatusCode::NOT_IMPLEMENTED).body(Body::empty()).unwrap())
     };
     match fault {

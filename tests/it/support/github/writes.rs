@@ -12,7 +12,7 @@ fn refused(status: u16, message: &str) -> Said {
     )
 }
 
-fn invalid(error: Value) -> Said {
+fn invalid(error: &Value) -> Said {
     (422, json!({ "message": "Validation Failed", "errors": [error], "status": "422" }))
 }
 
@@ -108,8 +108,16 @@ pub(super) fn write(state: &mut State, repository: &str, method: &str, rest: &[&
                 None => refused(422, "Reference does not exist"),
             }
         }
-        ("POST", ["actions", "runs", it, "rerun-failed-jobs"]) => rerun(repo, number(it), id, &now),
-        ("POST", ["actions", "runs", it, "cancel"]) => match repo.runs.iter_mut().find(|row| row["id"] == number(it)) {
+        (_, ["actions", "runs", it, what]) => return act(repo, number(it), method, what, body, id, &now),
+        _ => return None,
+    })
+}
+
+/// Does something to a run.
+fn act(repo: &mut Repo, run: u64, method: &str, what: &str, body: &Value, id: u64, now: &str) -> Option<Said> {
+    Some(match (method, what) {
+        ("POST", "rerun-failed-jobs") => rerun(repo, run, id, now),
+        ("POST", "cancel") => match repo.runs.iter_mut().find(|row| row["id"] == run) {
             Some(row) if row["status"] == "completed" => {
                 refused(409, "Cannot cancel a workflow run that is completed.")
             }
@@ -120,7 +128,7 @@ pub(super) fn write(state: &mut State, repository: &str, method: &str, rest: &[&
             }
             None => not_found(),
         },
-        ("POST", ["actions", "runs", it, "pending_deployments"]) => review(repo, number(it), body),
+        ("POST", "pending_deployments") => review(repo, run, body),
         _ => return None,
     })
 }
@@ -155,8 +163,8 @@ fn patched(row: &mut Value, body: &Value, fields: &[&str]) -> Value {
 fn open_pull(repo: &mut Repo, body: &Value, login: &str, now: &str) -> Said {
     let text = |at: &str| body[at].as_str().unwrap_or_default();
     let (head, base) = (text("head"), text("base"));
-    let bad = |field: &str| invalid(json!({ "resource": "PullRequest", "field": field, "code": "invalid" }));
-    let custom = |message: String| invalid(json!({ "resource": "PullRequest", "code": "custom", "message": message }));
+    let bad = |field: &str| invalid(&json!({ "resource": "PullRequest", "field": field, "code": "invalid" }));
+    let custom = |message: String| invalid(&json!({ "resource": "PullRequest", "code": "custom", "message": message }));
     let (Some(tip), Some(base_tip)) = (repo.git.tip(head), repo.git.tip(base)) else {
         return bad(if repo.git.tip(head).is_none() { "head" } else { "base" });
     };
@@ -224,9 +232,10 @@ fn review(repo: &mut Repo, run: u64, body: &Value) -> Said {
     }
     waiting.retain(|it| !wanted.contains(&it.id));
     if let Some(row) = repo.runs.iter_mut().find(|it| it["id"] == run) {
-        match body["state"].as_str().unwrap() {
-            "approved" => row["status"] = json!("in_progress"),
-            _ => (row["status"], row["conclusion"]) = (json!("completed"), json!("failure")),
+        if body["state"] == "approved" {
+            row["status"] = json!("in_progress");
+        } else {
+            (row["status"], row["conclusion"]) = (json!("completed"), json!("failure"));
         }
     }
     (200, json!([{ "id": 1, "task": "deploy", "environment": "production" }]))
