@@ -69,7 +69,13 @@ fn jobs(model: &Model, pen: &mut Pen<'_>, area: Rect, page: &CiRunPage) {
 fn foot(page: &CiRunPage) -> String {
     let Some(jobs) = &page.jobs else { return String::new() };
     let count = |state: CiState| jobs.iter().filter(|it| it.state == state).count();
-    let counted = [(CiState::Red, "red"), (CiState::Running, "running"), (CiState::Green, "green")];
+    let counted = [
+        (CiState::Red, "red"),
+        (CiState::Waiting, "waiting"),
+        (CiState::Running, "running"),
+        (CiState::Queued, "queued"),
+        (CiState::Green, "green"),
+    ];
     let parts: Vec<String> = counted
         .iter()
         .map(|(state, word)| (count(*state), word))
