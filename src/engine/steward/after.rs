@@ -122,19 +122,18 @@ impl Scene<'_> {
                 let query = PullsQuery { is_open: false, head: Some(format!("{owner}:{name}")), base: None, max: 20 };
                 let page = reads.pulls(&repository, &query).await?;
                 let there = page.items.into_iter().find(|it| it.head_branch == *name);
-                let there = match there {
-                    Some(there) => there,
-                    None => {
-                        let text = self.words(|it| it.revert(after.number, &after.merged_sha));
-                        let new = NewPull {
-                            title: &text.title,
-                            body: &text.body,
-                            head: name,
-                            base: &after.branch,
-                            is_draft: true,
-                        };
-                        self.write(writes.open_pull(&repository, &new)).await?
-                    }
+                let there = if let Some(there) = there {
+                    there
+                } else {
+                    let text = self.words(|it| it.revert(after.number, &after.merged_sha));
+                    let new = NewPull {
+                        title: &text.title,
+                        body: &text.body,
+                        head: name,
+                        base: &after.branch,
+                        is_draft: true,
+                    };
+                    self.write(writes.open_pull(&repository, &new)).await?
                 };
                 let number = there.number;
                 let message = format!("pull request #{number} proposes to take #{} back: {}", after.number, there.url);

@@ -1,7 +1,7 @@
 //! The tracking issue: one a family, found again before it is opened, told what happens, and closed when the fix holds.
 use crate::domain::{AfterOutcome, EventType, NewEvent, PrState, Reason, Status, Tracking};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
-use crate::engine::steward::words::{Kind, is_marked, marker};
+use crate::engine::steward::words::{Kind, Text, is_marked, marker};
 use crate::forge::{Issue, IssueEdit, NewIssue};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -44,11 +44,20 @@ impl Scene<'_> {
         if let Some(there) = self.find_issue().await? {
             return self.adopt_issue(&there, false).await;
         }
-        let text = self.words(|it| it.issue());
+        let text = self.issue_text();
         let labels = self.rules.labels.issues.clone();
         let new = NewIssue { title: &text.title, body: &text.body, labels: &labels };
         let there = self.write(writes.open_issue(&repository, &new)).await?;
         self.adopt_issue(&there, true).await
+    }
+
+    /// Returns the issue as it should be now.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is not general enough in its lifetime"
+    )]
+    fn issue_text(&self) -> Text {
+        self.words(|it| it.issue())
     }
 
     /// Whether the run that stands for the family is the one whose fix was merged.
@@ -74,7 +83,7 @@ impl Scene<'_> {
             is_open: there.is_open,
             told_count: if is_new { self.family.count } else { 1 },
             comment: None,
-            told_status: is_new.then(|| self.words(|it| it.issue().digest().to_string())),
+            told_status: is_new.then(|| self.issue_text().digest().to_string()),
         };
         let message = format!("issue #{} {}: {}", issue.number, if is_new { "opened" } else { "found" }, issue.url);
         let fact = NewEvent::new(EventType::IssueOpened, "system", message);
@@ -102,7 +111,7 @@ impl Scene<'_> {
     pub(super) async fn tell(&mut self) -> Stepped {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
         let (repository, writes) = (self.repository(), self.writes.clone());
-        let text = self.words(|it| it.issue());
+        let text = self.issue_text();
         let status = text.digest().to_string();
         let count = self.family.count;
         if issue.told_status.as_ref() == Some(&status) && issue.told_count >= count {
@@ -123,16 +132,13 @@ impl Scene<'_> {
             Some((id, _)) => Some(id),
             None => self.find_comment(issue.number, &day).await?,
         };
-        let (id, facts) = match todays {
-            Some(id) => {
-                self.write(writes.edit_comment(&repository, id, &body)).await?;
-                (id, Vec::new())
-            }
-            None => {
-                let made = self.write(writes.add_comment(&repository, issue.number, &body)).await?;
-                let message = format!("told issue #{} that it was seen {count} times", issue.number);
-                (made.id, vec![NewEvent::new(EventType::IssueCommented, "system", message)])
-            }
+        let (id, facts) = if let Some(id) = todays {
+            self.write(writes.edit_comment(&repository, id, &body)).await?;
+            (id, Vec::new())
+        } else {
+            let made = self.write(writes.add_comment(&repository, issue.number, &body)).await?;
+            let message = format!("told issue #{} that it was seen {count} times", issue.number);
+            (made.id, vec![NewEvent::new(EventType::IssueCommented, "system", message)])
         };
         self.record_issue(facts, |it| (it.told_count, it.comment) = (count, Some((id, day)))).await
     }

@@ -96,7 +96,7 @@ impl Steward {
         }
         let mut sweeps = housekeeping::Sweeps::default();
         while !stop.is_cancelled() {
-            let Some(ended) = stop.run_until_cancelled(self.round(&mut sweeps)).await else { break };
+            let Some(ended) = stop.run_until_cancelled(Box::pin(self.round(&mut sweeps))).await else { break };
             let pause = match ended {
                 Ok(true) => continue,
                 Ok(false) => LOOK,

@@ -129,20 +129,19 @@ impl Scene<'_> {
                 merging: None,
             };
             family.skipped = None;
-            family.pull = Some(match before.filter(|_| is_next) {
-                Some(pull) => PullState {
+            family.pull = Some(if let Some(pull) = before.filter(|_| is_next) {
+                PullState {
                     head: next.head,
                     attempt_no: next.attempt_no,
                     patch: next.patch,
                     checks: next.checks,
                     checks_since: next.checks_since,
                     ..pull
-                },
-                None => {
-                    family.chores.labels.clear();
-                    (family.chores.has_reviewers, family.chores.is_branch_gone) = (false, false);
-                    next
                 }
+            } else {
+                family.chores.labels.clear();
+                (family.chores.has_reviewers, family.chores.is_branch_gone) = (false, false);
+                next
             });
         })
         .await

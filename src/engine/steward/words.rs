@@ -1,6 +1,6 @@
 //! What is written at the forge: titles and bodies of issues, pull requests and comments. Pure; foreign text stays in spans and fences.
 use crate::domain::run::candidate;
-use crate::domain::{Attempt, AttemptStatus, ChecksState, Digest, Family, PrState, Run, Status, Verdict};
+use crate::domain::{Attempt, AttemptStatus, ChecksState, Digest, Family, PrState, Reason, Run, Status, Verdict};
 use crate::evidence::markdown::{cell, fence, plain, span};
 use crate::evidence::mask::{MASK, Masker, PemState};
 use crate::rules::{Placeholder, Rules};
@@ -189,7 +189,7 @@ impl Words<'_> {
             (Status::Fixed, Some(number)) => format!("a fix is proposed in {number}"),
             (Status::Fixed, None) => "a fix is proved".to_owned(),
             (Status::Escalated, _) => {
-                let reason = run.escalation_reason.map(|it| it.explain()).unwrap_or_default();
+                let reason = run.escalation_reason.map(Reason::explain).unwrap_or_default();
                 format!("a person must act: {reason}")
             }
             (Status::Resolved, Some(number)) if run.pr_state == PrState::Merged => format!("fixed by {number}"),
@@ -454,7 +454,7 @@ mod tests {
                 Some(open) if ticks >= open && line.chars().all(|it| it == '`') => fence = None,
                 Some(_) => {}
                 None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
-                None => prose.push_str(&format!("{}\n", without_spans(line))),
+                None => prose.extend([without_spans(line).as_str(), "\n"]),
             }
         }
         assert_eq!(fence, None, "a fence stays open:\n{body}");

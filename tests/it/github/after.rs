@@ -7,12 +7,12 @@ use serde_json::json;
 async fn merged(rules: &str) -> (House, u64, String) {
     let house = House::new(rules).await;
     house.is_proved().await;
-    house.settles_for(20).await;
+    house.settles_for(5).await;
     let number = house.run().await.pr_number.unwrap();
     house.fake.state().shop().pull(number).unwrap()["draft"] = json!(false);
     let commit = house.fake.merge_by_hand(SHOP, number, "octocat");
     house.forward(121);
-    house.settles_for(20).await;
+    house.settles_for(5).await;
     (house, number, commit)
 }
 

@@ -9,7 +9,7 @@ async fn published(terms: ForgeTerms) -> (House, String) {
     let terms = ForgeTerms { checks_grace: Duration::from_mins(5), ..terms };
     let house = House::with_terms("", terms).await;
     house.is_proved().await;
-    house.settles_for(20).await;
+    house.settles_for(5).await;
     let head = house.family().await.pull.unwrap().head;
     (house, head)
 }

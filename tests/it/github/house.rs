@@ -237,7 +237,7 @@ impl House {
 
     /// Visits, and waits as long as a visit says, until there is nothing to do for `seconds`. Each visit is another process's.
     pub(crate) async fn settles_for(&self, seconds: i64) {
-        for _ in 0..80 {
+        for _ in 0..200 {
             match self.steward().visit(&self.key()).await.unwrap() {
                 Visit::Again => {}
                 Visit::Until(at) => {
