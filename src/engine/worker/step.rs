@@ -14,7 +14,10 @@ impl Session<'_> {
     pub(super) async fn step(&mut self) -> Result<(), EngineError> {
         if let Err(why) = self.find_repository().await? {
             let why = self.engine.safe_text(&why.0, 1_000);
-            return self.commit(self.run.escalated(Reason::Infrastructure, &why, self.now())).await;
+            // What a fork has may be out of reach, and that is nobody's fault.
+            let is_fork = self.run.order.ci.as_ref().is_some_and(|it| it.is_fork);
+            let reason = if is_fork { Reason::UntrustedBranch } else { Reason::Infrastructure };
+            return self.commit(self.run.escalated(reason, &why, self.now())).await;
         }
         let has_tests = self.ensure_test_command().await?;
         if self.run.order.instruction.is_some() {

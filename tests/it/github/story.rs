@@ -232,3 +232,18 @@ fn in_safe_mode_everything_is_read_and_nothing_is_said() {
     story.assert_no_token();
     story.world.assert_clean();
 }
+
+#[test]
+fn a_commit_of_a_fork_that_is_out_of_reach_is_for_people() {
+    let mut story = Story::begin("enabled: true\n", false, false);
+    let commit = "f".repeat(40);
+    let jobs = [("build", "failure", RED.as_bytes())];
+    let fork = RunSpec { commit: Some(&commit), fork: Some("mallory/shop"), jobs: &jobs, ..RunSpec::default() };
+    story.fake.run(SHOP, &fork);
+    story.start();
+    let run = story.run_that("it is escalated", |it| it["status"] == "escalated");
+    assert_eq!(run["escalationReason"], "untrusted_branch", "{run:#}");
+    assert_eq!(run["order"]["ci"]["isFork"], true);
+    story.stop();
+    assert_eq!(story.fake.count("POST /repos/*/*/pulls$"), 0);
+}
