@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, run: Option<&str>, recording: Option<
     let ended = CancellationToken::new();
     let attending = async {
         if !context.config.read_only {
-            app.attend_forge(ended.clone()).await;
+            Box::pin(app.attend_forge(ended.clone())).await;
         }
     };
     let showing = async {

@@ -75,7 +75,11 @@ impl Scene<'_> {
 
     async fn passed(&mut self, checks: &[Check]) -> Stepped {
         let n = checks.iter().filter(|it| it.state == CiState::Green).count();
-        let fact = NewEvent::new(EventType::PrChecksPassed, "system", format!("CI is green with the fix: {n} checks"));
+        let fact = NewEvent::new(
+            EventType::PrChecksPassed,
+            "system",
+            format!("CI is green with the fix, in {n} of {n} checks"),
+        );
         self.record_pull(vec![fact.with(json!({ "checks": n }))], |it| it.checks = ChecksState::Green).await
     }
 

@@ -32,7 +32,7 @@ async fn green_counts_when_it_has_settled() {
     house.forward(2);
     house.settles().await;
     assert_eq!(checks(&house).await, ChecksState::Green);
-    assert_eq!(house.told(EventType::PrChecksPassed).await, ["CI is green with the fix: 1 checks"]);
+    assert_eq!(house.told(EventType::PrChecksPassed).await, ["CI is green with the fix, in 1 of 1 checks"]);
     assert_eq!(house.pulls()[0]["draft"], true, "a draft stays one unless the settings say otherwise");
 }
 

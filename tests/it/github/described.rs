@@ -144,6 +144,9 @@ async fn every_request_is_one_that_github_describes() {
         github.runs(shop, &query).await.unwrap();
     }
     github.run(shop, 5).await.unwrap();
+    // What is known is asked for again with its mark.
+    github.run(shop, 5).await.unwrap();
+    assert_eq!(github.budget().unchanged, 1);
     github.jobs(shop, 5, None).await.unwrap();
     github.jobs(shop, 5, Some(2)).await.unwrap();
     // The proxy follows the redirect itself; what becomes of it is tested without the proxy.

@@ -56,7 +56,7 @@ impl Story {
              [repositories.\"{SHOP}\"]\nclone_url = \"{}\"\ntest = \"python3 -m unittest\"\n",
             fake.git_url(SHOP)
         ));
-        Self { world, fake, worker: None, prism: prism }
+        Self { world, fake, worker: None, prism }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -116,7 +116,7 @@ impl Story {
         String::from_utf8(shown.stdout).unwrap()
     }
 
-    fn from_red_to_closed(&mut self) {
+    fn heals_and_closes(&mut self) {
         let main = self.tip("main").unwrap();
         self.fake.red_run(SHOP, "CI", "main", RED);
         self.start();
@@ -124,7 +124,7 @@ impl Story {
         let run = self.run_that("a pull request is open", |it| it["forge"]["pull"]["state"] == "open");
         assert_eq!((&run["status"], &run["attemptCount"]), (&"fixed".into(), &1.into()), "{run:#}");
         assert_eq!((&run["source"], &run["commitSha"]), (&"poll".into(), &main.clone().into()));
-        let issue = run["forge"]["issueNumber"].as_u64().expect("a tracking issue");
+        let issue = run["forge"]["issueNumber"].as_u64().unwrap();
         let pull = &run["forge"]["pull"];
         let (number, branch) = (pull["number"].as_u64().unwrap(), pull["branch"].as_str().unwrap().to_owned());
         let first = pull["head"].as_str().unwrap().to_owned();
@@ -203,14 +203,14 @@ fn for_each_file(folder: &Path, look: &mut impl FnMut(&Path)) {
 
 #[test]
 fn a_red_run_is_healed_proved_twice_merged_and_closed() {
-    Story::begin("enabled: true\n", false, false).from_red_to_closed();
+    Story::begin("enabled: true\n", false, false).heals_and_closes();
 }
 
 #[test]
 fn every_request_of_the_story_is_one_that_github_describes() {
     // A draft is made ready by GraphQL, which is in no description.
     let mut story = Story::begin("pull_request:\n  draft: false\n", false, true);
-    story.from_red_to_closed();
+    story.heals_and_closes();
     let prism = story.prism.as_ref().unwrap();
     assert_eq!(prism.violations(), Vec::<String>::new());
 }
