@@ -146,7 +146,7 @@ impl Steward {
     /// Brings a family one step closer to how it should stand at the forge.
     pub async fn visit(&self, key: &Digest) -> Result<Visit, StoreError> {
         for _ in 0..MAX_ROUNDS {
-            match self.look(key).await {
+            match Box::pin(self.look(key)).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,
             }

@@ -18,7 +18,7 @@ async fn merged(rules: &str) -> (House, u64, String) {
 
 /// The failure is seen again on what was merged, as the watcher takes it in.
 async fn comes_back(house: &House, number: u64, merged: &str) -> RunId {
-    let at_merge = |run: &mut Run| run.commit_sha = merged.to_owned();
+    let at_merge = |run: &mut Run| merged.clone_into(&mut run.commit_sha);
     house.fails_as("later", at_merge, |it| it.regressed(number)).await
 }
 

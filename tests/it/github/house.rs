@@ -93,12 +93,12 @@ impl House {
         Steward::new(self.engine.clone())
     }
 
-    pub(crate) fn key(&self) -> Digest {
+    pub(crate) fn key() -> Digest {
         family_key(SHOP, HASH)
     }
 
     pub(crate) async fn family(&self) -> Family {
-        self.engine.store.family(&self.key()).await.unwrap().unwrap()
+        self.engine.store.family(&Self::key()).await.unwrap().unwrap()
     }
 
     pub(crate) async fn run(&self) -> Run {
@@ -185,7 +185,7 @@ impl House {
         store.commit(&started, Some(&lease)).await.unwrap();
         let mut attempt = started.attempt.clone().unwrap();
         (attempt.patch_digest, attempt.proposed_fix) = (Some(patch.digest()), Some(patch.clone()));
-        attempt.diagnosis = "it was wrong".to_owned();
+        "it was wrong".clone_into(&mut attempt.diagnosis);
         let proposed = NewEvent::new(EventType::AttemptProposed, "playbook", "proposed a patch")
             .with(json!({ "attempt": attempt.attempt_no, "patchDigest": patch.digest() }));
         let proposed = started.run.attempt_updated(attempt.clone(), vec![proposed], now).unwrap();
@@ -227,7 +227,7 @@ impl House {
 
     pub(crate) async fn settles_by(&self, steward: &Steward) -> Timestamp {
         for _ in 0..40 {
-            match steward.visit(&self.key()).await.unwrap() {
+            match steward.visit(&Self::key()).await.unwrap() {
                 Visit::Again => {}
                 Visit::Until(at) => return at,
             }
@@ -238,7 +238,7 @@ impl House {
     /// Visits, and waits as long as a visit says, until there is nothing to do for `seconds`. Each visit is another process's.
     pub(crate) async fn settles_for(&self, seconds: i64) {
         for _ in 0..200 {
-            match self.steward().visit(&self.key()).await.unwrap() {
+            match self.steward().visit(&Self::key()).await.unwrap() {
                 Visit::Again => {}
                 Visit::Until(at) => {
                     let wait = at.duration_since(self.now()).as_secs() + 1;

@@ -16,7 +16,7 @@ async fn a_proved_fix_becomes_one_draft_with_everything_on_it() {
     house.is_proved().await;
     house.settles_for(100).await;
     let branch = format!("heal/1a2b3c4d-{}", &house.base[..8]);
-    assert_eq!(house.branches(), [branch.clone()]);
+    assert_eq!(house.branches(), std::slice::from_ref(&branch));
     let commits = house.commits(&branch);
     assert_eq!(commits.len(), 1);
     let message = house.fake.state().repos[SHOP].git.run(&["log", "-1", "--format=%ce %s%n%b", &branch]);
@@ -318,14 +318,14 @@ impl Walk {
                 Wrong::Killed => self.killed_visit().await,
                 Wrong::Two => {
                     let (one, two) = (self.house.steward(), self.house.steward());
-                    let key = self.house.key();
+                    let key = House::key();
                     let (one, two) = tokio::join!(one.visit(&key), two.visit(&key));
                     match (one.unwrap(), two.unwrap()) {
                         (Visit::Until(one), Visit::Until(two)) => Visit::Until(one.min(two)),
                         _ => Visit::Again,
                     }
                 }
-                _ => self.house.steward().visit(&self.house.key()).await.unwrap(),
+                _ => self.house.steward().visit(&House::key()).await.unwrap(),
             };
             if let Visit::Until(at) = visit {
                 let wait = at.duration_since(self.house.now()).as_secs() + 1;
@@ -341,7 +341,7 @@ impl Walk {
     /// A visit by a process that ends when the write that is to go wrong was done and not answered.
     async fn killed_visit(&self) -> Visit {
         let steward = self.house.steward();
-        let key = self.house.key();
+        let key = House::key();
         let before = self.house.fake.state().silenced;
         let silenced = eventually_answered(async || (self.house.fake.state().silenced > before).then_some(()));
         tokio::select! {
@@ -461,7 +461,7 @@ async fn a_push_that_was_refused_or_not_recorded_is_made_once() {
     let slow = hook("post-receive", "exec sleep 60");
     house.forward(61);
     let steward = house.steward();
-    let key = house.key();
+    let key = House::key();
     let pushed = eventually_answered(async || house.branches().first().cloned());
     let is_pushed = async {
         loop {
