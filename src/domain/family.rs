@@ -84,6 +84,10 @@ pub struct Chores {
     pub has_reviewers: bool,
     /// Whether the branch of the merged pull request is deleted.
     pub is_branch_gone: bool,
+    /// The pull request under which it is said why it is closed.
+    pub closing_told: Option<u64>,
+    /// The pull request of which the issue was told that it holds.
+    pub held_told: Option<u64>,
     /// When the issue was last changed.
     pub told_at: Option<Timestamp>,
 }
@@ -161,6 +165,9 @@ pub struct Aftermath {
     /// The pull request that was merged.
     pub number: u64,
     pub merged_sha: String,
+    /// Digest of the patch that was merged.
+    pub patch: Digest,
+    pub merged_at: Timestamp,
     /// Where it was merged to.
     pub branch: String,
     pub workflow_id: u64,
@@ -250,7 +257,7 @@ impl Family {
         (pull.state, pull.merging) = (PrState::Merged, None);
         let until = at.checked_add(watched_for).unwrap_or(at);
         let known = self.after.take().filter(|it| Some(it.number) == pull.number && it.merged_sha == commit);
-        self.after = known.or_else(|| Aftermath::of(run, pull, commit, until));
+        self.after = known.or_else(|| Aftermath::of(run, pull, commit, at, until));
         self.due_at = Some(at);
     }
 
@@ -262,12 +269,14 @@ impl Family {
 }
 
 impl Aftermath {
-    /// Returns the watch over a merge, until a set time, of a run that CI reported; none where no workflow is known.
-    pub fn of(run: &Run, pull: &PullState, merged_sha: &str, until: Timestamp) -> Option<Self> {
+    /// Returns the watch over a merge, from then until a set time, of a run that CI reported; none where no workflow is known.
+    pub fn of(run: &Run, pull: &PullState, merged_sha: &str, merged_at: Timestamp, until: Timestamp) -> Option<Self> {
         Some(Self {
             run_id: run.id,
             number: pull.number?,
             merged_sha: merged_sha.to_owned(),
+            patch: pull.patch.clone(),
+            merged_at,
             branch: pull.base_branch.clone(),
             workflow_id: run.order.ci.as_ref()?.workflow_id,
             until,

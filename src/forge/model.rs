@@ -22,7 +22,6 @@ pub struct CommitFacts {
     /// Who it belongs to at the forge; `None`: nobody there has the author's address.
     pub author_login: Option<String>,
     pub committer_email: String,
-    /// The first 500 characters.
     pub message: String,
     pub committed_at: Option<Timestamp>,
 }

@@ -143,9 +143,7 @@ impl Run {
     /// The branch of a fix that is not published yet moved on to `onto`: the same patch is to be proved there.
     pub fn moved(&self, attempts: &[Attempt], onto: &str, now: Timestamp) -> Result<Transition, Illegal> {
         let proved = candidate(attempts).filter(|it| it.status == AttemptStatus::Succeeded);
-        // One that was closed is not published any more.
-        let (Status::Fixed, PrState::None | PrState::Closed, Some(attempt)) = (self.status, self.pr_state, proved)
-        else {
+        let (Status::Fixed, false, Some(attempt)) = (self.status, self.pr_state == PrState::Open, proved) else {
             return Err(self.illegal("rebase"));
         };
         let short: String = onto.chars().take(8).collect();
@@ -200,6 +198,25 @@ impl Run {
             }
         }
         Ok(Transition { run, attempt: None, events, releases_lease: false })
+    }
+
+    /// Somebody merged the pull request of a run that was given up; the state stays.
+    pub fn merged_nonetheless(
+        &self,
+        number: u64,
+        commit: &str,
+        by: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Transition, Illegal> {
+        if self.status != Status::Aborted {
+            return Err(self.illegal("merge"));
+        }
+        let run = Self { pr_state: PrState::Merged, ..self.next(now) };
+        let by = by.map(|it| format!(" by @{it}")).unwrap_or_default();
+        let message = format!("pull request #{number} was merged at the forge{by}, although the run was aborted");
+        let fact = NewEvent::new(EventType::PrMerged, "system", message)
+            .with(json!({ "number": number, "commit": commit, "final": false }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 
     /// Somebody closed the pull request at the forge, which is a no.

@@ -1,11 +1,10 @@
 //! After a merge: the branch goes, the original workflow is watched, and a fix that does not hold is proposed to be taken back.
-use crate::domain::run::candidate;
 use crate::domain::{AfterOutcome, Aftermath, CiState, EventType, NewEvent, PrState, Reason, Run};
 use crate::engine::steward::branch;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
-use crate::forge::{CommitFacts, NewPull, PullsQuery, RunsQuery};
+use crate::forge::{CommitFacts, ForgeError, NewPull, PullsQuery, RunsQuery};
 use crate::workspace::{BranchCommit, Push, WorkspaceError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
 /// How often the workflow is looked at.
@@ -48,14 +47,20 @@ impl Scene<'_> {
             }
             return Ok(None);
         }
-        if let Some(visit) = self.run_again(&after).await? {
-            return Ok(Some(visit));
-        }
-        let merged_at = self.merged_at(&after);
+        let again = match self.run_again(&after).await {
+            Ok(None) => Ok(None),
+            // That it cannot be run again keeps nobody from looking.
+            Err(trouble) if trouble.is_of_one_step() => Err(trouble),
+            other => return other,
+        };
         let query = RunsQuery { branch: Some(after.branch.clone()), max: MAX_RUNS, ..RunsQuery::default() };
         let page = self.reads.runs(&self.family.repository, &query).await?;
+        let from = |it: &str| it.eq_ignore_ascii_case(&self.family.repository);
         let mut later = page.items.iter().filter(|it| {
-            it.workflow_id == after.workflow_id && (it.commit_sha == after.merged_sha || it.created_at > merged_at)
+            // A branch of a fork may have the same name.
+            it.head_repository.as_deref().is_some_and(from)
+                && it.workflow_id == after.workflow_id
+                && (it.commit_sha == after.merged_sha || it.created_at > after.merged_at)
         });
         if later.any(|it| it.state == CiState::Green) {
             return self.record_after(Vec::new(), |it| it.outcome = Some(AfterOutcome::Held)).await;
@@ -64,33 +69,36 @@ impl Scene<'_> {
             return self.record_after(Vec::new(), |it| it.outcome = Some(AfterOutcome::Unseen)).await;
         }
         self.look_again(after.until.min(self.now + LOOK));
-        Ok(None)
-    }
-
-    fn merged_at(&self, after: &Aftermath) -> Timestamp {
-        let length = self.steward.engine.forge.terms.watch_after_merge;
-        SignedDuration::try_from(length).map_or(after.until, |it| after.until - it)
+        again
     }
 
     /// Runs the failed jobs of the original run again, once, where the repository wants that. It is written down before it is done: GitHub
-    /// would do it twice.
+    /// would do it twice. What surely was not done is taken back.
     async fn run_again(&mut self, after: &Aftermath) -> Stepped {
         let Some(run) = self.run.order.ci.as_ref().map(|it| it.run_id) else { return Ok(None) };
         if after.reran || !self.rules.retry.is_on_merge {
             return Ok(None);
         }
         let delay = SignedDuration::try_from(self.rules.retry.delay).unwrap_or_default();
-        let at = after.rerun_at.unwrap_or_else(|| self.merged_at(after) + delay);
+        let at = after.rerun_at.unwrap_or_else(|| after.merged_at + delay);
         if at > self.now {
             self.look_again(at);
             return Ok(None);
         }
+        self.may_write()?;
         let fact = NewEvent::new(EventType::CiRerun, "system", format!("running the failed jobs of run {run} again"));
-        let visit = self
-            .record_after(vec![fact.with(json!({ "runId": run }))], |it| (it.reran, it.rerun_at) = (true, Some(at)))
-            .await?;
+        let fact = after.rerun_at.is_none().then(|| fact.with(json!({ "runId": run })));
+        let facts = fact.into_iter().collect();
+        let visit = self.record_after(facts, |it| (it.reran, it.rerun_at) = (true, Some(at))).await?;
         let (repository, writes) = (self.repository(), self.writes.clone());
-        self.write(writes.rerun_failed(&repository, run)).await?;
+        match self.write(writes.rerun_failed(&repository, run)).await {
+            Ok(()) => {}
+            Err(trouble @ (Trouble::Forge(ForgeError::Unknown(_)) | Trouble::Store(_))) => return Err(trouble),
+            Err(trouble) => {
+                self.record_after(Vec::new(), |it| it.reran = false).await?;
+                return Err(trouble);
+            }
+        }
         self.record(Vec::new(), |_| {}).await?;
         Ok(visit)
     }
@@ -104,7 +112,9 @@ impl Scene<'_> {
                 let name = branch::revert_name(&self.rules.branch_naming, &after.merged_sha);
                 match self.push_revert(after, &name).await {
                     Ok(()) => {}
-                    Err(Trouble::Workspace(error @ WorkspaceError::DoesNotApply(_))) => {
+                    Err(Trouble::Workspace(
+                        error @ (WorkspaceError::DoesNotApply(_) | WorkspaceError::BadPatch(_)),
+                    )) => {
                         let why = self.steward.engine.safe_text(&error.to_string(), 500);
                         let fact = NewEvent::new(
                             EventType::PrSkipped,
@@ -146,6 +156,7 @@ impl Scene<'_> {
 
     /// Pushes the merged change, taken back, on what its branch is at now; finds it where that was done before.
     async fn push_revert(&self, after: &Aftermath, name: &str) -> Result<(), Trouble> {
+        self.may_write()?;
         let (engine, repository) = (&self.steward.engine, &self.family.repository);
         if let Some(at) = self.reads.branch(repository, name).await? {
             let there = self.reads.commit(repository, &at).await?;
@@ -155,7 +166,8 @@ impl Scene<'_> {
             return Err(WorkspaceError::Foreign { branch: name.to_owned(), at }.into());
         }
         let attempts = engine.store.attempts(after.run_id).await?;
-        let merged = candidate(&attempts).and_then(|it| it.proposed_fix.clone());
+        let merged = attempts.iter().rev().find(|it| it.patch_digest.as_ref() == Some(&after.patch));
+        let merged = merged.and_then(|it| it.proposed_fix.clone());
         let patch = merged.ok_or_else(|| WorkspaceError::BadPatch("the merged patch is not kept".to_owned()))?;
         let tip = self.reads.branch(repository, &after.branch).await?;
         let tip = tip.ok_or_else(|| WorkspaceError::Unusable(format!("the branch {} is gone", after.branch)))?;

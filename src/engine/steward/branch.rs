@@ -4,7 +4,7 @@ use crate::engine::decisions::commit_message;
 use crate::evidence::markdown;
 use crate::rules::BranchNaming;
 
-/// Returns the name of the branch for a run's fix; one that was refused before, by closing its pull request, is not taken again.
+/// Returns the name of the branch for a run's fix; one whose pull request was closed or merged is not taken again.
 pub(super) fn name(naming: &BranchNaming, run: &Run, before: Option<&PullState>) -> String {
     let commit = run.commit_sha.get(..8).unwrap_or(&run.commit_sha);
     let mut name = format!("{}/{}-{commit}", naming.prefix, Failure::hash8(&run.error_hash));
@@ -14,8 +14,8 @@ pub(super) fn name(naming: &BranchNaming, run: &Run, before: Option<&PullState>)
     if naming.has_timestamp {
         name = format!("{name}-{}", run.created_at.as_second());
     }
-    match before.filter(|it| it.state == PrState::Closed) {
-        Some(closed) => format!("{name}-r{}", round(&closed.branch) + 1),
+    match before.filter(|it| matches!(it.state, PrState::Closed | PrState::Merged)) {
+        Some(done) => format!("{name}-r{}", round(&done.branch) + 1),
         None => name,
     }
 }
@@ -47,7 +47,7 @@ pub(super) fn message(run: &Run, attempt: &Attempt) -> String {
     message.lines().map(markdown::plain).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns how often the failure's branches were refused: 1 for the first.
+/// Returns which of the failure's branches it is: 1 for the first.
 fn round(branch: &str) -> u32 {
     branch.rsplit_once("-r").and_then(|(_, it)| it.parse().ok()).unwrap_or(1)
 }

@@ -1,6 +1,7 @@
 //! What goes with a pull request: labels, reviewers, and a title and body that say how things stand.
 use crate::domain::{EventType, NewEvent, Status};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::engine::steward::words::Text;
 use crate::forge::{ForgeError, PullEdit};
 
 /// On every pull request that a person must look at before it is more than a draft.
@@ -29,8 +30,18 @@ impl Scene<'_> {
             return Ok(Some(visit));
         }
         let text = self.words(|it| it.pull(needs_review));
+        let stands = self.pull.as_ref().map(|it| Text { title: it.title.clone(), body: it.body.clone() }.digest());
         if text.digest() == body_digest {
             return Ok(None);
+        }
+        match stands {
+            // Written before, and not recorded.
+            Some(stands) if stands == text.digest() => {
+                return self.record_pull(Vec::new(), |it| it.body_digest = stands).await;
+            }
+            // Somebody wrote something else: it is theirs now.
+            Some(stands) if stands != body_digest => return Ok(None),
+            Some(_) | None => {}
         }
         let edit = PullEdit { title: Some(&text.title), body: Some(&text.body), is_open: None };
         self.write(writes.edit_pull(&repository, number, &edit)).await?;

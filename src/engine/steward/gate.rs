@@ -1,9 +1,13 @@
 //! Whether a fix may be published, and if not, why, in words.
-use crate::domain::{EventType, Family, NewEvent, Patch, PrState, Reason, Status, Used, Verdict, limits};
+use crate::domain::{
+    EventType, Family, LimitsPicture, NewEvent, Patch, PrState, PullState, Reason, Status, Used, Verdict, limits,
+};
 use crate::engine::steward::scene::{Scene, Trouble};
 use jiff::{SignedDuration, Timestamp};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// When a limit of open pull requests is looked at again, and how long a push counts without its pull request.
+const SOON: SignedDuration = SignedDuration::from_mins(10);
 /// Families that are counted.
 const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
@@ -39,8 +43,7 @@ impl Scene<'_> {
         if self.family.wanted_by.is_none() && self.is_green_again().await? {
             return Ok(Some(Skip::always(GREEN_AGAIN)));
         }
-        let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
-        Ok(self.skip_by_number(&families))
+        self.skip_by_number(true).await
     }
 
     /// Whether the watcher saw that the failure went away without us.
@@ -88,12 +91,30 @@ impl Scene<'_> {
         }
     }
 
-    fn skip_by_number(&self, families: &[Family]) -> Option<Skip> {
-        let limits = limits(families, &[], &self.steward.engine.forge.terms, None, self.now);
+    /// Returns which limit is used up; those just pushed and not yet opened count where it is about one more push.
+    pub(super) async fn skip_by_number(&self, counts_pushed: bool) -> Result<Option<Skip>, Trouble> {
+        let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
+        let mut limits = limits(&families, &[], &self.steward.engine.forge.terms, None, self.now);
+        if counts_pushed {
+            let others = families.iter().filter(|it| it.key != self.family.key).filter_map(|it| it.pull.as_ref());
+            let n_pushed = others.filter(|it| self.is_just_pushed(it)).count();
+            let n_pushed = u32::try_from(n_pushed).unwrap_or(u32::MAX);
+            limits.open_prs.used = limits.open_prs.used.saturating_add(n_pushed);
+            limits.prs_today.used = limits.prs_today.used.saturating_add(n_pushed);
+        }
+        Ok(self.used_up(&limits, &families))
+    }
+
+    fn is_just_pushed(&self, pull: &PullState) -> bool {
+        let is_recent = |it: Timestamp| self.now.duration_since(it) < SOON;
+        pull.state == PrState::None && pull.number.is_none() && pull.checks_since.is_some_and(is_recent)
+    }
+
+    fn used_up(&self, limits: &LimitsPicture, families: &[Family]) -> Option<Skip> {
         let told = |it: Used| format!("{} of {}", it.used, it.limit.unwrap_or_default());
         if limits.open_prs.is_up() {
             let why = format!("{} pull requests are open", told(limits.open_prs));
-            return Some(Skip { why, until: Some(self.now + SignedDuration::from_mins(10)) });
+            return Some(Skip { why, until: Some(self.now + SOON) });
         }
         if limits.prs_today.is_up() {
             let why = format!("{} pull requests in 24 hours", told(limits.prs_today));
@@ -106,7 +127,7 @@ impl Scene<'_> {
 
     /// Whether the run has something that should stand at the forge, and whether it is only to be looked at.
     pub(super) fn wanted(&self) -> Option<Wanted> {
-        let pull = self.family.pull.as_ref().filter(|it| it.state != PrState::Closed);
+        let pull = self.family.pull.as_ref().filter(|it| matches!(it.state, PrState::Open | PrState::None));
         match self.run.status {
             Status::Fixed => Some(Wanted::Proved),
             Status::Escalated if self.run.escalation_reason != Some(Reason::Denied) => {

@@ -83,7 +83,7 @@ impl Scene<'_> {
             is_open: there.is_open,
             told_count: if is_new { self.family.count } else { 1 },
             comment: None,
-            told_status: is_new.then(|| self.issue_text().digest().to_string()),
+            told_status: is_new.then(|| self.issue_text().body_digest().to_string()),
         };
         let message = format!("issue #{} {}: {}", issue.number, if is_new { "opened" } else { "found" }, issue.url);
         let fact = NewEvent::new(EventType::IssueOpened, "system", message);
@@ -112,7 +112,7 @@ impl Scene<'_> {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
         let (repository, writes) = (self.repository(), self.writes.clone());
         let text = self.issue_text();
-        let status = text.digest().to_string();
+        let status = text.body_digest().to_string();
         let count = self.family.count;
         if issue.told_status.as_ref() == Some(&status) && issue.told_count >= count {
             return Ok(None);
@@ -122,8 +122,13 @@ impl Scene<'_> {
             return Ok(None);
         }
         if issue.told_status.as_ref() != Some(&status) {
-            let edit = IssueEdit { body: Some(&text.body), ..IssueEdit::default() };
-            self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;
+            let there = self.reads.issue(&repository, issue.number).await?;
+            let stands = Text { title: there.title, body: there.body }.body_digest().to_string();
+            // What somebody else wrote there is theirs.
+            if issue.told_status.as_ref().is_none_or(|it| *it == stands) {
+                let edit = IssueEdit { body: Some(&text.body), ..IssueEdit::default() };
+                self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;
+            }
             return self.record_issue(Vec::new(), |it| it.told_status = Some(status)).await;
         }
         let day = self.now.strftime("%Y-%m-%d").to_string();
@@ -167,13 +172,14 @@ impl Scene<'_> {
             Some(AfterOutcome::Regressed) | None => return Ok(None),
         };
         let Some(number) = self.family.pull.as_ref().and_then(|it| it.number) else { return Ok(None) };
-        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
-        let mark = marker(Kind::Held, &self.family.key, &format!("pull={number}"));
-        let comments = reads.comments(&repository, issue.number).await?;
-        if !comments.iter().any(|it| is_marked(&it.body, &mark)) {
-            let body = self.words(|it| it.held(number, is_seen));
-            self.write(writes.add_comment(&repository, issue.number, &body)).await?;
-            return self.record(Vec::new(), |_| {}).await;
+        let (repository, writes) = (self.repository(), self.writes.clone());
+        if self.family.chores.held_told != Some(number) {
+            let mark = marker(Kind::Held, &self.family.key, &format!("pull={number}"));
+            if !self.is_said(issue.number, &mark).await? {
+                let body = self.words(|it| it.held(number, is_seen));
+                self.write(writes.add_comment(&repository, issue.number, &body)).await?;
+            }
+            return self.record(Vec::new(), |family| family.chores.held_told = Some(number)).await;
         }
         let edit = IssueEdit { is_open: Some(false), ..IssueEdit::default() };
         self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;

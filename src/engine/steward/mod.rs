@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
 use crate::engine::steward::scene::{Scene, Trouble};
 use crate::engine::watch::rules_file::Read;
-use crate::forge::{ForgeError, Reads};
+use crate::forge::{ForgeError, Reads, TokenKind};
 use crate::rules::Rules;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 /// Name of the place in the chain, and of what keeps other processes from doing the same.
 const PLACE: &str = "github:steward";
 const HOLD: Duration = Duration::from_secs(45);
+/// How often the holder of the place says that it is still there.
+const SIGN: Duration = Duration::from_secs(15);
 /// How long a round waits for something to happen.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often another holder of the place is looked after.
@@ -42,6 +44,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Families that are visited in one round.
 const MAX_DUE: u32 = 20;
 const PAGE: u32 = 500;
+/// By whom GitHub says that is what a job of a workflow writes.
+const OF_WORKFLOW: &str = "github-actions[bot]";
 /// How often a visit begins again because somebody else changed the family or its run.
 const MAX_ROUNDS: usize = 3;
 /// When a family is looked at again for which there is nothing to do.
@@ -113,9 +117,27 @@ impl Steward {
 
     /// Follows the chain, visits what is due, and waits a while. Returns whether the place is held.
     async fn round(&self, sweeps: &mut housekeeping::Sweeps) -> Result<bool, StoreError> {
+        let now = self.engine.clock.now();
+        let Some(place) = self.engine.store.hold_cursor(PLACE, &self.me, now, HOLD).await? else { return Ok(false) };
+        tokio::select! {
+            lost = self.keep_place() => lost.map(|()| false),
+            is_held = Box::pin(self.visits(place, sweeps)) => is_held,
+        }
+    }
+
+    /// Keeps the place while visits go on, which may take longer than it is held for; returns when it is lost.
+    async fn keep_place(&self) -> Result<(), StoreError> {
+        loop {
+            tokio::time::sleep(SIGN).await;
+            if self.engine.store.hold_cursor(PLACE, &self.me, self.engine.clock.now(), HOLD).await?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn visits(&self, place: u64, sweeps: &mut housekeeping::Sweeps) -> Result<bool, StoreError> {
         let store = &self.engine.store;
         let now = self.engine.clock.now();
-        let Some(place) = store.hold_cursor(PLACE, &self.me, now, HOLD).await? else { return Ok(false) };
         let events = store.events(None, place, PAGE).await?;
         let seq = events.last().map_or(place, |it| it.seq);
         let runs: Vec<RunId> = events.iter().filter(|it| FOLLOWED.contains(&it.kind)).map(|it| it.run_id).collect();
@@ -233,11 +255,15 @@ impl Steward {
         Ok((read.rules.clone().unwrap_or_default(), read.refusal().map(str::to_owned)))
     }
 
-    /// Whether something at the forge was written by us.
+    /// Whether something at the forge was written by us. Where it is not known who we are, nothing was.
     async fn is_ours(&self, reads: &dyn Reads, author: &str) -> Result<bool, ForgeError> {
-        let login = self.login.get_or_try_init(|| async { reads.abilities().await.map(|it| it.login) }).await?;
-        // An App's token has no login of its own; what Apps write is by a name that nobody can register.
-        Ok(login.as_deref().map_or_else(|| author.ends_with("[bot]"), |it| it.eq_ignore_ascii_case(author)))
+        let login = async {
+            let abilities = reads.abilities().await?;
+            let of_workflow = (abilities.kind == TokenKind::Actions).then(|| OF_WORKFLOW.to_owned());
+            Ok(abilities.login.or(of_workflow))
+        };
+        let login = self.login.get_or_try_init(|| login).await?;
+        Ok(login.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(author)))
     }
 }
 

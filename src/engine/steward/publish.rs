@@ -14,28 +14,44 @@ impl Scene<'_> {
     /// Publishes what should be: first the commit, in the next visit the pull request.
     pub(super) async fn publish(&mut self) -> Stepped {
         let Some(wanted) = self.wanted() else { return Ok(None) };
-        let pull = self.family.pull.as_ref().filter(|it| it.state != PrState::Closed);
+        let pull = self.family.pull.as_ref().filter(|it| matches!(it.state, PrState::Open | PrState::None));
         match pull {
-            Some(pull) if pull.hands_off.is_some() || pull.state == PrState::Merged => Ok(None),
+            Some(pull) if pull.hands_off.is_some() => Ok(None),
             // What is not proved adds nothing to what stands there.
             Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => Ok(None),
             Some(pull) if pull.number.is_some() && self.patch_digest().as_ref() == Some(&pull.patch) => {
                 self.watch_head().await
             }
             Some(pull) if self.patch_digest().as_ref() == Some(&pull.patch) => self.open(wanted).await,
-            Some(pull) if pull.number.is_some() => match self.stays(&pull.base_branch) {
-                Some(why) => self.say_skipped(Skip::always(why)).await,
-                None => self.push().await,
-            },
+            Some(pull) if pull.number.is_some() => {
+                match self.stands_elsewhere(pull).or_else(|| self.stays(&pull.base_branch)) {
+                    Some(why) => self.say_skipped(Skip::always(why)).await,
+                    None => self.push().await,
+                }
+            }
             _ => self.begin(wanted).await,
         }
     }
 
+    /// Returns why a patch of the run cannot follow on an open pull request: what lies between two bases would be taken for a part of the fix.
+    fn stands_elsewhere(&self, pull: &PullState) -> Option<String> {
+        let number = pull.number?;
+        if pull.base_branch != self.run.branch {
+            return Some(format!("its pull request #{number} goes to another branch"));
+        }
+        (pull.base_sha != self.run.working_commit())
+            .then(|| format!("its pull request #{number} stands on another commit of the branch"))
+    }
+
     /// Goes on only where the branch is where we left it.
     async fn watch_head(&mut self) -> Stepped {
-        let Some(pull) = &self.family.pull else { return Ok(None) };
-        match self.pull.as_ref().map(|it| it.head_commit.clone()) {
-            Some(head) if head != pull.head => self.hands_off(&head).await,
+        let Some(pull) = self.family.pull.clone() else { return Ok(None) };
+        if self.pull.as_ref().is_none_or(|it| it.head_commit == pull.head) {
+            return Ok(None);
+        }
+        // After a push the forge tells the old head for a while; where the branch is it knows at once.
+        match self.reads.branch(&self.family.repository, &pull.branch).await? {
+            Some(at) if at != pull.head => self.hands_off(&at).await,
             _ => Ok(None),
         }
     }
@@ -62,18 +78,19 @@ impl Scene<'_> {
         if let Some(until) = skip.until {
             self.look_again(until);
         }
+        let why = self.steward.engine.safe_text(&skip.why, 300);
         // A time within the words is no news.
-        let kind = |it: &str| it.split(|ch: char| ch.is_ascii_digit()).next().unwrap_or_default().to_owned();
-        if self.family.skipped.as_deref().map(kind) == Some(kind(&skip.why)) {
+        let kind = |it: &str| it.replace(|ch: char| ch.is_ascii_digit(), "");
+        if self.family.skipped.as_deref().map(kind) == Some(kind(&why)) {
             return Ok(None);
         }
-        let why = self.steward.engine.safe_text(&skip.why, 300);
         let fact = gate::skipped(&why);
         self.record(vec![fact], |family| family.skipped = Some(why)).await
     }
 
     /// Pushes the candidate as the next commit of the branch. The same attempt makes the same commit, so that doing it again is harmless.
     async fn push(&mut self) -> Stepped {
+        self.may_write()?;
         let Some(attempt) = self.candidate().cloned() else { return Ok(None) };
         let (Some(patch), Some(digest)) = (&attempt.proposed_fix, attempt.patch_digest.clone()) else {
             return Ok(None);
@@ -82,7 +99,9 @@ impl Scene<'_> {
             return self.say_skipped(Skip::always("there is no change")).await;
         }
         let before = self.family.pull.clone();
-        let standing = before.as_ref().filter(|it| it.state == PrState::Open || it.state == PrState::None);
+        let is_standing =
+            |it: &&PullState| it.state == PrState::Open || (it.state == PrState::None && self.is_on_base(it));
+        let standing = before.as_ref().filter(is_standing);
         let name = standing.map_or_else(
             || branch::name(&self.rules.branch_naming, &self.run, before.as_ref()),
             |it| it.branch.clone(),
@@ -147,6 +166,11 @@ impl Scene<'_> {
         .await
     }
 
+    /// Whether a branch begins where the run's patch was proved.
+    fn is_on_base(&self, pull: &PullState) -> bool {
+        pull.base_branch == self.run.branch && pull.base_sha == self.run.working_commit()
+    }
+
     async fn push_to(&self, name: &str, attempt: &Attempt, parent: Option<&str>) -> Result<Pushed, Trouble> {
         let engine = &self.steward.engine;
         let Some(patch) = &attempt.proposed_fix else {
@@ -181,7 +205,10 @@ impl Scene<'_> {
             let why = format!("pull request #{number} stands for this failure already");
             return self.say_skipped(Skip::always(why)).await;
         }
-        // Between the push and now, another limit may be used up; a branch alone does no harm.
+        // Since the push, a limit may have been used up; a branch alone does no harm.
+        if let Some(skip) = self.skip_by_number(false).await? {
+            return self.say_skipped(skip).await;
+        }
         let needs_review = wanted == Wanted::ForReview;
         let text = self.words(|it| it.pull(needs_review));
         let is_draft = needs_review || self.rules.pull_request.is_draft || !self.is_harmless();
@@ -197,7 +224,7 @@ impl Scene<'_> {
     }
 
     /// Returns the pull request that comes from a branch of ours: the open one, else one that was closed with our commit on it.
-    async fn find(&self, pull: &PullState) -> Result<Option<PullRequest>, Trouble> {
+    pub(super) async fn find(&self, pull: &PullState) -> Result<Option<PullRequest>, Trouble> {
         let repository = &self.family.repository;
         let owner = repository.split('/').next().unwrap_or_default();
         let head = Some(format!("{owner}:{}", pull.branch));
@@ -212,24 +239,29 @@ impl Scene<'_> {
     async fn of_family(&self, pull: &PullState) -> Result<Option<u64>, Trouble> {
         let query = PullsQuery { is_open: true, head: None, base: None, max: MAX_PULLS };
         let page = self.reads.pulls(&self.family.repository, &query).await?;
-        let prefix = marker(Kind::Pull, &self.family.key, "");
-        let prefix = prefix.trim_end_matches(" -->").to_owned();
         for it in page.items.iter().filter(|it| it.head_branch != pull.branch) {
-            let last = it.body.trim_end().lines().next_back().unwrap_or_default();
-            if last.starts_with(&prefix)
-                && is_marked(&it.body, last)
-                && self.steward.is_ours(&*self.reads, &it.author).await?
-            {
+            if self.is_of_us(it).await? {
                 return Ok(Some(it.number));
             }
         }
         Ok(None)
     }
 
-    async fn adopt(&mut self, there: &PullRequest) -> Stepped {
+    /// Whether a pull request is ours by its author, and of this family by its marker.
+    pub(super) async fn is_of_us(&self, there: &PullRequest) -> Result<bool, Trouble> {
+        let mark = marker(Kind::Pull, &self.family.key, "");
+        let last = there.body.trim_end().lines().next_back().unwrap_or_default();
+        Ok(last.starts_with(mark.trim_end_matches(" -->"))
+            && is_marked(&there.body, last)
+            && self.steward.is_ours(&*self.reads, &there.author).await?)
+    }
+
+    pub(super) async fn adopt(&mut self, there: &PullRequest) -> Stepped {
         let (number, url, is_draft, now) = (there.number, there.url.clone(), there.is_draft, self.now);
         let stands = Text { title: there.title.clone(), body: there.body.clone() };
-        self.record_pull(Vec::new(), |pull| {
+        self.record(Vec::new(), |family| {
+            family.skipped = None;
+            let Some(pull) = &mut family.pull else { return };
             (pull.number, pull.url, pull.is_draft) = (Some(number), Some(url), is_draft);
             (pull.state, pull.opened_at, pull.checks_since) = (PrState::Open, Some(now), Some(now));
             pull.body_digest = stands.digest();

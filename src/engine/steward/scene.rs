@@ -146,11 +146,14 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// Whether the forge may be asked to change something again.
+    pub(super) fn may_write(&self) -> Result<(), Trouble> {
+        self.family.retry_at.filter(|it| *it > self.now).map_or(Ok(()), |at| Err(Trouble::NotYet(at)))
+    }
+
     /// Makes one write at the forge, with the family held so that nobody else makes the same.
     pub(super) async fn write<T>(&mut self, call: impl Future<Output = Result<T, ForgeError>>) -> Result<T, Trouble> {
-        if let Some(at) = self.family.retry_at.filter(|it| *it > self.now) {
-            return Err(Trouble::NotYet(at));
-        }
+        self.may_write()?;
         self.hold(self.now + HELD).await?;
         match tokio::time::timeout(WRITE, call).await {
             Ok(Ok(done)) => {

@@ -90,6 +90,11 @@ impl Scene<'_> {
             }
             // A worker has it: when it comes to rest, this is found again.
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
+            Status::Aborted if self.run.pr_state != PrState::Merged => {
+                let transition =
+                    self.run.merged_nonetheless(there.number, &commit, there.merged_by.as_deref(), self.now)?;
+                self.commit(transition).await?;
+            }
             Status::Resolved | Status::Aborted => {}
         }
         let (run, at) = (self.run.clone(), there.merged_at.unwrap_or(self.now));

@@ -36,8 +36,13 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// The same for a text of ours and for how a forge gives it back.
     pub(super) fn digest(&self) -> Digest {
-        Digest::of(format!("{}\n\n{}", self.title, self.body))
+        Digest::of(format!("{}\n\n{}", self.title.trim(), self.body_digest()))
+    }
+
+    pub(super) fn body_digest(&self) -> Digest {
+        Digest::of(self.body.replace("\r\n", "\n").trim())
     }
 }
 

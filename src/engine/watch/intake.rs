@@ -172,14 +172,14 @@ fn regressed(family: &Family, stands: &Run, seen: &CiRun, now: Timestamp) -> Opt
     let after = family.after.as_ref().filter(|it| now < it.until && it.outcome.is_none())?;
     let is_merged = stands.status == Status::Resolved && stands.pr_state == PrState::Merged;
     let is_of_it = seen.branch == after.branch && seen.workflow_id == after.workflow_id;
-    let is_later = seen.commit_sha == after.merged_sha || seen.created_at > stands.updated_at;
+    let is_later = seen.commit_sha == after.merged_sha || seen.created_at > after.merged_at;
     (is_merged && is_of_it && is_later).then_some(after.number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Aftermath;
+    use crate::domain::{Aftermath, Digest};
     use crate::engine::watch::testing::red;
 
     #[test]
@@ -202,6 +202,8 @@ mod tests {
             run_id: merged.id,
             number: 12,
             merged_sha: "beef".to_owned(),
+            patch: Digest::of("a patch"),
+            merged_at,
             branch: "main".to_owned(),
             workflow_id: 3,
             until: now + SignedDuration::from_mins(1),

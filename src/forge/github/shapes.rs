@@ -134,7 +134,7 @@ pub(super) fn commit(it: &Value) -> Option<CommitFacts> {
         sha: line_if(it, "/sha")?,
         author_login: line_if(it, "/author/login"),
         committer_email: line(it, "/commit/committer/email"),
-        message: line(it, "/commit/message"),
+        message: text(it, "/commit/message", MAX_BODY).unwrap_or_default(),
         committed_at: time(it, "/commit/committer/date"),
     })
 }

@@ -40,9 +40,21 @@ pub(super) async fn push(workspace: &GitWorkspace, path: &Path, push: &Push<'_>)
     let parent = push.parent.unwrap_or(&base);
     let before = far.commit().await?;
     let foreign = |at: String| WorkspaceError::Foreign { branch: text::clean_line(push.commit.branch), at };
-    if parent != base && far.fetch(parent).await.is_err() {
-        // What we pushed before is not there any more.
-        return Err(foreign(before.unwrap_or_else(|| "nothing".to_owned())));
+    if parent != base
+        && let Err(error) = far.fetch(parent).await
+    {
+        match &before {
+            Some(at) if at == parent => return Err(error),
+            Some(at) => {
+                // Only a branch that was read, and does not hold what we pushed before, is somebody else's.
+                far.fetch(at).await?;
+                let wanted = format!("{parent}^{{commit}}");
+                if git.line(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?.is_none() {
+                    return Err(foreign(at.clone()));
+                }
+            }
+            None => return Err(foreign("nothing".to_owned())),
+        }
     }
     let place = Place { base: &base, parent, is_reverse: push.is_reverse };
     let commit = branch::make(&git, &place, &push.commit).await?;
