@@ -97,6 +97,9 @@ impl Engine {
                 Decided::FirstKey(transition) => (transition, true),
             };
             let is_final_approve = *action == Action::Approve && !is_first_key;
+            if !matches!(action, Action::Approve | Action::Abort) {
+                self.check_not_merging(&run).await?;
+            }
             let way = if is_final_approve { self.way_of(&run).await? } else { Way::Here };
             if let Way::Merge(family) = &way {
                 match self.approve_there(&run, &attempts, *transition, operator, family).await? {
