@@ -219,12 +219,15 @@ impl Family {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// Whether `run`, which stands for the family, takes in a failure seen at `now`; else a new run is made. A run that came to rest does so
-    /// for a while; what came back after a merge is new.
-    pub fn takes_in(&self, run: &Run, live_for: Duration, now: Timestamp) -> bool {
+    /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
+    /// while; what came back after a merge is new, and so is what a trusted branch has after one that is not trusted.
+    pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run) -> bool {
+        let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
         match run.status {
-            Status::Queued | Status::Running | Status::Fixed => true,
+            Status::Queued | Status::Running => true,
+            _ if seen.order.is_trusted() && !run.order.is_trusted() => false,
+            Status::Fixed => true,
             Status::Resolved if run.pr_state == PrState::Merged => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
@@ -301,6 +304,10 @@ mod tests {
         Run { status, pr_state, ..Run::queued("Acme/Shop", "main", "c0ffee", Order::default(), 3, at(0)) }
     }
 
+    fn seen(second: i64) -> Run {
+        Run { created_at: at(second), ..run(Status::Queued, PrState::None) }
+    }
+
     #[test]
     fn capitals_of_a_repository_make_no_other_family() {
         assert_eq!(family_key("Acme/Shop", "v1:a"), family_key("acme/shop", "v1:a"));
@@ -322,12 +329,12 @@ mod tests {
         ] {
             let run = run(status, pr_state);
             let family = Family::first_seen(&run, "v1:a", None, at(0));
-            assert_eq!(family.takes_in(&run, live_for, at(99)), soon, "{status} {pr_state}");
-            assert_eq!(family.takes_in(&run, live_for, at(100)), late, "{status} {pr_state}");
+            assert_eq!(family.takes_in(&run, live_for, &seen(99)), soon, "{status} {pr_state}");
+            assert_eq!(family.takes_in(&run, live_for, &seen(100)), late, "{status} {pr_state}");
         }
         let denied = run(Status::Escalated, PrState::Closed);
         let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&denied, "v1:a", None, at(0)) };
-        assert!(family.takes_in(&denied, live_for, at(499)) && !family.takes_in(&denied, live_for, at(500)));
+        assert!(family.takes_in(&denied, live_for, &seen(499)) && !family.takes_in(&denied, live_for, &seen(500)));
     }
 
     #[test]

@@ -19,10 +19,18 @@ pub fn limits(
     now: Timestamp,
 ) -> LimitsPicture {
     let is_recent = |at: Timestamp| now.duration_since(at) < DAY;
-    let mut heals_today = BTreeMap::new();
-    for run in runs.iter().filter(|it| is_recent(it.created_at) && is_heal(it)) {
-        let Some(ci) = &run.order.ci else { continue };
-        heals_today.entry(ci.workflow.clone()).or_insert(Used { used: 0, limit: heals_per_day }).used += 1;
+    // A name is for showing alone: whoever opens a pull request can change it.
+    let mut names: BTreeMap<u64, &str> = BTreeMap::new();
+    for ci in runs.iter().filter_map(|it| it.order.ci.as_ref()) {
+        names.entry(ci.workflow_id).or_insert(&ci.workflow);
+    }
+    let mut heals_today: BTreeMap<String, Used> = BTreeMap::new();
+    for (id, name) in names {
+        let used = heals_today_of(runs, id, now);
+        if used > 0 {
+            let shown = heals_today.entry(name.to_owned()).or_insert(Used { used: 0, limit: heals_per_day });
+            shown.used = shown.used.max(used);
+        }
     }
     let pulls = || families.iter().filter_map(|it| it.pull.as_ref());
     let count =
@@ -36,6 +44,14 @@ pub fn limits(
             limit: limit(terms.open_prs),
         },
     }
+}
+
+/// Returns how many runs of one workflow were healed in the 24 hours before `now`.
+pub fn heals_today_of(runs: &[Run], workflow_id: u64, now: Timestamp) -> u32 {
+    let is_of_it = |run: &&Run| run.order.ci.as_ref().is_some_and(|it| it.workflow_id == workflow_id);
+    let is_recent = |run: &&Run| now.duration_since(run.created_at) < DAY;
+    let n = runs.iter().filter(is_of_it).filter(is_recent).filter(|it| is_heal(it)).count();
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Whether a run is, or was, worked on: one that was declined from the start costs nothing.
@@ -58,7 +74,7 @@ mod tests {
         let ci = CiRef {
             run_id: 1,
             attempt: 1,
-            workflow_id: 1,
+            workflow_id: workflow.chars().next().map_or(0, u64::from),
             workflow: workflow.to_owned(),
             workflow_path: String::new(),
             event: "push".to_owned(),
@@ -101,6 +117,8 @@ mod tests {
             run("CI", at(20), Some(Reason::Exhausted)),
             run("CI", at(20), Some(Reason::RateLimited)),
             run("Lint", at(24), None),
+            // The same one, under another name.
+            run("CI, renamed", at(20), None),
             Run::queued("acme/shop", "main", "c0ffee", Order::default(), 3, at(24)),
         ];
         let families = [
@@ -111,7 +129,8 @@ mod tests {
         ];
         let terms = ForgeTerms { prs_per_day: 2, open_prs: 0, ..ForgeTerms::default() };
         let limits = limits(&families, &runs, &terms, Some(2), at(24));
-        assert_eq!(limits.heals_today["CI"], Used { used: 2, limit: Some(2) });
+        assert_eq!(limits.heals_today["CI"], Used { used: 3, limit: Some(2) });
+        assert_eq!(limits.heals_today.len(), 2);
         assert_eq!(limits.heals_today["Lint"], Used { used: 1, limit: Some(2) });
         assert_eq!((limits.prs_today, limits.prs_today.is_up()), (Used { used: 2, limit: Some(2) }, true));
         assert_eq!((limits.open_prs, limits.open_prs.is_up()), (Used { used: 2, limit: None }, false));

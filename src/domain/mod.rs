@@ -32,7 +32,7 @@ pub use family::{
 };
 pub use forge::{ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
-pub use limits::limits;
+pub use limits::{heals_today_of, limits};
 pub use metrics::{Depth, RepositorySummary, Summary};
 pub use operator::{Operator, Role};
 pub use order::{CiRef, Instruction, Intent, Order, Pending};

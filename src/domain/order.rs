@@ -73,6 +73,11 @@ pub struct CiRef {
 }
 
 impl Order {
+    /// Whether its commit is one of a trusted branch; what no CI reported was ordered by somebody.
+    pub fn is_trusted(&self) -> bool {
+        self.ci.as_ref().is_none_or(|it| it.is_trusted && !it.is_fork)
+    }
+
     /// Whether the path of a machine says where the repository is, so that the run stays there.
     pub fn is_of_a_path(&self) -> bool {
         !self.repo_path.is_empty()

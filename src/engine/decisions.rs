@@ -6,6 +6,7 @@ use crate::domain::transition::{Decided, Decision, Transition};
 use crate::domain::{Attempt, Failure, Illegal, Instruction, Intent, Patch, Pending, Run, RunId};
 use crate::engine::decisions::pulls::Way;
 use crate::engine::{Engine, EngineError};
+use crate::evidence::markdown;
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
 use serde_json::json;
@@ -56,13 +57,14 @@ impl Engine {
     /// Carries out an action. When the run moves meanwhile, the action is judged again on the new state, never forced.
     pub async fn decide(&self, id: RunId, action: &Action, operator: &Operator) -> Result<Done, EngineError> {
         let note = operator.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS));
+        let operator = &Operator { note, ..operator.clone() };
         for _ in 0..MAX_ROUNDS {
             let run = self.store.run(id).await?;
             let attempts = self.store.attempts(id).await?;
             let decision = Decision {
                 by: &operator.name,
                 is_authenticated: operator.is_authenticated,
-                note: note.as_deref(),
+                note: operator.note.as_deref(),
                 rev: operator.rev.as_deref(),
                 version: operator.version,
                 machine: operator.machine.as_deref(),
@@ -82,10 +84,11 @@ impl Engine {
                 Action::Approve => run.approve(&attempts, &decision)?,
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
-                Action::Retry => run.retry(&decision)?,
+                Action::Retry => self.without_merged(run.clone()).await?.retry(&decision)?,
                 Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => {
                     check_fixable(&run, &decision)?;
-                    run.human_fix(self.pending(&run, action, operator).await?, &decision)?
+                    let pending = self.pending(&run, action, operator).await?;
+                    self.without_merged(run.clone()).await?.human_fix(pending, &decision)?
                 }
             };
             let (mut transition, is_first_key) = match decided {
@@ -97,8 +100,9 @@ impl Engine {
             if !matches!(action, Action::Approve | Action::Abort) {
                 self.check_not_merging(&run).await?;
             }
-            if is_final_approve && let Way::Merge(family) = self.way_of(&run).await? {
-                match self.approve_there(&run, &attempts, *transition, operator, &family).await? {
+            let way = if is_final_approve { self.way_of(&run).await? } else { Way::Here };
+            if let Way::Merge(family) = &way {
+                match self.approve_there(&run, &attempts, *transition, operator, family).await? {
                     Some(done) => return Ok(done),
                     None => continue,
                 }
@@ -115,7 +119,8 @@ impl Engine {
                         // The decision stands, and the steward follows it.
                         tracing::warn!(run = %id, %error, "what a decision means for its failure is not noted");
                     }
-                    return Ok(done(transition, action, is_first_key));
+                    let is_unasked = matches!(way, Way::Unasked);
+                    return Ok(done(transition, action, is_first_key, is_unasked));
                 }
                 Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
                 Err(error) => return Err(error.into()),
@@ -229,7 +234,7 @@ fn check_fixable(run: &Run, decision: &Decision<'_>) -> Result<(), Illegal> {
     run.human_fix(probe, decision).map(|_| ())
 }
 
-fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Done {
+fn done(transition: Box<Transition>, action: &Action, is_first_key: bool, is_unasked: bool) -> Done {
     let message = transition.events.first().map(|it| it.message.clone()).unwrap_or_default();
     let run = transition.run;
     let message = match (action, run.merge_command(), is_first_key) {
@@ -243,10 +248,16 @@ fn done(transition: Box<Transition>, action: &Action, is_first_key: bool) -> Don
         (_, _, true) => "the first of two keys is kept; another person must approve too".to_owned(),
         _ => message,
     };
+    let message = if is_unasked {
+        format!("{message}; nothing was merged at GitHub (for a pull request, `publish` before the approve)")
+    } else {
+        message
+    };
     if is_first_key { Done::FirstKey { run, message } } else { Done::Changed { run, message } }
 }
 
-/// Writes the commit message. Free of anything that changes between two tries of the same approve.
+/// Writes the commit message: its foreign text names nobody and closes nothing. Free of anything that changes between two tries of the same
+/// approve.
 pub(in crate::engine) fn commit_message(run: &Run, attempt: &Attempt, approved_by: &[String]) -> String {
     let short = run.working_commit().get(..8).unwrap_or_default();
     let subject = match &run.order.instruction {
@@ -265,11 +276,12 @@ pub(in crate::engine) fn commit_message(run: &Run, attempt: &Attempt, approved_b
     let approvers: Vec<String> = approved_by.iter().map(|it| format!("Approved-by: {it}\n")).collect();
     let approvers = approvers.concat();
     let id = run.id;
-    format!(
+    let message = format!(
         "{subject}\n\n{summary}\n\nProved by `{}`: {proof}.\n\n\
          Paramedic-Run: {id}\nParamedic-Attempt: {n} by {author}\nParamedic-Patch: sha256:{digest}\n{approvers}",
         command.lines().next().unwrap_or_default(),
-    )
+    );
+    message.lines().map(markdown::plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns one line that says what was ordered.

@@ -75,6 +75,7 @@ macro_rules! held_to_the_contract {
             fifty_equal_failures_are_one_run,
             the_same_failure_from_two_processes_at_once_is_one_run,
             what_came_to_rest_takes_in_for_a_while,
+            what_a_trusted_branch_has_is_no_forks,
             what_is_back_after_a_merge_is_new,
             a_run_that_was_there_gets_its_family,
             of_many_writers_of_a_family_one_wins,

@@ -14,8 +14,9 @@ impl Analyst {
         let mut files = Vec::new();
         for path in self.context_paths(repository, run, rules).await {
             let Ok(Some(bytes)) = self.reads.file(repository, &path, &run.commit_sha).await else { continue };
-            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_BYTES)]);
-            let text = crate::evidence::text::clean(&self.masker.mask(&text));
+            // Half a secret would not be known for one: masked first, then cut.
+            let mut text = crate::evidence::text::clean(&self.masker.mask(&String::from_utf8_lossy(&bytes)));
+            text.truncate(text.floor_char_boundary(MAX_BYTES));
             files.push((self.safe(&path), text));
         }
         files

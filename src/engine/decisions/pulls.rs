@@ -6,6 +6,7 @@ use crate::domain::{
     RunId, Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
+use crate::engine::steward::checks;
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const MAX_ROUNDS: usize = 10;
 /// How long a merge that somebody began is left to them.
 const UNDER_WAY: SignedDuration = SignedDuration::from_mins(2);
+/// After how long a merge without an answer is in doubt: before anybody else may take it for one that was not done.
+const MERGE_TIME: Duration = Duration::from_secs(90);
 /// How often it is looked whether a merge without an answer was done, and how long after each other.
 const LOOKS: usize = 3;
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
@@ -28,6 +31,8 @@ const MAX_WORDS: usize = 1_000;
 pub(super) enum Way {
     /// There is none, and none is to be: the fix is accepted here alone.
     Here,
+    /// There could be one, and nobody asked for it: the fix is accepted here alone, too.
+    Unasked,
     /// It is merged first.
     Merge(Box<Family>),
 }
@@ -66,6 +71,9 @@ impl Engine {
                 )))
             }
             (Some(family), Some(_)) if open.is_some() => Ok(Way::Merge(Box::new(family))),
+            (Some(family), Some(number)) if has_merged(&family) => Err(no(format!(
+                "pull request #{number} was merged before; retry the run, and approve what comes of it"
+            ))),
             (_, Some(number)) => {
                 Err(no(format!("pull request #{number} is not followed any more; merge or close it there")))
             }
@@ -75,6 +83,7 @@ impl Engine {
                 (Some(why), _) if why.starts_with("pull request #") => {
                     Err(no(format!("{why}; merge or close it there")))
                 }
+                (Some(_), _) if family.wanted_by.is_none() && run.order.is_trusted() => Ok(Way::Unasked),
                 (Some(_), _) if family.wanted_by.is_none() => Ok(Way::Here),
                 (_, Some(trouble)) => Err(no(format!("its pull request is not open yet: {trouble}"))),
                 (_, None) => {
@@ -164,7 +173,7 @@ impl Engine {
         }
         let mut objection = changed(number, pull, &there, attempt.patch_digest.as_ref());
         if objection.is_none() && self.forge.terms.require_green {
-            let not_green = self.not_green(&run.repository, pull, writes.as_ref()).await;
+            let not_green = self.not_green(run, pull, writes.as_ref()).await;
             objection = not_green.map_err(|it| self.not_asked(number, &it))?;
         }
         if let Some(why) = objection {
@@ -172,6 +181,8 @@ impl Engine {
         }
         let note = transition.events.first().and_then(|it| it.payload["note"].as_str()).map(str::to_owned);
         let approvals = transition.run.approved_by.clone();
+        // From here on the others count: what was asked before may have taken long.
+        let now = self.clock.now();
         let merging = Merging { by: operator.name.clone(), approvals, note, head: pull.head.clone(), at: now };
         // Kept before the forge is asked: were this the last that this process does, the merge still has its author.
         let intent = with_pull(family.next(), |it| it.merging = Some(merging.clone()));
@@ -181,7 +192,9 @@ impl Engine {
             Err(error) => return Err(error.into()),
         }
         let text = commit_message(run, attempt, &merging.approvals);
-        match self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text).await {
+        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text);
+        let told = tokio::time::timeout(MERGE_TIME, asked).await;
+        match told.unwrap_or_else(|_| Err(ForgeError::Unknown("there was no answer in time".to_owned()))) {
             Ok(commit) => Ok(Merged::Now { number, commit }),
             Err(error) => {
                 let words = self.safe_text(&error.to_string(), MAX_WORDS);
@@ -295,8 +308,20 @@ impl Engine {
         self.change_family(&family.key, |it| {
             (it.cooled_until, it.wanted_by) = (cooled_until, None);
             it.due_at = Some(now);
+            if cooled_until.is_none() && has_merged(it) {
+                it.pull = None;
+            }
         })
         .await
+    }
+
+    /// Returns a run that is to be worked on again without a pull request of it that was merged: that one is done with.
+    pub(super) async fn without_merged(&self, run: Run) -> Result<Run, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        if run.status == Status::Resolved || !family.as_ref().is_some_and(has_merged) {
+            return Ok(run);
+        }
+        Ok(Run { pr_number: None, pr_url: None, pr_state: PrState::None, heal_branch: None, heal_commit: None, ..run })
     }
 
     /// Lets a patch be published that would not be otherwise: an escalated run's as a draft, or a proved one that waits for a person's word.
@@ -326,7 +351,7 @@ impl Engine {
         if attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation) {
             return Err(no("the guard refused the patch; it is not published"));
         }
-        if run.order.ci.as_ref().is_some_and(|it| it.is_fork || !it.is_trusted) {
+        if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
         if family.wanted_by.as_ref() == Some(&operator.name) {
@@ -382,21 +407,15 @@ impl Engine {
     }
 
     /// Returns why the checks do not speak for a pull request, in words.
-    async fn not_green(
-        &self,
-        repository: &str,
-        pull: &PullState,
-        writes: &dyn Writes,
-    ) -> Result<Option<String>, ForgeError> {
-        let checks = writes.checks(repository, &pull.head).await?;
+    async fn not_green(&self, run: &Run, pull: &PullState, writes: &dyn Writes) -> Result<Option<String>, ForgeError> {
+        let checks = writes.checks(&run.repository, &pull.head).await?;
         let of =
             |states: &[CiState]| -> Vec<&Check> { checks.iter().filter(|it| states.contains(&it.state)).collect() };
-        let mut red = of(&[CiState::Red]);
-        if !red.is_empty() && pull.checks == ChecksState::Green {
+        let red = match pull.checks {
             // What is red without the fix, too, was judged by the steward not to be about it.
-            let before = writes.checks(repository, &pull.base_sha).await?;
-            red.retain(|it| !before.iter().any(|was| was.name == it.name && was.state == CiState::Red));
-        }
+            ChecksState::Green => checks::red(writes, run, &checks, &pull.base_sha).await?,
+            _ => of(&[CiState::Red]),
+        };
         let pending = of(&[CiState::Queued, CiState::Waiting, CiState::Running]);
         let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
         let now = self.clock.now();
@@ -444,12 +463,22 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Di
         let (theirs, ours) = (short(&there.head_commit), short(&pull.head));
         return Some(format!("its head is {theirs}, and what was proved is {ours}; look at it again"));
     }
+    if there.base_branch != pull.base_branch {
+        let (theirs, ours) = (&there.base_branch, &pull.base_branch);
+        return Some(format!(
+            "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
+        ));
+    }
     if patch != Some(&pull.patch) {
         return Some(
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
     }
     None
+}
+
+fn has_merged(family: &Family) -> bool {
+    family.pull.as_ref().is_some_and(|it| it.state == PrState::Merged)
 }
 
 fn with_pull(mut family: Family, change: impl FnOnce(&mut PullState)) -> Family {

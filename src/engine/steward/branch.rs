@@ -1,7 +1,6 @@
 //! The names of the branches with fixes, and the message of the commit on them: the same for the same run and attempt.
 use crate::domain::{Attempt, Failure, PrState, PullState, Run};
 use crate::engine::decisions::commit_message;
-use crate::evidence::markdown;
 use crate::rules::BranchNaming;
 
 /// Returns the name of the branch for a run's fix; one whose pull request was closed or merged is not taken again.
@@ -41,10 +40,9 @@ pub(super) fn is_ours(prefix: &str, branch: &str) -> bool {
     }
 }
 
-/// Returns the message of a commit that is pushed: nobody is named by it and nothing is closed by it.
+/// Returns the message of a commit that is pushed.
 pub(super) fn message(run: &Run, attempt: &Attempt) -> String {
-    let message = commit_message(run, attempt, &[]);
-    message.lines().map(markdown::plain).collect::<Vec<_>>().join("\n")
+    commit_message(run, attempt, &[])
 }
 
 /// Returns which of the failure's branches it is: 1 for the first.

@@ -1,7 +1,7 @@
 //! CI as the second proof: what the checks of a pull request say of the fix.
-use crate::domain::{AttemptStatus, ChecksState, CiState, EventType, NewEvent, Status};
+use crate::domain::{AttemptStatus, ChecksState, CiState, EventType, NewEvent, Run, Status};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
-use crate::forge::Check;
+use crate::forge::{Check, ForgeError, Reads};
 use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Scene<'_> {
         let grace = signed(terms.checks_grace);
         let pause = signed(terms.poll_active.saturating_mul(2)).min(MAX_PAUSE);
         let checks = self.reads.checks(&self.family.repository, &head).await?;
-        let red = self.red(&checks, &base).await?;
+        let red = red(self.reads.as_ref(), &self.run, &checks, &base).await?;
         match said(&checks, &red) {
             Said::Nothing => {
                 let age = since.map_or(grace, |it| self.now.duration_since(it));
@@ -97,28 +97,6 @@ impl Scene<'_> {
         self.record_pull(Vec::new(), |it| it.checks = ChecksState::Red).await
     }
 
-    /// Returns the red checks that count: not one that is red without the fix, too, unless it is of the workflow that is healed.
-    async fn red<'a>(&self, checks: &'a [Check], base: &str) -> Result<Vec<&'a Check>, Trouble> {
-        let mut red: Vec<&Check> = checks.iter().filter(|it| it.state == CiState::Red).collect();
-        if red.is_empty() {
-            return Ok(red);
-        }
-        let before = self.reads.checks(&self.family.repository, base).await?;
-        let healed = self.run.order.ci.as_ref().map(|it| it.workflow_id);
-        let mut counted = Vec::new();
-        for check in red.drain(..) {
-            let was_red = before.iter().any(|it| it.name == check.name && it.state == CiState::Red);
-            let is_healed = match check.run_id {
-                Some(run) if was_red => Some(self.reads.run(&self.family.repository, run).await?.workflow_id) == healed,
-                _ => false,
-            };
-            if !was_red || is_healed {
-                counted.push(check);
-            }
-        }
-        Ok(counted)
-    }
-
     /// Returns what the first red check with a log says, reduced, after the names of all.
     async fn log_of(&self, red: &[&Check]) -> Result<String, Trouble> {
         let engine = &self.steward.engine;
@@ -134,6 +112,34 @@ impl Scene<'_> {
         }
         Ok(engine.safe_text(&text, MAX_LOG_CHARS))
     }
+}
+
+/// Returns the red checks that count for a run: not one that is red without the fix, at `base`, too, unless it is of the workflow that is
+/// healed.
+pub(in crate::engine) async fn red<'a>(
+    reads: &dyn Reads,
+    run: &Run,
+    checks: &'a [Check],
+    base: &str,
+) -> Result<Vec<&'a Check>, ForgeError> {
+    let mut red: Vec<&Check> = checks.iter().filter(|it| it.state == CiState::Red).collect();
+    if red.is_empty() {
+        return Ok(red);
+    }
+    let before = reads.checks(&run.repository, base).await?;
+    let healed = run.order.ci.as_ref().map(|it| it.workflow_id);
+    let mut counted = Vec::new();
+    for check in red.drain(..) {
+        let was_red = before.iter().any(|it| it.name == check.name && it.state == CiState::Red);
+        let is_healed = match check.run_id {
+            Some(id) if was_red => Some(reads.run(&run.repository, id).await?.workflow_id) == healed,
+            _ => false,
+        };
+        if !was_red || is_healed {
+            counted.push(check);
+        }
+    }
+    Ok(counted)
 }
 
 /// Returns what checks say, given those of the red ones that count. Skipped and cancelled ones say nothing.

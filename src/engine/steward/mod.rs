@@ -4,7 +4,7 @@
 //! before it is made again: by the database, a hidden marker, or a name and a commit id that follow from the run.
 mod after;
 mod branch;
-mod checks;
+pub(in crate::engine) mod checks;
 mod closing;
 mod dress;
 mod gate;

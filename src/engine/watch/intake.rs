@@ -1,7 +1,7 @@
 //! From a red run of CI to a run of ours: read it, know its family, keep the limits, store it once.
 use crate::domain::{
     CiRef, CiRun, Digest, EventType, Family, ForgeTerms, NewEvent, Order, PrState, Provider, Reason, Run, RunId,
-    RunQuery, Source, Status, Transition, Used, family_key, limits,
+    RunQuery, Source, Status, Transition, family_key, heals_today_of,
 };
 use crate::engine::analysis::Analysis;
 use crate::engine::baseline::declined_kind;
@@ -152,9 +152,8 @@ impl Shared {
         }
         let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
         let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
-        let used = limits(&[], &store.runs(&query).await?.0, &self.engine.forge.terms, heals, now).heals_today;
-        let workflow = creation.run.order.workflow.as_deref().unwrap_or_default();
-        if let Some(Used { used, .. }) = used.get(workflow).copied().filter(|it| it.is_up()) {
+        let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, now);
+        if heals.is_some_and(|it| used >= it) {
             let note = format!("{used} runs of this workflow were healed in 24 hours; no more are allowed");
             return Ok(creation.declined(Reason::RateLimited, &note));
         }

@@ -206,11 +206,15 @@ async fn the_first_of_two_keys_asks_nobody() {
 #[tokio::test]
 async fn what_is_not_as_it_was_proved_is_not_merged() {
     type Change = fn(&Scene);
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 7] = [
         (|it| drop(it.fake.commit(SHOP, BRANCH, &[("x", "y")])), "and what was proved is"),
         (|it| it.fake.checks(SHOP, &it.head, &[("build", "failure")]), "these checks are red: build"),
         (|it| it.fake.checks(SHOP, &it.head, &[("lint", "in_progress")]), "these checks have not ended: lint"),
         (|it| it.fake.checks(SHOP, &it.head, &[]), "no check has begun yet"),
+        (
+            |it| it.fake.state().shop().pull(it.number).unwrap()["base"]["ref"] = "release".into(),
+            "it goes to release now, and the fix was proved for main",
+        ),
         (|it| it.fake.close_by_hand(SHOP, it.number), "it was closed there"),
         (|it| drop(it.fake.merge_by_hand(SHOP, it.number, "mona")), "it was merged there"),
     ];
@@ -249,6 +253,39 @@ async fn what_is_red_without_the_fix_is_in_nobodys_way() {
     scene.edit(|it| it.pull.as_mut().unwrap().checks = ChecksState::Green).await;
     words(scene.decide(Action::Approve, "ann").await);
     scene.is_merged_by(&["ann"]).await;
+}
+
+/// What is healed is always about the fix.
+#[tokio::test]
+async fn the_healed_workflow_must_be_green_although_it_was_red() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    scene.fake.red_run(SHOP, "CI", "main", "Error: before");
+    scene.fake.red_run(SHOP, "CI", BRANCH, "Error: after");
+    scene.fake.state().shop().runs[0]["workflow_id"] = ci().workflow_id.into();
+    let told = refusal(scene.decide(Action::Approve, "ann").await);
+    assert!(told.contains("these checks are red: build"), "{told}");
+    assert!(scene.fake.writes().is_empty());
+}
+
+/// What a failing test printed stays text on the default branch.
+#[tokio::test]
+async fn the_merge_closes_nothing_and_names_nobody() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    let now = scene.engine.clock.now();
+    let run = scene.run().await;
+    let (head, url) = (scene.head.clone(), run.pr_url.clone().unwrap());
+    let facts = PullFacts { number: scene.number, url: &url, branch: BRANCH, head: &head, is_draft: false };
+    let mut hostile = run.pull_updated(&facts, now).unwrap();
+    hostile.run.error_type = Some("Oops fixes #3".to_owned());
+    hostile.run.error_summary =
+        "fixes #1 closes #2 @org/team\nresolves https://github.com/acme/shop/issues/4".to_owned();
+    scene.engine.store.commit(&hostile, None).await.unwrap();
+    words(scene.decide(Action::Approve, "ann").await);
+    let sent = scene.fake.writes()[0].json();
+    let (title, message) = (sent["commit_title"].as_str().unwrap(), sent["commit_message"].as_str().unwrap());
+    assert_eq!(title.matches('#').count(), 1, "{title}");
+    assert!(!message.contains(['#', '@']) && !message.contains("://"), "{message}");
+    assert!(message.contains("\nParamedic-Run: ") && message.contains("Approved-by: ann"), "{message}");
 }
 
 #[tokio::test]
@@ -386,6 +423,11 @@ async fn an_abort_during_the_merge_stands_beside_it() {
     let run = scene.run().await;
     assert_eq!((run.status, scene.told(EventType::PrMerged).await), (Status::Aborted, vec![told]));
     assert_eq!(scene.family().await.pull.unwrap().state, PrState::Merged);
+    // Another round has nothing to do with what was merged.
+    words(scene.decide(Action::Retry, "bob").await);
+    let run = scene.run().await;
+    assert_eq!((run.status, run.pr_number, run.pr_state), (Status::Queued, None, PrState::None));
+    assert_eq!(scene.family().await.pull, None);
     scene.is_intact().await;
 }
 
@@ -435,7 +477,8 @@ async fn an_approve_waits_for_the_pull_request_unless_there_is_to_be_none() {
     assert!(told.ends_with("no right to push"), "{told}");
     let family = Family { trouble: None, skipped: Some("the branch is not trusted".to_owned()), ..family.next() };
     engine.store.put_family(&family, &[], now).await.unwrap();
-    words(engine.decide(run.id, &Action::Approve, &operator).await);
+    let told = words(engine.decide(run.id, &Action::Approve, &operator).await);
+    assert!(told.contains("nothing was merged at GitHub"), "{told}");
     let run = engine.store.run(run.id).await.unwrap();
     assert_eq!((run.status, run.pr_state, fake.seen("").len()), (Status::Resolved, PrState::None, 0));
 }

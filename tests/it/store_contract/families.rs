@@ -9,6 +9,7 @@ use crate::store_contract::fixtures::new_run;
 use crate::store_contract::fixtures::queued;
 use crate::store_contract::fixtures::taken;
 use crate::store_contract::sharing::arrival;
+use paramedic::domain::CiRef;
 use paramedic::domain::Digest;
 use paramedic::domain::EventType;
 use paramedic::domain::Family;
@@ -126,6 +127,41 @@ pub(crate) async fn what_came_to_rest_takes_in_for_a_while(backend: &impl Backen
     assert_eq!((family.count, family.skipped), (4, None));
     assert_eq!(store.family_of_run(run).await.unwrap(), None);
     is_intact(&*store).await;
+}
+
+/// A run that is of no trusted branch is never published: it does not stand for what the others have.
+pub(crate) async fn what_a_trusted_branch_has_is_no_forks(backend: &impl Backend) {
+    let store = backend.open().await;
+    let run = fixed(&*store, at(0), Verdict::Ok).await;
+    let mut fork = change(run.deny(&store.attempts(run.id).await.unwrap(), &decision("ann", at(5))).unwrap());
+    fork.run.order.ci = Some(ci(true));
+    store.commit(&fork, None).await.unwrap();
+    store.put_family(&Family::first_seen(&fork.run, "h", None, at(6)), &[], at(6)).await.unwrap();
+    let mut again = sighting("h", "c1", "d1", 20);
+    again.creation.run.order.ci = Some(ci(true));
+    assert!(store.arrive(&[again]).await.unwrap()[0].is_duplicate);
+    let mut ours = sighting("h", "c2", "d2", 30);
+    ours.creation.run.order.ci = Some(ci(false));
+    let arrived = store.arrive(&[ours, sighting("h", "c3", "d3", 31)]).await.unwrap();
+    assert_eq!((arrived[0].is_duplicate, arrived[1].is_duplicate), (false, true));
+    assert_eq!(arrived[1].run_id, arrived[0].run_id);
+    assert_eq!(store.family(&key("h")).await.unwrap().unwrap().run_id, arrived[0].run_id);
+    is_intact(&*store).await;
+}
+
+fn ci(is_fork: bool) -> CiRef {
+    CiRef {
+        run_id: 1,
+        attempt: 1,
+        workflow_id: 1,
+        workflow: "CI".to_owned(),
+        workflow_path: String::new(),
+        event: "push".to_owned(),
+        url: String::new(),
+        is_fork,
+        is_trusted: !is_fork,
+        default_branch: "main".to_owned(),
+    }
 }
 
 pub(crate) async fn what_is_back_after_a_merge_is_new(backend: &impl Backend) {
