@@ -94,6 +94,9 @@ impl Engine {
                 Decided::FirstKey(transition) => (transition, true),
             };
             let is_final_approve = *action == Action::Approve && !is_first_key;
+            if !matches!(action, Action::Approve | Action::Abort) {
+                self.check_not_merging(&run).await?;
+            }
             if is_final_approve && let Way::Merge(family) = self.way_of(&run).await? {
                 match self.approve_there(&run, &attempts, *transition, operator, &family).await? {
                     Some(done) => return Ok(done),

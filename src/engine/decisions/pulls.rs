@@ -2,8 +2,8 @@
 use crate::domain::run::candidate;
 use crate::domain::transition::{MergeFacts, MergedBy, Transition};
 use crate::domain::{
-    Attempt, ChecksState, CiState, Digest, EventType, Family, Merging, NewEvent, PrState, PullState, Run, RunId,
-    Status, Verdict,
+    Attempt, ChecksState, CiState, Digest, EventType, Family, Merging, NewEvent, PrState, PullState, Reason, Run,
+    RunId, Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
 use crate::engine::{Engine, EngineError};
@@ -71,6 +71,10 @@ impl Engine {
             }
             (Some(family), None) => match (&family.skipped, &family.trouble) {
                 _ if self.forge.writes.is_none() || !self.forge.terms.watches(&family.repository) => Ok(Way::Here),
+                // One stands that is not ours to merge, so that an approve would be a word without a deed.
+                (Some(why), _) if why.starts_with("pull request #") => {
+                    Err(no(format!("{why}; merge or close it there")))
+                }
                 (Some(_), _) if family.wanted_by.is_none() => Ok(Way::Here),
                 (_, Some(trouble)) => Err(no(format!("its pull request is not open yet: {trouble}"))),
                 (_, None) => {
@@ -78,6 +82,19 @@ impl Engine {
                 }
             },
             (None, None) => Ok(Way::Here),
+        }
+    }
+
+    /// Refuses what would contradict a merge that somebody's word has begun: it may be done any moment.
+    pub(super) async fn check_not_merging(&self, run: &Run) -> Result<(), EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let Some((number, pull)) = family.as_ref().and_then(Family::open_pull) else { return Ok(()) };
+        match &pull.merging {
+            Some(it) if self.clock.now().duration_since(it.at) < UNDER_WAY => Err(no(format!(
+                "pull request #{number} is being merged by the word of {}; look again in a moment",
+                it.by
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -301,6 +318,9 @@ impl Engine {
         }
         if !matches!(run.status, Status::Fixed | Status::Escalated) {
             return Err(no(format!("cannot publish a run that is {}", run.status)));
+        }
+        if run.escalation_reason == Some(Reason::Denied) {
+            return Err(no("it was denied, and a no stands; `retry` it first"));
         }
         let attempt = candidate(attempts).ok_or_else(|| no("there is no patch to publish"))?;
         if attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation) {

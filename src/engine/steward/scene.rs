@@ -17,11 +17,13 @@ use std::time::Duration;
 const WRITE: Duration = Duration::from_mins(1);
 /// How long a family is held for a write: longer than one takes.
 const HELD: SignedDuration = SignedDuration::from_secs(75);
-/// How long lists of the forge may lag behind a write whose answer was lost.
+/// How long the forge may still be at a write whose answer was lost, and its lists behind it.
+const DOUBT: SignedDuration = SignedDuration::from_secs(30);
+/// How long a run that was changed by somebody else is left alone.
 const LAG: SignedDuration = SignedDuration::from_secs(10);
 /// The first pause after a refusal, in seconds; each further one is twice as long.
 const PAUSE_S: i64 = 30;
-const MAX_PAUSE_S: i64 = 3_600;
+const MAX_PAUSE_S: i64 = 300;
 const MAX_TROUBLE_CHARS: usize = 600;
 
 /// What stops a visit, or one step of it.
@@ -151,7 +153,8 @@ impl Scene<'_> {
         if let Some(at) = self.family.retry_at.filter(|it| *it > self.now) {
             return Err(Trouble::NotYet(at));
         }
-        self.hold(self.now + HELD).await?;
+        // A visit that read for long must not begin with a hold that is over.
+        self.hold(self.steward.engine.clock.now() + HELD).await?;
         match tokio::time::timeout(WRITE, call).await {
             Ok(Ok(done)) => {
                 self.family.tries = 0;
@@ -175,7 +178,7 @@ impl Scene<'_> {
             }
             Trouble::Forge(ForgeError::Unknown(_)) => {
                 // Whoever comes looks before it is repeated, and not before lists can show it.
-                let until = self.now + LAG;
+                let until = self.steward.engine.clock.now() + DOUBT;
                 self.hold(until).await?;
                 until
             }
@@ -187,7 +190,7 @@ impl Scene<'_> {
     async fn refused(&mut self, why: &str) -> Result<Timestamp, StoreError> {
         let why = self.steward.engine.safe_text(why, MAX_TROUBLE_CHARS);
         let pause = PAUSE_S.saturating_mul(1 << self.family.tries.min(10)).min(MAX_PAUSE_S);
-        let at = self.now + SignedDuration::from_secs(pause);
+        let at = self.steward.engine.clock.now() + SignedDuration::from_secs(pause);
         let is_new = self.family.trouble.as_ref() != Some(&why);
         let fact = NewEvent::new(EventType::CiRefused, "system", format!("the forge said no: {why}"))
             .with(json!({ "tries": self.family.tries + 1 }));

@@ -28,7 +28,8 @@ impl Judge<'_> {
         if let Treatment::Leave(why) = self.treatment(run) {
             return Some(why);
         }
-        let is_own = run.author_email.eq_ignore_ascii_case(OWN_EMAIL) || run.commit_message.contains(OWN_TRAILER);
+        let is_own = run.author_email.eq_ignore_ascii_case(OWN_EMAIL)
+            || run.commit_message.lines().any(|it| it.starts_with(OWN_TRAILER));
         let why = if is_own && !self.merged.contains(&run.commit_sha) {
             "the commit is one of ours"
         } else if run.event == "dynamic" || run.workflow_path.starts_with("dynamic/") {
