@@ -1,5 +1,6 @@
 //! What the engine may do at the forge.
 use crate::domain::ForgeTerms;
+use crate::engine::watch::Pokes;
 use crate::forge::{Reads, Writes};
 use std::sync::Arc;
 
@@ -11,4 +12,6 @@ pub struct ForgeSeat {
     pub terms: ForgeTerms,
     /// Why there are no `writes`, in words.
     pub why_not: Option<String>,
+    /// Has the watcher of this process look soon.
+    pub pokes: Arc<Pokes>,
 }

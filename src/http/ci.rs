@@ -1,7 +1,7 @@
 //! CI of the watched repositories: what was last seen, jobs, logs, waiting deployments, and what a person does there.
 use crate::backlog::{CiAct, CiActKind};
 use crate::domain::{CiJob, CiView, Deployment};
-use crate::http::auth::{Decider, Reader};
+use crate::http::auth::{Decider, Known, Reader};
 use crate::http::body::Fields;
 use crate::http::error::{Refusal, RefusalOfCi, RefusalOfCiAct};
 use crate::http::outputs::attachment;
@@ -34,7 +34,7 @@ pub struct AttemptParams {
     pub attempt: Option<u32>,
 }
 
-/// Lists the jobs of a workflow run, with their steps.
+/// Lists the jobs of a workflow run, with their steps. Asks the forge, so that an operator's token is needed also where reads are public.
 #[utoipa::path(get, path = "/ci/repositories/{owner}/{name}/runs/{run}/jobs", tag = "ci", operation_id = "listCiJobs",
     params(("owner" = String, Path, description = "Owner of the watched repository", min_length = 1),
         ("name" = String, Path, description = "Its name", min_length = 1),
@@ -42,7 +42,7 @@ pub struct AttemptParams {
     responses((status = 200, description = "Its jobs", body = Vec<CiJob>), RefusalOfCi),
     security(("bearer" = [])))]
 pub async fn jobs(
-    _: Reader,
+    _: Known,
     State(service): State<Service>,
     path: PathTexts,
     mut parameters: Parameters,
@@ -54,7 +54,7 @@ pub async fn jobs(
     Ok(Json(service.backlog.ci_jobs(&repository(&path), run, attempt).await?))
 }
 
-/// Lists the environments of a workflow run whose deployments wait for somebody.
+/// Lists the environments of a workflow run whose deployments wait for somebody. Needs an operator's token also where reads are public.
 #[utoipa::path(get, path = "/ci/repositories/{owner}/{name}/runs/{run}/deployments", tag = "ci",
     operation_id = "listCiDeployments",
     params(("owner" = String, Path, description = "Owner of the watched repository", min_length = 1),
@@ -63,7 +63,7 @@ pub async fn jobs(
     responses((status = 200, description = "What waits", body = Vec<Deployment>), RefusalOfCi),
     security(("bearer" = [])))]
 pub async fn deployments(
-    _: Reader,
+    _: Known,
     State(service): State<Service>,
     path: PathTexts,
 ) -> Result<Json<Vec<Deployment>>, Problem> {
@@ -71,7 +71,7 @@ pub async fn deployments(
     Ok(Json(service.backlog.ci_deployments(&repository(&path), run).await?))
 }
 
-/// Returns the log of a job that is done: masked, its middle left out where it is too long.
+/// Returns the log of a job that is done: masked, its middle left out where it is too long. Needs an operator's token also where reads are public.
 #[utoipa::path(get, path = "/ci/repositories/{owner}/{name}/jobs/{job}/log", tag = "ci", operation_id = "showCiLog",
     params(("owner" = String, Path, description = "Owner of the watched repository", min_length = 1),
         ("name" = String, Path, description = "Its name", min_length = 1),
@@ -79,7 +79,7 @@ pub async fn deployments(
     responses((status = 200, description = "The bytes", content_type = "application/octet-stream", body = Vec<u8>,
         headers(("X-Dropped-Bytes" = u64, description = "Bytes left out between head and tail"))), RefusalOfCi),
     security(("bearer" = [])))]
-pub async fn log(_: Reader, State(service): State<Service>, path: PathTexts) -> Result<Response, Problem> {
+pub async fn log(_: Known, State(service): State<Service>, path: PathTexts) -> Result<Response, Problem> {
     let job = number(&path, "job")?;
     Ok(attachment(service.backlog.ci_log(&repository(&path), job).await?))
 }

@@ -31,6 +31,7 @@ pub async fn seat(engine: &Engine, config: &Config, environment: &Environment) -
         reads: github.map(|it| it as Arc<dyn Reads>),
         terms,
         why_not,
+        ..ForgeSeat::default()
     }
 }
 

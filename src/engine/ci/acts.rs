@@ -46,14 +46,14 @@ impl CiActKind {
 impl Engine {
     /// Does something at the forge that `by` asked for. Returns what was done, in words.
     pub async fn ci_act(&self, act: &CiAct, by: &str) -> Result<String, CiError> {
-        let (repository, reads) = self.ci_reads(&act.repository)?;
+        let (repository, _) = self.ci_reads(&act.repository)?;
         let writes = self.forge.writes.as_deref();
         let writes = writes.ok_or_else(|| CiError::Closed(self.ci_is_closed().unwrap_or_default()))?;
         let note = act.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS)).filter(|it| !it.trim().is_empty());
         let answered = match act.kind {
             CiActKind::Rerun | CiActKind::Cancel => Vec::new(),
             CiActKind::ApproveDeployment | CiActKind::RejectDeployment => {
-                chosen(reads.deployments(repository, act.run).await?, &act.environments)?
+                chosen(self.ci_deployments(repository, act.run).await?, &act.environments)?
             }
         };
         let names: Vec<String> = answered.iter().map(|it| self.safe_text(&it.environment, 100)).collect();
@@ -62,6 +62,7 @@ impl Engine {
             Story { repository, act, by, names: &names, note: note.as_deref(), about: self.healed_by(act).await? };
         story.tell(self, "asked", &asked).await?;
         let outcome = call(writes, repository, act, &answered, by, note.as_deref()).await;
+        self.forge.pokes.poke(repository);
         let (stage, message) = match &outcome {
             Ok(()) => ("done", done.clone()),
             Err(ForgeError::Unknown(why)) => ("unknown", format!("{asked}: {why}")),

@@ -98,6 +98,7 @@ impl Engine {
         let mut jobs = reads.jobs(repository, run, attempt).await?;
         for job in &mut jobs {
             job.name = self.safe_text(&job.name, MAX_NAME_CHARS);
+            job.url = self.safe_text(&job.url, MAX_MESSAGE_CHARS);
             for step in &mut job.steps {
                 step.name = self.safe_text(&step.name, MAX_NAME_CHARS);
             }
@@ -127,7 +128,9 @@ impl Engine {
         let (repository, reads) = self.ci_reads(repository)?;
         let mut waiting = reads.deployments(repository, run).await?;
         for it in &mut waiting {
-            it.environment = self.safe_text(&it.environment, MAX_NAME_CHARS);
+            for text in std::iter::once(&mut it.environment).chain(&mut it.reviewers) {
+                *text = self.safe_text(text, MAX_NAME_CHARS);
+            }
         }
         Ok(waiting)
     }

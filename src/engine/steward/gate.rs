@@ -46,10 +46,12 @@ impl Scene<'_> {
         self.skip_by_number(true).await
     }
 
-    /// Whether the watcher saw that the failure went away without us.
+    /// Whether the watcher saw that the failure went away without us: in the very run of CI that it is about, and in no other where it was seen too.
     async fn is_green_again(&self) -> Result<bool, Trouble> {
+        let Some(ci) = &self.run.order.ci else { return Ok(false) };
         let facts = self.steward.engine.store.events(Some(self.run.id), 0, MAX_FACTS).await?;
-        Ok(facts.iter().any(|it| it.kind == EventType::RunRecurred && it.payload["green"].is_number()))
+        let mut seen = facts.iter().filter(|it| it.kind == EventType::RunRecurred);
+        Ok(seen.any(|it| it.payload["green"].is_number() && it.payload["ciRun"] == ci.run_id))
     }
 
     /// Returns why the candidate may not leave, whoever asks for it.

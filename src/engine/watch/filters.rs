@@ -65,10 +65,13 @@ impl Judge<'_> {
     }
 }
 
-/// Returns the ids of the runs that are the latest of their workflow and branch; the newest come first.
+/// Returns the ids of the runs that are the latest of their workflow and branch; the newest come first. A fork's branch of the same name is another.
 pub(super) fn latest<'a>(runs: impl IntoIterator<Item = &'a CiRun>) -> BTreeSet<u64> {
     let mut seen = BTreeSet::new();
-    runs.into_iter().filter(|it| seen.insert((it.workflow_id, &it.branch))).map(|it| it.id).collect()
+    runs.into_iter()
+        .filter(|it| seen.insert((it.workflow_id, &it.branch, &it.head_repository)))
+        .map(|it| it.id)
+        .collect()
 }
 
 #[cfg(test)]
@@ -135,7 +138,8 @@ mod tests {
     fn history_is_not_healed() {
         let on = |id, branch: &str| CiRun { branch: branch.to_owned(), ..red(id) };
         let other = CiRun { workflow_id: 9, ..on(1, "main") };
-        let runs = [on(4, "main"), on(3, "topic"), on(2, "main"), other];
-        assert_eq!(latest(&runs), BTreeSet::from([4, 3, 1]));
+        let forks = CiRun { head_repository: Some("eve/shop".to_owned()), ..on(5, "main") };
+        let runs = [forks, on(4, "main"), on(3, "topic"), on(2, "main"), other];
+        assert_eq!(latest(&runs), BTreeSet::from([5, 4, 3, 1]));
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum IntakeError {
     Store(#[from] StoreError),
     #[error("its log is not there yet")]
     LogIsLate,
+    #[error("reading it broke off; the log of the process says why")]
+    BrokeOff,
 }
 
 impl Red {
@@ -142,8 +144,9 @@ impl Shared {
     ) -> Result<Transition, StoreError> {
         let store = &self.engine.store;
         let family = store.family(&family_key(&red.repository, &analysis.failure.hash)).await?;
+        let is_fork = creation.run.order.ci.as_ref().is_none_or(|it| it.is_fork);
         if let Some(family) = &family
-            && let Some(number) = regressed(family, &store.run(family.run_id).await?, &red.run, now)
+            && let Some(number) = regressed(family, &store.run(family.run_id).await?, &red.run, is_fork, now)
         {
             return Ok(creation.regressed(number));
         }
@@ -166,13 +169,14 @@ pub(super) fn heals_a_day(rules: &Rules, is_written: bool, terms: &ForgeTerms) -
     if is_written { rules.heals_per_day } else { Some(terms.runs_per_day).filter(|it| *it > 0) }
 }
 
-/// Returns the number of the pull request that was merged for a failure, if `seen` says that it did not hold.
-fn regressed(family: &Family, stands: &Run, seen: &CiRun, now: Timestamp) -> Option<u64> {
+/// Returns the number of the pull request that was merged for a failure, if `seen` says that it did not hold. What a fork runs never says so,
+/// whatever its branch is called.
+fn regressed(family: &Family, stands: &Run, seen: &CiRun, is_fork: bool, now: Timestamp) -> Option<u64> {
     let after = family.after.as_ref().filter(|it| now < it.until && it.outcome.is_none())?;
     let is_merged = stands.status == Status::Resolved && stands.pr_state == PrState::Merged;
     let is_of_it = seen.branch == after.branch && seen.workflow_id == after.workflow_id;
     let is_later = seen.commit_sha == after.merged_sha || seen.created_at > after.merged_at;
-    (is_merged && is_of_it && is_later).then_some(after.number)
+    (is_merged && is_of_it && is_later && !is_fork).then_some(after.number)
 }
 
 #[cfg(test)]
@@ -196,7 +200,7 @@ mod tests {
         let queued = Run::queued("acme/shop", "main", "c0ffee", Order::default(), 3, merged_at);
         let merged = Run { status: Status::Resolved, pr_state: PrState::Merged, ..queued };
         let mut family = Family::first_seen(&merged, "v1:a", None, merged_at);
-        assert_eq!(regressed(&family, &merged, &red(1), now), None);
+        assert_eq!(regressed(&family, &merged, &red(1), false, now), None);
         family.after = Some(Aftermath {
             run_id: merged.id,
             number: 12,
@@ -211,15 +215,16 @@ mod tests {
             outcome: None,
             revert: None,
         });
-        assert_eq!(regressed(&family, &merged, &red(1), now), None, "it began before the merge");
+        assert_eq!(regressed(&family, &merged, &red(1), false, now), None, "it began before the merge");
         let later = CiRun { created_at: now, ..red(2) };
-        assert_eq!(regressed(&family, &merged, &later, now), Some(12));
+        assert_eq!(regressed(&family, &merged, &later, false, now), Some(12));
         let at_merge = CiRun { commit_sha: "beef".to_owned(), ..red(2) };
-        assert_eq!(regressed(&family, &merged, &at_merge, now), Some(12));
+        assert_eq!(regressed(&family, &merged, &at_merge, false, now), Some(12));
+        assert_eq!(regressed(&family, &merged, &at_merge, true, now), None, "a fork's");
         for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }]
         {
-            assert_eq!(regressed(&family, &merged, &other, now), None);
+            assert_eq!(regressed(&family, &merged, &other, false, now), None);
         }
-        assert_eq!(regressed(&family, &merged, &later, now + SignedDuration::from_hours(1)), None, "it is over");
+        assert_eq!(regressed(&family, &merged, &later, false, now + SignedDuration::from_hours(1)), None, "it is over");
     }
 }

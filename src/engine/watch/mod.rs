@@ -3,12 +3,14 @@
 mod filters;
 mod intake;
 mod interval;
+mod pokes;
 mod repository;
 mod rounds;
 pub(super) mod rules_file;
 #[cfg(test)]
 mod testing;
 
+pub use pokes::Pokes;
 pub use repository::{Look, Watched};
 
 use crate::domain::RunId;
@@ -17,10 +19,8 @@ use crate::engine::analysis::Analyst;
 use crate::engine::watch::rounds::Rounds;
 use crate::forge::Reads;
 use crate::store::StoreError;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What the place of the one that watches is called.
@@ -43,8 +43,6 @@ struct Shared {
     reads: Arc<dyn Reads>,
     analyst: Analyst,
     holder: String,
-    poked: Mutex<BTreeSet<String>>,
-    poke: Notify,
     /// Held while limits are read and used up.
     settling: tokio::sync::Mutex<()>,
 }
@@ -61,8 +59,6 @@ impl Watcher {
             analyst: Analyst::new(engine, reads.clone()),
             reads,
             holder: format!("{}:{}", std::process::id(), RunId::random()),
-            poked: Mutex::default(),
-            poke: Notify::new(),
             settling: tokio::sync::Mutex::default(),
         };
         Some(Self { shared: Arc::new(shared) })
@@ -76,8 +72,7 @@ impl Watcher {
     /// Has a repository looked at soon: something happened there.
     pub fn poke(&self, repository: &str) {
         if self.watches(repository) {
-            self.shared.poked().insert(repository.to_lowercase());
-            self.shared.poke.notify_one();
+            self.shared.pokes().poke(repository);
         }
     }
 
@@ -125,7 +120,7 @@ impl Shared {
         }
     }
 
-    fn poked(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.poked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pokes(&self) -> &Pokes {
+        &self.engine.forge.pokes
     }
 }

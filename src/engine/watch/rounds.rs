@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// Red runs that are read at once.
@@ -70,7 +70,8 @@ struct Waiting {
     run: CiRun,
     due: Instant,
     n_tried: usize,
-    is_under_way: bool,
+    /// Who reads it now.
+    reader: Option<Id>,
 }
 
 impl Rounds {
@@ -114,11 +115,12 @@ impl Rounds {
             let next = self.next();
             tokio::select! {
                 Some(read) = self.reading.join_next() => {
-                    if let Ok((name, taken)) = read {
-                        self.settle(name, taken).await?;
+                    match read {
+                        Ok((name, taken)) => self.settle(name, taken).await?,
+                        Err(error) => self.broke_off(&error).await?,
                     }
                 }
-                () = self.shared.poke.notified() => {}
+                () = self.shared.pokes().came() => {}
                 () = tokio::time::sleep_until(next) => {}
             }
         }
@@ -128,12 +130,12 @@ impl Rounds {
     fn next(&self) -> Instant {
         let looks = self.seats.iter().map(|it| it.due);
         let can_read = self.reading.len() < MAX_READING;
-        let reads = self.waiting.values().filter(|it| can_read && !it.is_under_way).map(|it| it.due);
+        let reads = self.waiting.values().filter(|it| can_read && it.reader.is_none()).map(|it| it.due);
         looks.chain(reads).min().unwrap_or_else(|| Instant::now() + TELL)
     }
 
     fn take_pokes(&mut self) {
-        let poked = std::mem::take(&mut *self.shared.poked());
+        let poked = self.shared.pokes().take();
         for seat in &mut self.seats {
             if poked.contains(&seat.watched.picture().repository.to_lowercase()) {
                 let soonest = seat.looked_at.map_or_else(Instant::now, |it| it + LEAST);
@@ -211,7 +213,7 @@ impl Rounds {
             self.seats[idx].watched.taken_in(run.id, run.attempt, heal);
             return Ok(());
         }
-        self.waiting.insert(name, Waiting { run, due: Instant::now(), n_tried: 0, is_under_way: false });
+        self.waiting.insert(name, Waiting { run, due: Instant::now(), n_tried: 0, reader: None });
         Ok(())
     }
 
@@ -219,7 +221,7 @@ impl Rounds {
     fn begin_reading(&mut self) {
         let now = Instant::now();
         let mut ready: Vec<Name> =
-            self.waiting.iter().filter(|(_, it)| !it.is_under_way && it.due <= now).map(|(name, _)| *name).collect();
+            self.waiting.iter().filter(|(_, it)| it.reader.is_none() && it.due <= now).map(|(name, _)| *name).collect();
         ready.sort_by_key(|(_, id, attempt)| (*id, *attempt));
         for name in ready.into_iter().take(MAX_READING.saturating_sub(self.reading.len())) {
             let Some(waiting) = self.waiting.get_mut(&name) else { continue };
@@ -229,7 +231,6 @@ impl Rounds {
                 self.waiting.remove(&name);
                 continue;
             };
-            waiting.is_under_way = true;
             let red = Red {
                 repository: watched.picture().repository.clone(),
                 default_branch: watched.picture().default_branch.clone(),
@@ -239,7 +240,18 @@ impl Rounds {
                 is_last_try: waiting.n_tried >= TRIES.len(),
             };
             let shared = self.shared.clone();
-            self.reading.spawn(async move { (name, shared.take_in(&red).await) });
+            waiting.reader = Some(self.reading.spawn(async move { (name, shared.take_in(&red).await) }).id());
+        }
+    }
+
+    /// Notes that whoever read a red run broke off: it is tried again like one that could not be read.
+    async fn broke_off(&mut self, error: &JoinError) -> Result<(), StoreError> {
+        tracing::error!(%error, "the reading of a red run broke off");
+        let read_by = |it: &Waiting| it.reader == Some(error.id());
+        let name = self.waiting.iter().find(|(_, it)| read_by(it)).map(|(name, _)| *name);
+        match name {
+            Some(name) => self.settle(name, Err(IntakeError::BrokeOff)).await,
+            None => Ok(()),
         }
     }
 
@@ -258,7 +270,7 @@ impl Rounds {
             Err(error) => error,
         };
         let Some(waiting) = self.waiting.get_mut(&name) else { return Ok(()) };
-        waiting.is_under_way = false;
+        waiting.reader = None;
         let later = match &error {
             IntakeError::Forge(error) => until(error, now),
             _ => None,

@@ -101,7 +101,7 @@ impl Place {
             reads: Some(github.clone()),
             writes: Some(github),
             terms: ForgeTerms { watch, ..ForgeTerms::default() },
-            why_not: None,
+            ..ForgeSeat::default()
         };
         place.fake = Some(fake);
         place

@@ -44,7 +44,7 @@ async fn engine_at(fake: &Fake, world: &World) -> (Engine, Arc<Github>) {
         reads: Some(client.clone()),
         writes: Some(client.clone()),
         terms: ForgeTerms { watch: vec![SHOP.to_owned()], ..ForgeTerms::default() },
-        why_not: None,
+        ..ForgeSeat::default()
     };
     (engine, client)
 }

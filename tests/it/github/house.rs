@@ -75,7 +75,7 @@ impl House {
             reads: Some(client.clone()),
             writes: Some(client),
             terms: ForgeTerms { watch: vec![SHOP.to_owned()], ..terms },
-            why_not: None,
+            ..ForgeSeat::default()
         };
         Self { fake, engine, clock, base, ci_run, workflow, _world: world }
     }
@@ -218,6 +218,13 @@ impl House {
     pub(crate) async fn is_proved(&self) {
         self.fails("first", |_| {}).await;
         self.proves("right", Verdict::Ok).await;
+    }
+
+    /// Stores what the watcher says of a run of CI that was green when it ran again.
+    pub(crate) async fn was_green_again(&self, ci_run: u64) {
+        let seen = NewEvent::new(EventType::RunRecurred, "system", "CI was green");
+        let seen = seen.with(json!({ "green": 2, "ciRun": ci_run }));
+        self.engine.store.note(self.run().await.id, &[seen], self.now()).await.unwrap();
     }
 
     /// Visits until there is nothing to do. Returns until when.

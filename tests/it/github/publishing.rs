@@ -2,7 +2,7 @@
 use crate::github::house::{House, ISSUES, PULLS, SHOP, stands};
 use crate::support::eventually_answered;
 use crate::support::github::Fault;
-use paramedic::domain::{EventType, ForgeTerms, NewEvent, PrState, Reason, Status, Verdict};
+use paramedic::domain::{EventType, ForgeTerms, PrState, Reason, Status, Verdict};
 use paramedic::engine::steward::Visit;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
@@ -144,12 +144,20 @@ async fn what_may_not_be_published_stays_here_and_says_why() {
 async fn what_went_away_by_itself_is_not_published_by_itself() {
     let house = House::new("").await;
     house.is_proved().await;
-    let seen = NewEvent::new(EventType::RunRecurred, "system", "CI was green").with(json!({ "green": 2 }));
-    house.engine.store.note(house.run().await.id, &[seen], house.now()).await.unwrap();
+    house.was_green_again(house.ci_run).await;
     house.settles_for(100).await;
     assert!(house.branches().is_empty());
     assert!(house.told(EventType::PrSkipped).await[0].contains("green when CI ran it again"));
     house.edit_family(|it| it.wanted_by = Some("ann".to_owned())).await;
+    house.settles_for(100).await;
+    assert_eq!(house.pulls().len(), 1);
+}
+
+#[tokio::test]
+async fn what_went_away_in_another_run_is_published() {
+    let house = House::new("").await;
+    house.is_proved().await;
+    house.was_green_again(house.ci_run + 1).await;
     house.settles_for(100).await;
     assert_eq!(house.pulls().len(), 1);
 }

@@ -7,6 +7,7 @@ use paramedic::domain::{
     Event, EventType, Family, ForgeTerms, Picture, Reason, Receipt, RulesFile, Run, RunQuery, SeenRun, Source, Status,
 };
 use paramedic::engine::Engine;
+use paramedic::engine::ci::{CiAct, CiActKind};
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::watch::Watcher;
 use paramedic::signal::Head;
@@ -346,6 +347,21 @@ async fn a_limit_of_github_is_kept_and_shown() {
     watching.watcher.poke(SHOP);
     tokio::task::yield_now().await;
     assert_eq!(place.fake.seen("GET").len(), asked);
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_person_does_there_is_seen_soon() {
+    let place = Place::new().await;
+    let mut engine = place.engine.clone();
+    (engine.forge.terms.poll_idle, engine.forge.terms.poll_active) = (Duration::from_hours(1), Duration::from_hours(1));
+    engine.forge.writes = Some(Arc::new(place.fake.client()));
+    let run = place.fake.red_run(SHOP, "CI", "main", &log("a"));
+    let watching = Watching::start(&engine);
+    place.taken(run).await;
+    let (repository, kind) = (SHOP.to_owned(), CiActKind::Rerun);
+    engine.ci_act(&CiAct { repository, run, kind, environments: Vec::new(), note: None }, "ann").await.unwrap();
+    place.row(run, |it| it.run.attempt == 2).await;
     watching.stop().await;
 }
 

@@ -187,6 +187,12 @@ async fn reads_are_public_where_the_settings_say_so_and_nothing_else() {
     assert_eq!(client.get("/runs", "guess").await.0, 401, "a wrong token is wrong");
     assert_eq!(client.get("/me", "").await.0, 401);
     assert_eq!(client.get("/audit", "").await.0, 401);
+    assert_eq!(client.get("/ci", "").await.0, 200);
+    for asked in ["runs/1/jobs", "runs/1/deployments", "jobs/1/log"] {
+        let path = format!("/ci/repositories/acme/shop/{asked}");
+        assert_eq!(client.get(&path, "").await.0, 401, "{asked} asks the forge");
+        assert_eq!(client.get(&path, VIEWER).await.0, 404, "{asked} of what is not watched");
+    }
     let approve = format!("/runs/{}/actions/approve", fixed.id);
     assert_eq!(client.post(&approve, "", &json!({})).await.0, 401);
     assert_eq!(client.post(&approve, VIEWER, &json!({})).await.0, 403);
