@@ -106,6 +106,20 @@ impl Abilities {
         if needed.iter().any(|it| self.has_scope(it)) { May::Yes } else { May::No("the token lacks the scope `repo`") }
     }
 
+    /// Whether GitHub's coding agent works for who has it: for people only, never for an App in its own name.
+    pub fn may_ask_copilot(&self) -> May {
+        match self.kind {
+            TokenKind::None => May::No("there is no token"),
+            TokenKind::Installation => May::No("it works for no App's own token; use a person's"),
+            TokenKind::Actions => May::No("it works for no workflow's token; use a person's"),
+            _ if !self.kind.has_scopes() => {
+                May::Untold("the token needs to write actions, contents, issues and pull requests")
+            }
+            _ if self.has_scope("repo") => May::Yes,
+            _ => May::No("the token lacks the scope `repo`"),
+        }
+    }
+
     /// Whether it may push changes to workflow files.
     pub fn may_change_workflows(&self) -> May {
         match self.kind {
@@ -156,6 +170,10 @@ mod tests {
         assert_eq!(token(TokenKind::OAuth, &["repo", "workflow"]).may_change_workflows(), May::Yes);
         let fine = token(TokenKind::FineGrained, &[]);
         assert!(matches!(fine.may_write(&public), May::Untold(_)));
+        assert!(matches!(fine.may_ask_copilot(), May::Untold(_)));
+        assert!(matches!(classic.may_ask_copilot(), May::No(_)));
+        assert_eq!(token(TokenKind::OAuth, &["repo"]).may_ask_copilot(), May::Yes);
+        assert!(matches!(token(TokenKind::Installation, &[]).may_ask_copilot(), May::No(_)));
         let mut app = token(TokenKind::Installation, &[]);
         app.permissions = ["contents", "issues"].map(|it| (it.to_owned(), "write".to_owned())).into();
         app.permissions.insert("pull_requests".to_owned(), "read".to_owned());

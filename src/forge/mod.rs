@@ -230,6 +230,19 @@ pub trait Writes: Reads {
     /// Adds labels to an issue or a pull request; those it has stay.
     async fn add_labels(&self, repository: &str, issue: u64, labels: &[String]) -> Result<(), ForgeError>;
 
+    /// Assigns an issue to people or programs, and returns it. The forge leaves out in silence whom it cannot be assigned to. A program that
+    /// makes a change of it begins at `base`; without one at the default branch.
+    async fn add_assignees(
+        &self,
+        repository: &str,
+        issue: u64,
+        logins: &[&str],
+        base: Option<&str>,
+    ) -> Result<Issue, ForgeError>;
+
+    /// Takes an issue off these people or programs; of those it is not assigned to nothing is said.
+    async fn remove_assignees(&self, repository: &str, issue: u64, logins: &[&str]) -> Result<(), ForgeError>;
+
     /// Asks people and teams, each by its name alone, to look at a pull request.
     async fn request_reviewers(
         &self,

@@ -99,6 +99,8 @@ pub struct Issue {
     pub body: String,
     pub is_open: bool,
     pub labels: Vec<String>,
+    /// Who is to work on it.
+    pub assignees: Vec<String>,
     pub author: String,
     pub url: String,
 }

@@ -179,6 +179,7 @@ pub(super) fn issue(it: &Value) -> Option<Issue> {
         body: text(it, "/body", MAX_BODY).unwrap_or_default(),
         is_open: line(it, "/state") == "open",
         labels: labels(it),
+        assignees: rows(it, "/assignees").filter_map(|it| line_if(it, "/login")).collect(),
         author: line(it, "/user/login"),
         url: line(it, "/html_url"),
     })

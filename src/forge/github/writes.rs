@@ -58,6 +58,26 @@ impl Writes for Github {
         self.write(Method::POST, &path, Some(&json!({ "labels": labels }))).await.map(drop)
     }
 
+    async fn add_assignees(
+        &self,
+        repository: &str,
+        issue: u64,
+        logins: &[&str],
+        base: Option<&str>,
+    ) -> Result<Issue, ForgeError> {
+        let path = of_repository(repository, &["issues", &issue.to_string(), "assignees"])?;
+        let mut body = json!({ "assignees": logins });
+        if let Some(base) = base {
+            body["agent_assignment"] = json!({ "target_repo": repository, "base_branch": base });
+        }
+        made(&self.write(Method::POST, &path, Some(&body)).await?, shapes::issue)
+    }
+
+    async fn remove_assignees(&self, repository: &str, issue: u64, logins: &[&str]) -> Result<(), ForgeError> {
+        let path = of_repository(repository, &["issues", &issue.to_string(), "assignees"])?;
+        self.write(Method::DELETE, &path, Some(&json!({ "assignees": logins }))).await.map(drop)
+    }
+
     async fn request_reviewers(
         &self,
         repository: &str,

@@ -96,6 +96,10 @@ async fn changes(fake: &Fake, github: &Github) {
     let comment = github.add_comment(shop, issue.number, "again").await.unwrap();
     github.edit_comment(shop, comment.id, "again, twice").await.unwrap();
     github.add_labels(shop, issue.number, &labels).await.unwrap();
+    let copilot = ["copilot-swe-agent[bot]"];
+    let assigned = github.add_assignees(shop, issue.number, &copilot, Some("topic")).await.unwrap();
+    assert_eq!(assigned.assignees, ["Copilot"]);
+    github.remove_assignees(shop, issue.number, &copilot).await.unwrap();
     let new = NewPull { title: "Heal CI", body: "b", head: "heal/1a2b", base: "main", is_draft: true };
     let pull = github.open_pull(shop, &new).await.unwrap();
     github.pull(shop, pull.number).await.unwrap();

@@ -212,7 +212,7 @@ async fn runs_are_started_again_cancelled_and_let_through() {
 }
 
 /// Number of changes that [`change`] knows.
-const N_CHANGES: usize = 15;
+const N_CHANGES: usize = 17;
 
 /// Makes one change, each of another kind.
 async fn change(github: &Github, n: usize, run: u64) -> Result<(), ForgeError> {
@@ -233,7 +233,9 @@ async fn change(github: &Github, n: usize, run: u64) -> Result<(), ForgeError> {
         11 => github.delete_branch(SHOP, HEAL).await,
         12 => github.rerun_failed(SHOP, run).await,
         13 => github.cancel(SHOP, run).await,
-        _ => github.review_deployments(SHOP, run, &[1], true, "").await,
+        14 => github.review_deployments(SHOP, run, &[1], true, "").await,
+        15 => github.remove_assignees(SHOP, 1, &["ann"]).await,
+        _ => github.add_assignees(SHOP, 1, &["ann"], None).await.map(drop),
     }
 }
 
@@ -249,7 +251,7 @@ async fn a_change_without_an_answer_is_made_once_and_nobody_knows() {
             let made = change(&github, n, 1).await;
             match (&fault, n) {
                 // An empty success is one where nothing is to be told.
-                (Fault::Status(200, ..), 2 | 4..=6 | 8 | 11..) => made.unwrap(),
+                (Fault::Status(200, ..), 2 | 4..=6 | 8 | 11..=15) => made.unwrap(),
                 (Fault::Status(200, ..), 0) => assert!(matches!(made, Err(ForgeError::Odd(_)))),
                 _ => assert!(matches!(made, Err(ForgeError::Unknown(_))), "{n} {fault:?}: {made:?}"),
             }

@@ -129,6 +129,16 @@ impl Fake {
         state.repo(repository).merge(number, "squash", "Merged by hand", login, &now).unwrap()
     }
 
+    /// Lets somebody open a pull request of a branch at GitHub itself; returns its number.
+    pub(crate) fn pull_by(&self, repository: &str, login: &str, branch: &str, title: &str, body: &str) -> u64 {
+        let mut state = self.state();
+        let repo = state.repo(repository);
+        let number = repo.next_number();
+        let row = repo.new_pull(number, title, body, branch, "main", login);
+        repo.pulls.insert(0, row);
+        number
+    }
+
     /// Lets somebody close a pull request at GitHub itself.
     pub(crate) fn close_by_hand(&self, repository: &str, number: u64) {
         self.state().repo(repository).pull(number).unwrap()["state"] = json!("closed");

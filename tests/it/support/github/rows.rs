@@ -180,7 +180,7 @@ impl Repo {
     pub(super) fn new_issue(&self, number: u64, title: &str, body: &str, labels: &[&str], login: &str) -> Value {
         let labels: Vec<Value> = labels.iter().map(|it| json!({ "name": it })).collect();
         json!({
-            "number": number, "title": title, "body": body, "state": "open", "labels": labels, "comments": 0,
+            "number": number, "title": title, "body": body, "state": "open", "labels": labels, "assignees": [], "comments": 0,
             "user": { "login": login }, "html_url": format!("{}/issues/{number}", page(&self.name)),
         })
     }

@@ -91,6 +91,8 @@ pub(crate) struct Repo {
     /// Who may be asked to review: people and teams.
     pub(crate) reviewers: BTreeSet<String>,
     pub(crate) protection: Protection,
+    /// Whether issues can be assigned to the coding agent.
+    pub(crate) has_copilot: bool,
     /// Newest first.
     pub(crate) runs: Vec<Value>,
     pub(crate) jobs: Vec<Value>,
@@ -167,6 +169,7 @@ impl State {
             merge_methods: vec!["squash", "merge", "rebase"],
             reviewers: ["ann", "bob", "core"].map(str::to_owned).into(),
             protection: Protection::default(),
+            has_copilot: true,
             runs: Vec::new(),
             jobs: Vec::new(),
             blobs: BTreeMap::new(),

@@ -56,6 +56,21 @@ pub(super) fn write(state: &mut State, repository: &str, method: &str, rest: &[&
                 None => not_found(),
             }
         }
+        ("POST" | "DELETE", ["issues", it, "assignees"]) => {
+            let has_copilot = repo.has_copilot;
+            let Some(row) = repo.issue(number(it)) else { return Some(not_found()) };
+            let named: Vec<&str> =
+                body["assignees"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let logins = named.iter().map(|it| if *it == "copilot-swe-agent[bot]" { "Copilot" } else { it });
+            let wanted: Vec<Value> =
+                logins.filter(|it| has_copilot || *it != "Copilot").map(|it| json!({ "login": it })).collect();
+            let assignees = row["assignees"].as_array_mut().unwrap();
+            assignees.retain(|it| !wanted.contains(it));
+            if method == "POST" {
+                assignees.extend(wanted);
+            }
+            (if method == "POST" { 201 } else { 200 }, row.clone())
+        }
         ("POST", ["issues", it, "labels"]) => {
             let of = number(it);
             let row = if repo.issue(of).is_some() { repo.issue(of) } else { repo.pull(of) };
