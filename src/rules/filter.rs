@@ -6,6 +6,9 @@ const OWN_WORKFLOWS: &str = ".github/workflows/paramedic-";
 /// First part of the branches with fixes, whatever the rules call them.
 const OWN_BRANCHES: &str = "heal/";
 
+/// First part of the branches of GitHub's coding agent: what it makes is judged where it was asked.
+const COPILOT_BRANCHES: &str = "copilot/";
+
 /// What is known of a workflow run that failed.
 #[derive(Debug, Clone, Copy)]
 pub struct Build<'a> {
@@ -60,6 +63,8 @@ impl Rules {
             "the workflow is none of `monitored_workflows`"
         } else if build.branch.starts_with(OWN_BRANCHES) || build.branch.starts_with(&own_prefix) {
             "the branch is one of ours"
+        } else if build.branch.starts_with(COPILOT_BRANCHES) {
+            "the branch is one of Copilot's own"
         } else if build.workflow_path.starts_with(OWN_WORKFLOWS) {
             "the workflow is one of ours"
         } else {

@@ -94,6 +94,7 @@ mod tests {
         for (what, why) in [
             (ignored(|it| it.branch = "heal/1a2b-3c4d".to_owned()), "branch is one of ours"),
             (ignored(|it| it.branch = "fix/1a2b-3c4d".to_owned()), "branch is one of ours"),
+            (ignored(|it| it.branch = "copilot/fix-7".to_owned()), "branch is one of Copilot's"),
             (
                 ignored(|it| it.workflow_path = ".github/workflows/paramedic-heal.yml".to_owned()),
                 "workflow is one of ours",
