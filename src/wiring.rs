@@ -18,6 +18,7 @@ use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
 use crate::domain::Order;
+use crate::engine::copilot::{self, Copilot};
 use crate::engine::dispatch::Desk;
 use crate::engine::forge::ForgeSeat;
 use crate::engine::inbox::{HealBy, Inbox};
@@ -388,19 +389,23 @@ impl ConfiguredAgents {
 }
 
 impl Agents for ConfiguredAgents {
-    fn for_order(&self, order: &Order) -> Result<Vec<Arc<dyn Agent>>, String> {
+    fn for_order(&self, order: &Order, engine: &Engine) -> Result<Vec<Arc<dyn Agent>>, String> {
         let named = |name: &String| -> Result<Arc<dyn Agent>, String> {
             match name.as_str() {
                 "playbook" => Ok(Arc::new(Playbook::new(self.launcher.clone()))),
                 "command" => {
                     let command = order.agent_command.clone().filter(|it| !it.trim().is_empty());
                     let command = command.ok_or("the agent `command` needs --agent-command")?;
-                    let settings = AgentSettings { command, network: false, env: Vec::new() };
+                    let settings = AgentSettings { command, network: false, env: Vec::new(), is_preset: false };
                     Ok(self.program(name, &settings))
                 }
                 "scripted" => {
                     let script = order.script.as_deref().ok_or("the agent `scripted` needs a script")?;
                     Ok(Arc::new(Scripted::new(script).map_err(|it| it.to_string())?))
+                }
+                // Where CI at GitHub is red, it is GitHub's own agent, unless the settings have one of this name.
+                copilot::NAME if order.ci.is_some() && self.agents.get(name).is_some_and(|it| it.is_preset) => {
+                    Ok(Arc::new(Copilot::new(engine.clone())))
                 }
                 other => {
                     let settings = self.agents.get(other).ok_or_else(|| {

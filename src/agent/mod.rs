@@ -11,7 +11,7 @@ mod testing;
 mod tree;
 
 use crate::domain::order::Instruction;
-use crate::domain::{Attempt, Failure};
+use crate::domain::{Attempt, Failure, Patch};
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::path::Path;
@@ -47,6 +47,8 @@ pub struct Task<'a> {
 pub enum Turn {
     /// The agent believes it changed something; the difference of the tree is the candidate.
     Edited(Account),
+    /// The change was made elsewhere; against the failing commit it is the candidate.
+    Patched { patch: Patch, account: Account },
     /// Nothing for this agent; the next one is asked in the same attempt.
     Declined(String),
     /// The agent tried and failed; the attempt is over.

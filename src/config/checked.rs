@@ -85,6 +85,9 @@ pub struct AgentSettings {
     pub network: bool,
     /// Names of environment variables it gets.
     pub env: Vec<String>,
+    /// Whether no settings file says so.
+    #[serde(skip)]
+    pub is_preset: bool,
 }
 
 /// What the command line says about the settings.
@@ -326,7 +329,8 @@ fn checked_agents(raw: BTreeMap<String, RawAgent>) -> Result<BTreeMap<String, Ag
                 return Err(ConfigError(format!("agents.{name}: `command` is missing")));
             };
             let network = agent.network.unwrap_or(false);
-            Ok((name, AgentSettings { command, network, env: agent.env.unwrap_or_default() }))
+            let (env, is_preset) = (agent.env.unwrap_or_default(), agent.is_preset);
+            Ok((name, AgentSettings { command, network, env, is_preset }))
         })
         .collect()
 }
@@ -341,8 +345,12 @@ fn builtin_agents() -> RawConfig {
         ("copilot", "copilot --allow-tool write -p \"$(cat \"$PARAMEDIC_PROMPT\")\"", "COPILOT_GITHUB_TOKEN"),
     ];
     let agents = presets.into_iter().map(|(name, command, key)| {
-        let agent =
-            RawAgent { command: Some(command.to_owned()), network: Some(true), env: Some(vec![key.to_owned()]) };
+        let agent = RawAgent {
+            command: Some(command.to_owned()),
+            network: Some(true),
+            env: Some(vec![key.to_owned()]),
+            is_preset: true,
+        };
         (name.to_owned(), agent)
     });
     RawConfig { agents: agents.collect(), ..RawConfig::default() }

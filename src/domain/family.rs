@@ -1,4 +1,5 @@
 //! A family: one failure across commits, and what stands for it at the forge. One live run, one issue, one pull request each.
+use crate::domain::copilot::CopilotAsk;
 use crate::domain::ids::{Digest, RunId};
 use crate::domain::names::named;
 use crate::domain::run::{PrState, Run, Status};
@@ -72,6 +73,9 @@ pub struct Family {
     /// What the steward keeps for itself.
     #[serde(default)]
     pub chores: Chores,
+    /// What GitHub's coding agent is asked, or was asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copilot: Option<CopilotAsk>,
 }
 
 /// What was done at the forge and is not to be seen there.
@@ -210,6 +214,7 @@ impl Family {
             retry_at: None,
             held: None,
             chores: Chores::default(),
+            copilot: None,
         }
     }
 

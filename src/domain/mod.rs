@@ -1,6 +1,7 @@
 //! What the product is about: runs, attempts, patches, verdicts and events. Pure: no I/O, no async, no clock.
 pub mod attempt;
 pub mod ci;
+pub mod copilot;
 pub mod event;
 pub mod failure;
 pub mod family;
@@ -25,6 +26,7 @@ pub use ci::{
     Budget, ChecksSummary, CiJob, CiRun, CiState, CiStep, CiView, Deployment, LimitsPicture, Picture, RulesFile,
     RulesPicture, SeenPull, SeenRun, Used,
 };
+pub use copilot::{Asked, CopilotAsk};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
 pub use family::{

@@ -11,7 +11,7 @@ use crate::engine::trial::Trial;
 use crate::evidence::{progress, report};
 use crate::guard;
 use crate::process::Exit;
-use crate::workspace::WorkspaceError;
+use crate::workspace::{Tree, WorkspaceError};
 use serde_json::json;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl Session<'_> {
         if let Some(patch) = attempt.proposed_fix.clone() {
             return self.settle_patch(attempt, &patch).await;
         }
-        let agents = self.engine.agents.for_order(&self.run.order).map_err(EngineError::Invalid)?;
+        let agents = self.engine.agents.for_order(&self.run.order, self.engine).map_err(EngineError::Invalid)?;
         let is_order = self.run.order.instruction.is_some();
         let base = if is_order { ordered_patch(earlier) } else { continued_patch(earlier) }.cloned();
         let mut declined = Vec::new();
@@ -148,7 +148,7 @@ impl Session<'_> {
             if self.cancel.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let account = match turn {
+            let (made, account) = match turn {
                 Turn::Declined(why) => {
                     let why = self.engine.safe_text(&why, 1_000);
                     let fact = NewEvent::new(EventType::AttemptThinking, agent.name(), format!("declined: {why}"));
@@ -160,13 +160,17 @@ impl Session<'_> {
                     self.take_account(attempt, account).await?;
                     return Ok(Err((kind, reason)));
                 }
-                Turn::Edited(account) => account,
+                Turn::Edited(account) => (None, account),
+                Turn::Patched { patch, account } => (Some(patch), account),
             };
             self.take_account(attempt, account).await?;
-            let patch = match self.engine.workspace.difference(&tree).await {
+            let patch = match &made {
+                Some(made) => self.settled(made).await?,
+                None => self.difference(&tree).await?,
+            };
+            let patch = match patch {
                 Ok(patch) => patch,
-                Err(WorkspaceError::BadPatch(why)) => return Ok(Err((AttemptFailure::BadPatch, why))),
-                Err(error) => return Err(error.into()),
+                Err(failed) => return Ok(Err(failed)),
             };
             if patch.is_empty() || base.as_ref() == Some(&patch) {
                 return Ok(Err((AttemptFailure::NoChange, "the agent changed nothing".to_owned())));
@@ -187,6 +191,21 @@ impl Session<'_> {
         if !attempt.is_again && (!self.run.order.repo_path.is_empty() || attempt.author.human().is_none()) {
             return Ok(Ok(()));
         }
+        let settled = match self.settled(patch).await? {
+            Ok(settled) => settled,
+            Err(failed) => return Ok(Err(failed)),
+        };
+        if settled != *patch {
+            attempt.patch_digest = Some(settled.digest());
+            attempt.proposed_fix = Some(settled);
+            let fact = proposed(attempt);
+            self.update(attempt, vec![fact]).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Returns a patch that was made elsewhere as the difference that it makes.
+    async fn settled(&mut self, patch: &Patch) -> Result<Result<Patch, Failed>, EngineError> {
         let short = self.run.working_commit().get(..8).unwrap_or_default().to_owned();
         let tree = match self.fresh_tree(Some(patch)).await {
             Ok(tree) => tree,
@@ -196,21 +215,22 @@ impl Session<'_> {
             }
             Err(error) => return Err(error),
         };
-        let settled = match self.engine.workspace.difference(&tree).await {
-            Ok(settled) if settled.is_empty() => {
-                return Ok(Err((AttemptFailure::NoChange, format!("the patch makes no difference from {short}"))));
-            }
-            Ok(settled) => settled,
-            Err(WorkspaceError::BadPatch(why)) => return Ok(Err((AttemptFailure::BadPatch, why))),
-            Err(error) => return Err(error.into()),
-        };
-        if settled != *patch {
-            attempt.patch_digest = Some(settled.digest());
-            attempt.proposed_fix = Some(settled);
-            let fact = proposed(attempt);
-            self.update(attempt, vec![fact]).await?;
+        let settled = self.difference(&tree).await?;
+        let is_nothing = settled.as_ref().is_ok_and(Patch::is_empty);
+        Ok(if is_nothing {
+            Err((AttemptFailure::NoChange, format!("the patch makes no difference from {short}")))
+        } else {
+            settled
+        })
+    }
+
+    /// Returns what was changed in a tree.
+    async fn difference(&self, tree: &Tree) -> Result<Result<Patch, Failed>, EngineError> {
+        match self.engine.workspace.difference(tree).await {
+            Ok(patch) => Ok(Ok(patch)),
+            Err(WorkspaceError::BadPatch(why)) => Ok(Err((AttemptFailure::BadPatch, why))),
+            Err(error) => Err(error.into()),
         }
-        Ok(Ok(()))
     }
 
     async fn take_account(&self, attempt: &mut Attempt, account: Account) -> Result<(), EngineError> {

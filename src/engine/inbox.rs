@@ -98,7 +98,7 @@ impl fmt::Debug for Inbox {
 impl Inbox {
     /// Opens the inbox of an engine; must be called within a runtime. The error says which agent is not known.
     pub fn open(engine: Engine, heal_by: HealBy) -> Result<Self, String> {
-        engine.agents.for_order(&heal_by.order(None))?;
+        engine.agents.for_order(&heal_by.order(None), &engine)?;
         let (waiting, arrivals) = mpsc::channel(MAX_WAITING);
         let arrivals = Arc::new(Mutex::new(arrivals));
         for _ in 0..engine.store.batches_at_once() {

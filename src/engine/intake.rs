@@ -15,7 +15,7 @@ pub struct LocalOrder<'a> {
 impl Engine {
     /// Makes a run of the repository's current commit and puts it into the queue. Returns it with what was noticed about the repository.
     pub async fn take_in(&self, local: &LocalOrder<'_>) -> Result<(Run, Vec<String>), EngineError> {
-        self.agents.for_order(&local.order).map_err(EngineError::Invalid)?;
+        self.agents.for_order(&local.order, self).map_err(EngineError::Invalid)?;
         let facts = self.workspace.facts(local.repo).await?;
         let now = self.clock.now();
         let mut order = local.order.clone();

@@ -3,6 +3,7 @@ pub mod analysis;
 pub mod attempt;
 pub mod baseline;
 pub mod ci;
+pub mod copilot;
 pub mod decisions;
 pub mod dispatch;
 pub mod forge;
@@ -60,8 +61,8 @@ pub enum EngineError {
 
 /// Makes the agents that an order names, in its order.
 pub trait Agents: Debug + Send + Sync {
-    /// Returns the agents, or in words which name is not known.
-    fn for_order(&self, order: &Order) -> Result<Vec<Arc<dyn Agent>>, String>;
+    /// Returns the agents, or in words which name is not known. One that needs more than a task gets it from the engine.
+    fn for_order(&self, order: &Order, engine: &Engine) -> Result<Vec<Arc<dyn Agent>>, String>;
 }
 
 /// How the loop behaves.

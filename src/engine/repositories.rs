@@ -50,6 +50,9 @@ pub trait Repositories: Debug + Send + Sync {
     /// Returns the repository, fetching the run's commit where that is needed. Whether a checkout has it is seen when it is looked up.
     async fn locate(&self, run: &Run) -> Result<Located, NotLocated>;
 
+    /// Returns a copy on this machine that has these commits of the remote, each with the branch it is on.
+    async fn with_commits(&self, repository: &str, commits: &[(&str, &str)]) -> Result<Located, NotLocated>;
+
     /// Returns where the default branch stands now.
     async fn head(&self, repository: &str) -> Result<Head, NotLocated>;
 

@@ -136,6 +136,22 @@ impl Repositories for ConfiguredRepositories {
         }
     }
 
+    async fn with_commits(&self, repository: &str, commits: &[(&str, &str)]) -> Result<Located, NotLocated> {
+        let (settings, origin) = self.settings(repository)?;
+        let remote = match origin {
+            Origin::CloneUrl(url) => self.remote(repository, &settings, url).await?,
+            // Nothing is fetched into somebody's checkout.
+            Origin::Path(_) => self.push_target(repository).await?,
+        };
+        let mut held = Vec::new();
+        for (commit, branch) in commits {
+            held.push(self.mirrors.hold(&remote, commit, branch).await.map_err(|it| told(&it))?);
+        }
+        let nothing = || NotLocated(format!("no commit of {repository} is wanted"));
+        let path = held.first().ok_or_else(nothing)?.path.clone();
+        Ok(Located { path, hold: Some(Box::new(held)) })
+    }
+
     async fn head(&self, repository: &str) -> Result<Head, NotLocated> {
         let (settings, origin) = self.settings(repository)?;
         match origin {

@@ -140,6 +140,9 @@ pub trait Workspace: Debug + Send + Sync {
     /// Returns the difference of the user's own folder `dir` (a worktree or checkout of the same repository) from `commit`.
     async fn difference_of(&self, repo: &Path, dir: &Path, commit: &str) -> Result<Patch, WorkspaceError>;
 
+    /// Returns what the commit `head` changes since it left `base`, as a reviewer of its branch sees it.
+    async fn difference_of_branch(&self, repo: &Path, base: &str, head: &str) -> Result<Patch, WorkspaceError>;
+
     /// Finds the command that runs the repository's tests.
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError>;
 

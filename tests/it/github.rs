@@ -3,6 +3,7 @@ mod after;
 mod analysis;
 mod app;
 mod checks;
+mod copilot;
 mod deciding;
 mod described;
 mod doctor;

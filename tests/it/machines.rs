@@ -59,7 +59,7 @@ impl Agent for Failing {
 }
 
 impl Agents for Failing {
-    fn for_order(&self, _: &Order) -> Result<Vec<Arc<dyn Agent>>, String> {
+    fn for_order(&self, _: &Order, _: &Engine) -> Result<Vec<Arc<dyn Agent>>, String> {
         Ok(vec![Arc::new(self.clone())])
     }
 }

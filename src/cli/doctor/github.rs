@@ -3,6 +3,7 @@ use crate::cli::Context;
 use crate::cli::doctor::Health;
 use crate::config::repositories::Origin;
 use crate::domain::MergeMethod;
+use crate::engine::copilot;
 use crate::wiring::App;
 use crate::wiring::forge::{self, Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery};
 use serde_json::{Value, json};
@@ -61,6 +62,11 @@ pub(super) async fn look(
         let method = settings.terms.merge_method;
         repositories.push(of_repository(github.as_ref(), &abilities, &repository, method, check).await);
     }
+    let may_ask_copilot = is_copilot_wanted(context, app).then(|| abilities.may_ask_copilot());
+    if let Some(may) = &may_ask_copilot {
+        let (health, text) = words(may);
+        check("github copilot", health, format!("may assign issues to Copilot's coding agent: {text}"));
+    }
     let budget = github.budget();
     if let (Some(remaining), Some(limit)) = (budget.remaining, budget.limit) {
         let is_low = remaining < limit / 10;
@@ -78,11 +84,19 @@ pub(super) async fn look(
         "clockSkewSeconds": abilities.clock_skew_s,
         "pushesStartCi": abilities.kind.starts_ci(),
         "mayChangeWorkflows": answer(&abilities.may_change_workflows()),
+        "mayAskCopilot": may_ask_copilot.as_ref().map(answer),
         "publishes": why_not.is_none(),
         "whyNot": why_not,
         "repositories": repositories,
         "budget": budget,
     }))
+}
+
+/// Whether red runs of a watched repository are given to GitHub's coding agent.
+fn is_copilot_wanted(context: &Context, app: &App) -> bool {
+    let config = &context.config;
+    let is_asked = |it: &String| app.engine.repositories.terms(it).agents.iter().any(|it| it == copilot::NAME);
+    config.agents.get(copilot::NAME).is_some_and(|it| it.is_preset) && config.github.terms.watch.iter().any(is_asked)
 }
 
 /// Returns the repositories of the settings that lie at this forge.

@@ -56,7 +56,7 @@ impl Scene<'_> {
         clippy::redundant_closure_for_method_calls,
         reason = "the method itself is not general enough in its lifetime"
     )]
-    fn issue_text(&self) -> Text {
+    pub(super) fn issue_text(&self) -> Text {
         self.words(|it| it.issue())
     }
 
@@ -114,14 +114,18 @@ impl Scene<'_> {
         let text = self.issue_text();
         let status = text.body_digest().to_string();
         let count = self.family.count;
-        if issue.told_status.as_ref() == Some(&status) && issue.told_count >= count {
+        let is_news = issue.told_status.as_ref() != Some(&status);
+        if !is_news && issue.told_count >= count {
             return Ok(None);
         }
-        if let Some(at) = self.family.chores.told_at.map(|it| it + BETWEEN).filter(|it| *it > self.now) {
+        // Somebody waits for Copilot, which reads only what stands there when it is asked.
+        let is_urgent = is_news && self.copilot_wanted().is_some();
+        let next = self.family.chores.told_at.map(|it| it + BETWEEN);
+        if let Some(at) = next.filter(|it| !is_urgent && *it > self.now) {
             self.look_again(at);
             return Ok(None);
         }
-        if issue.told_status.as_ref() != Some(&status) {
+        if is_news {
             let there = self.reads.issue(&repository, issue.number).await?;
             let stands = Text { title: there.title, body: there.body }.body_digest().to_string();
             // What somebody else wrote there is theirs.

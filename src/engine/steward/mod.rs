@@ -6,6 +6,7 @@ mod after;
 mod branch;
 pub(in crate::engine) mod checks;
 mod closing;
+mod copilot;
 mod dress;
 mod gate;
 mod housekeeping;
@@ -299,7 +300,20 @@ impl Scene<'_> {
             // What the repository wants is not known: what stands there stays as it is.
             step!(close, publish);
         } else {
-            step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+            step!(
+                close,
+                publish,
+                dress,
+                check,
+                ready,
+                delete_branch,
+                follow_up,
+                track,
+                tell,
+                ask_copilot,
+                leave_copilot,
+                close_issue
+            );
         }
         match first {
             Some(trouble) => Err(trouble),

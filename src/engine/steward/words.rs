@@ -1,4 +1,8 @@
 //! What is written at the forge: titles and bodies of issues, pull requests and comments. Pure; foreign text stays in spans and fences.
+mod copilot;
+
+pub(super) use copilot::holds_prompt;
+
 use crate::domain::run::candidate;
 use crate::domain::{Attempt, AttemptStatus, ChecksState, Digest, Family, PrState, Reason, Run, Status, Verdict};
 use crate::evidence::markdown::{cell, fence, plain, span};
@@ -26,6 +30,8 @@ pub(super) enum Kind {
     Closed,
     Held,
     Revert,
+    Copilot,
+    CopilotLeft,
 }
 
 /// A title and what stands below it.
@@ -69,6 +75,8 @@ pub(super) fn marker(kind: Kind, family: &Digest, more: &str) -> String {
         Kind::Closed => "closed",
         Kind::Held => "held",
         Kind::Revert => "revert",
+        Kind::Copilot => "copilot",
+        Kind::CopilotLeft => "copilot-left",
     };
     let family = family.as_str().get(..16).unwrap_or_default();
     let more = if more.is_empty() { String::new() } else { format!(" {more}") };
@@ -95,6 +103,7 @@ impl Words<'_> {
             let names: Vec<String> = mentions.iter().map(|it| format!("@{it}")).collect();
             let _ = writeln!(body, "\ncc {}", names.join(" "));
         }
+        body.push_str(&self.for_copilot());
         let _ = writeln!(body, "\n---\n\n**Where it stands:** {}", self.standing());
         self.text(&title, &body, &marker(Kind::Issue, &self.family.key, ""))
     }
@@ -392,7 +401,7 @@ fn cut(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Author, Order, Patch};
+    use crate::domain::{AttemptFailure, Author, CopilotAsk, Finding, Judgement, Order, Patch};
     use jiff::Timestamp;
 
     const WEB: &str = "https://github.com/acme/shop";
@@ -425,9 +434,26 @@ mod tests {
         let masker = Masker::new([SECRET.to_owned()]);
         let rules = Rules::read(rules.as_bytes()).unwrap().0;
         let run = run(text);
-        let attempts = [attempt(text)];
+        let finding = Finding {
+            file: text.to_owned(),
+            line: None,
+            rule: "r".to_owned(),
+            reason: text.to_owned(),
+            verdict: Verdict::Violation,
+        };
+        let refuted = Attempt {
+            failure_kind: Some(AttemptFailure::StillRed),
+            new_failure: Some(text.to_owned()),
+            guard: Some(Judgement::from_findings(vec![finding])),
+            ..attempt(text)
+        };
+        let attempts = [refuted];
         let mut family = Family::first_seen(&run, "v1:1a2b3c4d", Some(text.to_owned()), now());
         family.skipped = Some(text.to_owned());
+        let ask = CopilotAsk::wanted(None, run.id, 1, &[], Some(text), now());
+        family.copilot = Some(ask.clone());
+        // Whom it asks is the one name that is live there.
+        let asking = |body: String| Text { title: String::new(), body: body.replacen("@copilot ", "", 1) };
         let words = Words {
             masker: &masker,
             rules: &rules,
@@ -446,6 +472,9 @@ mod tests {
             comment(words.seen("2026-03-01")),
             comment(words.closed(7)),
             comment(words.held(7, true)),
+            asking(words.copilot_mention(&ask, "round=1")),
+            asking(words.copilot_again(&ask, "round=1")),
+            comment(words.copilot_left("run=1")),
         ]
     }
 

@@ -144,6 +144,10 @@ impl Workspace for GitWorkspace {
         difference::of_checkout(self, repo, dir, commit).await
     }
 
+    async fn difference_of_branch(&self, repo: &Path, base: &str, head: &str) -> Result<Patch, WorkspaceError> {
+        Ok(self.change(repo, Some(base), Some(head)).await?.patch)
+    }
+
     async fn find_tests(&self, tree: &Tree) -> Result<Option<TestCommand>, WorkspaceError> {
         discover::find_tests(&self.launcher, tree).await
     }

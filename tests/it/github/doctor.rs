@@ -159,3 +159,24 @@ fn gh_is_asked_for_its_token() {
         assert_eq!(ran.json()["github"]["tokenKind"], kind, "{ran:#?}");
     }
 }
+
+#[test]
+fn it_says_whether_copilot_works_for_the_token() {
+    let app = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
+    for (agents, token, scopes, expected) in [
+        ("agents_by_default = [\"playbook\", \"copilot\"]\n", TOKEN, "repo", "ok may assign issues"),
+        ("agents_by_default = [\"copilot\"]\n", TOKEN, "public_repo", "note may assign issues"),
+        ("agents_by_default = [\"copilot\"]\n", app, "", "note may assign issues"),
+        ("agents_by_default = [\"copilot\"]\n[agents.copilot]\ncommand = \"mine\"\n", TOKEN, "repo", ""),
+        ("", TOKEN, "repo", ""),
+    ] {
+        let (fake, world) = (Fake::start(), World::new());
+        fake.state().token = token.to_owned();
+        fake.state().scopes = scopes.to_owned();
+        world.settings(&format!("{agents}[github]\nwatch = [\"acme/shop\"]\napi_url = \"{}\"\n", fake.url));
+        let ran = ran(world.command(&["doctor", "--json"]).env("GITHUB_TOKEN", token));
+        let told = said(&ran, "github copilot");
+        assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty(), "{agents}: {ran:#?}");
+        assert_eq!(ran.json()["github"]["mayAskCopilot"].is_null(), expected.is_empty());
+    }
+}

@@ -1,0 +1,378 @@
+//! GitHub's coding agent: asked once, its pull request's change judged and proved like any other, and nobody else's taken for it.
+use crate::github::house::{House, ISSUES, SHOP};
+use crate::support::github::Fault;
+use crate::support::{PARAMEDIC, eventually_answered};
+use paramedic::agent::Agent;
+use paramedic::domain::{
+    Asked, AttemptFailure, AttemptStatus, CopilotAsk, EventType, ForgeTerms, Order, PrState, Reason, Run, RunId, Status,
+};
+use paramedic::engine::copilot::{Copilot, Pace};
+use paramedic::engine::worker::Worker;
+use paramedic::engine::{Agents, Engine, EngineError};
+use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const ASSIGNEES: &str = "/repos/*/*/issues/*/assignees$";
+const BRANCH: &str = "copilot/fix-the-sum";
+const TEST: &str = "grep -qx right calc.py || { echo 'E   AssertionError: it is wrong'; exit 1; }";
+/// What the rules say so that a pull request can be merged at once.
+const READY: &str = "pull_request: {draft: false}\n";
+
+/// Copilot in a hurry, for each name of an order.
+#[derive(Debug)]
+struct Quick;
+
+impl Agents for Quick {
+    fn for_order(&self, order: &Order, engine: &Engine) -> Result<Vec<Arc<dyn Agent>>, String> {
+        let pace = Pace {
+            look: Duration::from_millis(50),
+            soon: Duration::from_millis(50),
+            rest: Duration::from_millis(200),
+            least: Duration::ZERO,
+        };
+        Ok(order.agents.iter().map(|_| Arc::new(Copilot::at_pace(engine.clone(), pace)) as Arc<dyn Agent>).collect())
+    }
+}
+
+/// A house whose failure is worked on, with the steward at work.
+struct Story {
+    house: House,
+    run: RunId,
+    stop: CancellationToken,
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Story {
+    async fn begin(rules: &str, edit: impl FnOnce(&mut Run)) -> Self {
+        let mut house = House::with_terms(rules, ForgeTerms::default()).await;
+        let environment = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
+        house.engine.launcher = Launcher::new(LauncherOptions {
+            supervisor: PARAMEDIC.into(),
+            environment,
+            sandbox: SandboxChoice::Off,
+            private: Vec::new(),
+        });
+        house.engine.agents = Arc::new(Quick);
+        house.engine.settings.retry_delay = Duration::ZERO;
+        house.engine.settings.lease = Duration::from_secs(2);
+        let run = house.fails("first", |run| {
+            run.order.agents = vec!["copilot".to_owned()];
+            run.order.test_command = Some(TEST.to_owned());
+            run.order.timeout_ms = 60_000;
+            run.order.is_offline = true;
+            edit(run);
+        });
+        let run = run.await;
+        Self { house, run, stop: CancellationToken::new() }
+    }
+
+    fn attend(&self) {
+        let (steward, stop) = (self.house.steward(), self.stop.clone());
+        tokio::spawn(async move { steward.run(&stop).await });
+    }
+
+    fn work(&self, shutdown: &CancellationToken) -> JoinHandle<Result<Run, EngineError>> {
+        let (worker, id, shutdown) = (Worker::new(self.house.engine.clone()), self.run, shutdown.clone());
+        tokio::spawn(async move { worker.follow(id, &shutdown).await })
+    }
+
+    async fn ends(&self, work: JoinHandle<Result<Run, EngineError>>) -> Run {
+        tokio::time::timeout(crate::support::PATIENCE, work).await.unwrap().unwrap().unwrap()
+    }
+
+    /// Waits until it was asked in this way, and returns the wish.
+    async fn asked(&self, how: Asked) -> CopilotAsk {
+        let asked = async || self.house.family().await.copilot.filter(|it| it.asked == Some(how));
+        eventually_answered(asked).await
+    }
+
+    /// Waits until this was told.
+    async fn told(&self, words: &str) {
+        let told = async || {
+            self.house.told(EventType::AttemptThinking).await.iter().any(|it| it.contains(words)).then_some(())
+        };
+        eventually_answered(told).await;
+    }
+
+    /// Lets somebody write this to a branch, and open a pull request that names the issue.
+    fn proposes(&self, login: &str, branch: &str, title: &str, content: &str) -> u64 {
+        self.house.fake.commit(SHOP, branch, &[("calc.py", content)]);
+        let issue = self.issue();
+        self.house.fake.pull_by(SHOP, login, branch, title, &format!("It was wrong.\n\nFixes {SHOP}#{issue}."))
+    }
+
+    fn retitle(&self, pull: u64, title: &str) {
+        self.house.fake.state().shop().pull(pull).unwrap()["title"] = json!(title);
+    }
+
+    fn issue(&self) -> u64 {
+        self.house.issues()[0]["number"].as_u64().unwrap()
+    }
+
+    async fn pull_is_open(&self) -> u64 {
+        let open = async || self.house.family().await.open_pull().map(|(number, _)| number);
+        eventually_answered(open).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_change_is_guarded_proved_and_published_as_ours() {
+    let story = Story::begin(READY, |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    let house = &story.house;
+    let body = house.issues()[0]["body"].as_str().unwrap().to_owned();
+    assert!(body.contains("### For Copilot") && body.contains("grep -qx right"), "{body}");
+    assert_eq!(house.issues()[0]["assignees"], json!([{ "login": "Copilot" }]));
+    assert_eq!(house.told(EventType::AttemptThinking).await.last().unwrap(), "asked Copilot on issue #1");
+
+    // Whoever else opens one of such a branch, or whatever else Copilot works on, is not what was asked for.
+    story.proposes("mallory", "copilot/evil", "Fix", "evil\n");
+    house.fake.commit(SHOP, "copilot/other", &[("calc.py", "other\n")]);
+    house.fake.pull_by(SHOP, "Copilot", "copilot/other", "Fix", "Fixes #99");
+    story.proposes("Copilot", "elsewhere", "Fix", "elsewhere\n");
+    let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "half\n");
+    story.told(&format!("its pull request #{number} is still [WIP]")).await;
+    let head = house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
+    story.retitle(number, "Fix the sum");
+
+    let run = story.ends(work).await;
+    assert_eq!((run.status, run.attempt_count), (Status::Fixed, 1), "{run:#?}");
+    let attempts = house.engine.store.attempts(run.id).await.unwrap();
+    let attempt = &attempts[0];
+    assert_eq!((attempt.author.to_string().as_str(), attempt.status), ("copilot", AttemptStatus::Succeeded));
+    assert!(attempt.proposed_fix.as_ref().unwrap().text().contains("-wrong\n+right\n"));
+    assert!(attempt.diagnosis.starts_with("Fix the sum") && attempt.diagnosis.contains("It was wrong."));
+    assert!(attempt.guard.is_some());
+    let facts = house.told(EventType::AttemptThinking).await;
+    assert_eq!(facts.iter().filter(|it| it.contains("[WIP]")).count(), 1, "{facts:?}");
+
+    // What is published is a branch and a pull request of ours; Copilot's stay as they are.
+    let ours = story.pull_is_open().await;
+    assert_ne!(ours, number);
+    assert_eq!(house.fake.tip(SHOP, BRANCH), Some(head));
+    assert!(house.comments(number).is_empty());
+    house.fake.merge_by_hand(SHOP, ours, "ann");
+    house.forward(120);
+    let left = async || house.family().await.copilot.is_some_and(|it| it.is_left).then_some(());
+    eventually_answered(left).await;
+    let comments = house.comments(number);
+    assert!(comments.len() == 1 && comments[0].contains(&format!("fixed by #{ours}")), "{comments:?}");
+    assert_eq!(house.fake.count(&format!("POST {ASSIGNEES}")), 1);
+    assert!(house.comments(story.issue()).iter().all(|it| !it.contains("@copilot")));
+    house.is_intact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_does_not_stand_is_repaired_on_its_own_pull_request() {
+    let story = Story::begin("", |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    let house = &story.house;
+    let number = story.proposes("Copilot", BRANCH, "Fix the sum", "right  # noqa\n");
+    let ask = story.asked(Asked::Again).await;
+    assert_eq!((ask.round, ask.pull), (2, Some(number)));
+    let comments = house.comments(number);
+    assert!(comments.len() == 1 && comments[0].starts_with("@copilot "), "{comments:?}");
+    assert!(comments[0].contains("What the guard said of it") && comments[0].contains("calc.py"), "{comments:?}");
+    story.told("has nothing new since its change was refuted").await;
+    house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
+    let run = story.ends(work).await;
+    assert_eq!((run.status, run.attempt_count), (Status::Fixed, 2), "{run:#?}");
+    let attempts = house.engine.store.attempts(run.id).await.unwrap();
+    assert_eq!(attempts[0].failure_kind, Some(AttemptFailure::PolicyViolation));
+    assert_eq!(house.comments(number).len(), 1);
+    assert_eq!(house.fake.count(&format!("POST {ASSIGNEES}")), 1);
+    house.is_intact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_takes_over_asks_for_nothing() {
+    let story = Story::begin("", |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    // One is gone without a word, the next is stopped and gives the run back.
+    work.abort();
+    let stop = CancellationToken::new();
+    let work = story.work(&stop);
+    story.told("goes on after its worker stopped").await;
+    let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "right\n");
+    story.told("is still [WIP]").await;
+    stop.cancel();
+    let run = story.ends(work).await;
+    assert_eq!(run.status, Status::Queued);
+    let work = story.work(&CancellationToken::new());
+    story.retitle(number, "Fix the sum");
+    let run = story.ends(work).await;
+    assert_eq!(run.status, Status::Fixed, "{run:#?}");
+    assert_eq!(story.house.fake.count(&format!("POST {ASSIGNEES}")), 1);
+    assert!(story.house.comments(number).is_empty());
+    story.house.is_intact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_not_waited_for_without_end() {
+    let once = |run: &mut Run| {
+        (run.max_attempts, run.budget) = (1, 1);
+        run.order.timeout_ms = 4_000;
+    };
+    let story = Story::begin("", once).await;
+    story.attend();
+    let run = story.ends(story.work(&CancellationToken::new())).await;
+    assert_eq!((run.status, run.escalation_reason), (Status::Escalated, Some(Reason::AgentFailed)), "{run:#?}");
+    let attempt = story.house.engine.store.attempts(run.id).await.unwrap().remove(0);
+    assert_eq!(attempt.failure_kind, Some(AttemptFailure::AgentTimedOut));
+    let why = attempt.failure_reason.unwrap();
+    assert!(why.contains("was asked on issue #1 and has opened no pull request"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_may_be_said_it_declines() {
+    for (rules, is_safe, is_fork, words) in [
+        ("", true, false, "nothing is changed at GitHub: safe mode is on"),
+        ("copilot: {enabled: false}\n", false, false, "copilot.enabled: false"),
+        ("notifications: {create_issue: false}\n", false, false, "there is no tracking issue"),
+        ("", false, true, "from a fork"),
+    ] {
+        let fork = |run: &mut Run| run.order.ci.as_mut().unwrap().is_fork = is_fork;
+        let mut story = Story::begin(rules, fork).await;
+        if is_safe {
+            story.house.engine.forge.writes = None;
+            story.house.engine.forge.why_not = Some("safe mode is on".to_owned());
+        }
+        let run = story.ends(story.work(&CancellationToken::new())).await;
+        assert_eq!(run.status, Status::Escalated, "{words}");
+        let attempt = story.house.engine.store.attempts(run.id).await.unwrap().remove(0);
+        assert!(attempt.failure_reason.as_ref().unwrap().contains(words), "{words}: {attempt:?}");
+        assert!(story.house.fake.writes().is_empty() && story.house.family().await.copilot.is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_name_is_githubs_own_agent_only_where_ci_at_github_is_red() {
+    let house = House::new("").await;
+    house.fails("first", |_| {}).await;
+    let red = Order { agents: vec!["copilot".to_owned()], ..house.run().await.order };
+    let local = Order { ci: None, ..red.clone() };
+    let made = |order: &Order| format!("{:?}", house.engine.agents.for_order(order, &house.engine).unwrap());
+    assert!(made(&red).starts_with("[Copilot {") && made(&local).starts_with("[CommandAgent {"));
+}
+
+/// A house in which Copilot is wanted, and nobody works.
+async fn wanted(rules: &str) -> House {
+    let house = House::new(rules).await;
+    let run = house.fails("first", |_| {}).await;
+    let until = house.now() + Duration::from_hours(1);
+    let ask = CopilotAsk::wanted(None, run, 1, &[], Some("look at @all of it"), until);
+    house.edit_family(|it| it.copilot = Some(ask)).await;
+    house
+}
+
+async fn asked(house: &House) -> Option<Asked> {
+    house.family().await.copilot.and_then(|it| it.asked)
+}
+
+#[tokio::test]
+async fn each_write_of_the_asking_is_made_once_whatever_is_lost() {
+    for lost in ["POST", "PATCH"] {
+        for fault in [Fault::LostAnswer, Fault::status(502)] {
+            let house = House::new("").await;
+            let run = house.fails("first", |_| {}).await;
+            if lost == "PATCH" {
+                house.settles().await;
+            }
+            let until = house.now() + Duration::from_hours(1);
+            let ask = CopilotAsk::wanted(None, run, 1, &[], None, until);
+            house.edit_family(|it| it.copilot = Some(ask)).await;
+            let kind =
+                if lost == "POST" { format!("POST {ASSIGNEES}") } else { "PATCH /repos/*/*/issues/*$".to_owned() };
+            let was_done = matches!(fault, Fault::LostAnswer);
+            house.fake.next(&kind, fault);
+            house.settles_for(100).await;
+            assert_eq!(asked(&house).await, Some(Asked::Assigned), "{kind}");
+            let n = house.fake.count(&kind);
+            assert_eq!(n, if was_done { 1 } else { 2 }, "{kind}");
+            assert_eq!(house.fake.count(&format!("POST {ISSUES}")), 1);
+            assert!(house.comments(1).is_empty(), "{:?}", house.comments(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_assigned_it_is_mentioned_once() {
+    for refusal in [None, Some(404), Some(422), Some(403)] {
+        let house = wanted("").await;
+        match refusal {
+            Some(status) => house.fake.always(&format!("POST {ASSIGNEES}"), Fault::said(status, "Could not assign")),
+            // GitHub says that all is well, and leaves it out.
+            None => house.fake.state().shop().has_copilot = false,
+        }
+        house.fake.next("POST /repos/*/*/issues/*/comments$", Fault::LostAnswer);
+        house.settles_for(100).await;
+        assert_eq!(asked(&house).await, Some(Asked::Mentioned), "{refusal:?}");
+        let comments = house.comments(1);
+        assert!(comments.len() == 1 && comments[0].starts_with("@copilot Please repair"), "{comments:?}");
+        assert_eq!(comments[0].matches("@copilot").count(), 1, "{comments:?}");
+        assert!(comments[0].contains("look at @all of it") && comments[0].contains("assert 1 == 2"), "{comments:?}");
+        assert_eq!(house.fake.count(&format!("POST {ASSIGNEES}")), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_wrote_in_the_issue_stays() {
+    let house = House::new("").await;
+    let run = house.fails("first", |_| {}).await;
+    house.settles().await;
+    house.fake.state().shop().issue(1).unwrap()["body"] = json!("mine");
+    let until = house.now() + Duration::from_hours(1);
+    let ask = CopilotAsk::wanted(None, run, 1, &[], None, until);
+    house.edit_family(|it| it.copilot = Some(ask)).await;
+    house.settles_for(100).await;
+    assert_eq!((asked(&house).await, house.issues()[0]["body"].as_str()), (Some(Asked::Assigned), Some("mine")));
+    assert_eq!(house.comments(1).len(), 1, "it reads comments that stand there when it is assigned");
+}
+
+#[tokio::test]
+async fn for_a_later_run_it_is_taken_off_and_assigned_again() {
+    let house = wanted("").await;
+    house.settles_for(100).await;
+    let first = house.family().await.copilot.unwrap();
+    assert!(first.is_assigned);
+    let until = house.now() + Duration::from_hours(1);
+    let later = CopilotAsk::wanted(Some(&first), RunId::random(), 1, &[], None, until);
+    let later = CopilotAsk { run_id: house.run().await.id, ..later };
+    house.edit_family(|it| it.copilot = Some(later)).await;
+    house.settles_for(100).await;
+    assert_eq!(asked(&house).await, Some(Asked::Assigned));
+    let count = |method: &str| house.fake.count(&format!("{method} {ASSIGNEES}"));
+    assert_eq!((count("POST"), count("DELETE")), (2, 1));
+    assert_eq!(house.issues()[0]["assignees"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn its_pull_request_is_told_once_that_the_run_is_over() {
+    let house = wanted("").await;
+    house.settles_for(100).await;
+    house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
+    let number = house.fake.pull_by(SHOP, "Copilot", BRANCH, "Fix", "Fixes #1");
+    house.edit_family(|it| it.copilot.as_mut().unwrap().pull = Some(number)).await;
+    house.decides(|run, decision| run.abort(&[], decision).unwrap()).await;
+    house.fake.next("POST /repos/*/*/issues/*/comments$", Fault::LostAnswer);
+    house.settles_for(100).await;
+    let comments = house.comments(number);
+    assert!(comments.len() == 1 && comments[0].contains("A person stopped the run"), "{comments:?}");
+    assert_eq!(house.fake.state().shop().pull(number).unwrap()["state"], "open");
+    assert_ne!(house.run().await.pr_state, PrState::Open);
+}
