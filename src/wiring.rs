@@ -12,7 +12,7 @@ use crate::backlog::embedded::Embedded;
 use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
-use crate::config::checked::Database;
+use crate::config::database::Database;
 use crate::config::forge::{APP_KEY_NAME, TOKEN_NAMES};
 use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
