@@ -153,6 +153,9 @@ impl Shared {
         if let Some((reason, note)) = declined_kind(&analysis.failure) {
             return Ok(creation.declined(reason, &note));
         }
+        if let Some(silence) = &analysis.silence {
+            return Ok(creation.declined(Reason::Infrastructure, silence));
+        }
         let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
         let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
         let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, now);
