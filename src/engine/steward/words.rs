@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 /// Most characters of a body; the forge takes 65,536.
 const MAX_BODY_CHARS: usize = 60_000;
 const MAX_TITLE_CHARS: usize = 120;
+/// Most characters of a workflow's name in a title.
+const MAX_NAME_CHARS: usize = 60;
 /// Most characters of a log or a patch that is shown.
 const MAX_LOG_CHARS: usize = 20_000;
 const MAX_DIAGNOSIS_CHARS: usize = 6_000;
@@ -58,6 +60,8 @@ pub(super) struct Words<'a> {
     pub(super) attempts: &'a [Attempt],
     /// How many jobs failed.
     pub(super) failed_jobs: &'a str,
+    /// What the rules suggested when the logs of CI were read.
+    pub(super) suggested: &'a [String],
 }
 
 /// Returns the last line of what we write, by which it is found again.
@@ -84,7 +88,7 @@ impl Words<'_> {
     /// Returns the tracking issue as it should be now.
     pub(super) fn issue(&self) -> Text {
         let run = self.run;
-        let title = format!("🔧 Auto-Heal: {} fails: {}", self.workflow(), self.error_type());
+        let title = format!("🔧 Auto-Heal: {} fails: {}", self.short_workflow(), self.error_type());
         let mut body = String::new();
         let _ = writeln!(body, "{} fails on {}.\n", span(self.workflow()), span(&run.branch));
         body.push_str(&self.facts());
@@ -105,7 +109,7 @@ impl Words<'_> {
         let template = &self.rules.pull_request;
         let mut title = match &template.title {
             Some(title) => title.fill(|it| plain(&self.value(it))),
-            None => format!("Heal {}: {}", self.workflow(), self.error_type()),
+            None => format!("Heal {}: {}", self.short_workflow(), self.error_type()),
         };
         let suffix = if needs_review { " (Needs Review)" } else { "" };
         title = format!("{}{suffix}", cut(&plain(&title), MAX_TITLE_CHARS - suffix.len()));
@@ -291,13 +295,15 @@ impl Words<'_> {
     }
 
     fn suggestions(&self) -> String {
-        let log = self.log();
+        let suggested = self.suggested.iter().map(String::as_str);
         let patterns = self.rules.analysis.failure_patterns.iter();
-        let fitting: Vec<&str> = patterns
-            .filter(|it| it.pattern.is_match(log))
-            .map(|it| it.suggestion.as_str())
-            .take(MAX_SUGGESTIONS)
-            .collect();
+        let here = patterns.filter(|it| self.log().lines().any(|line| it.pattern.is_match(line)));
+        let mut fitting: Vec<&str> = Vec::new();
+        for it in suggested.chain(here.map(|it| it.suggestion.as_str())) {
+            if fitting.len() < MAX_SUGGESTIONS && !fitting.contains(&it) {
+                fitting.push(it);
+            }
+        }
         if fitting.is_empty() {
             return String::new();
         }
@@ -309,7 +315,7 @@ impl Words<'_> {
     fn value(&self, placeholder: Placeholder) -> String {
         let run = self.run;
         let value = match placeholder {
-            Placeholder::WorkflowName => self.workflow().to_owned(),
+            Placeholder::WorkflowName => self.short_workflow(),
             Placeholder::RunId => run.order.ci.as_ref().map_or_else(|| run.id.to_string(), |it| it.run_id.to_string()),
             Placeholder::Branch => run.branch.clone(),
             Placeholder::FailedJobsCount => self.failed_jobs.to_owned(),
@@ -331,6 +337,11 @@ impl Words<'_> {
     fn workflow(&self) -> &str {
         let ci = self.run.order.ci.as_ref().map(|it| it.workflow.as_str());
         ci.or(self.run.order.workflow.as_deref()).filter(|it| !it.trim().is_empty()).unwrap_or("CI")
+    }
+
+    /// Returns the workflow's name for a title: what follows it must be seen, too.
+    fn short_workflow(&self) -> String {
+        self.safe(self.workflow().trim(), MAX_NAME_CHARS)
     }
 
     fn error_type(&self) -> &str {
@@ -436,6 +447,7 @@ mod tests {
             run: &run,
             attempts: &attempts,
             failed_jobs: "1",
+            suggested: &[text.to_owned()],
         };
         let comment = |body: String| Text { title: String::new(), body };
         vec![
@@ -508,6 +520,26 @@ mod tests {
             text.body.contains("### Proof")
                 && text.body.lines().last().unwrap().starts_with("<!-- paramedic:pr v1 family=")
         );
+    }
+
+    #[test]
+    fn what_failed_is_in_the_title_however_long_the_workflow_is_called() {
+        let mut run = run(&"é".repeat(400));
+        run.error_type = Some("KeyError".to_owned());
+        let (masker, family) = (Masker::default(), Family::first_seen(&run, "v1:1a2b3c4d", None, now()));
+        let words = Words {
+            masker: &masker,
+            rules: &Rules::read(b"").unwrap().0,
+            web_url: WEB,
+            family: &family,
+            run: &run,
+            attempts: &[],
+            failed_jobs: "1",
+            suggested: &[],
+        };
+        for title in [words.issue().title, words.pull(true).title] {
+            assert!(title.contains("é… fails: KeyError") || title.contains("é…: KeyError"), "{title}");
+        }
     }
 
     #[test]
