@@ -56,21 +56,7 @@ pub(super) fn write(state: &mut State, repository: &str, method: &str, rest: &[&
                 None => not_found(),
             }
         }
-        ("POST" | "DELETE", ["issues", it, "assignees"]) => {
-            let has_copilot = repo.has_copilot;
-            let Some(row) = repo.issue(number(it)) else { return Some(not_found()) };
-            let named: Vec<&str> =
-                body["assignees"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let logins = named.iter().map(|it| if *it == "copilot-swe-agent[bot]" { "Copilot" } else { it });
-            let wanted: Vec<Value> =
-                logins.filter(|it| has_copilot || *it != "Copilot").map(|it| json!({ "login": it })).collect();
-            let assignees = row["assignees"].as_array_mut().unwrap();
-            assignees.retain(|it| !wanted.contains(it));
-            if method == "POST" {
-                assignees.extend(wanted);
-            }
-            (if method == "POST" { 201 } else { 200 }, row.clone())
-        }
+        ("POST" | "DELETE", ["issues", it, "assignees"]) => assign(repo, number(it), method == "POST", body),
         ("POST", ["issues", it, "labels"]) => {
             let of = number(it);
             let row = if repo.issue(of).is_some() { repo.issue(of) } else { repo.pull(of) };
@@ -126,6 +112,22 @@ pub(super) fn write(state: &mut State, repository: &str, method: &str, rest: &[&
         (_, ["actions", "runs", it, what]) => return act(repo, number(it), method, what, body, id, &now),
         _ => return None,
     })
+}
+
+/// Assigns an issue, or takes it off. Whom it cannot be assigned to is left out in silence.
+fn assign(repo: &mut Repo, number: u64, is_on: bool, body: &Value) -> Said {
+    let has_copilot = repo.has_copilot;
+    let Some(row) = repo.issue(number) else { return not_found() };
+    let named = body["assignees"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let logins = named.map(|it| if it == "copilot-swe-agent[bot]" { "Copilot" } else { it });
+    let logins: Vec<Value> =
+        logins.filter(|it| has_copilot || *it != "Copilot").map(|it| json!({ "login": it })).collect();
+    let assignees = row["assignees"].as_array_mut().unwrap();
+    assignees.retain(|it| !logins.contains(it));
+    if is_on {
+        assignees.extend(logins);
+    }
+    (if is_on { 201 } else { 200 }, row.clone())
 }
 
 /// Does something to a run.
