@@ -417,12 +417,16 @@ impl Engine {
             _ => of(&[CiState::Red]),
         };
         let pending = of(&[CiState::Queued, CiState::Waiting, CiState::Running]);
+        let broken_off = of(checks::BROKEN_OFF);
         let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
         let now = self.clock.now();
         let is_young = pull.checks_since.or(pull.opened_at).is_some_and(|it| now.duration_since(it) < grace);
         Ok(match () {
             () if !red.is_empty() => Some(format!("these checks are red: {}", named(&red))),
             () if !pending.is_empty() => Some(format!("these checks have not ended: {}", named(&pending))),
+            () if !broken_off.is_empty() => {
+                Some(format!("these checks were broken off, run them again: {}", named(&broken_off)))
+            }
             () if is_young && of(&[CiState::Green]).is_empty() => Some("no check has begun yet".to_owned()),
             () => None,
         })
