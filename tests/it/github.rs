@@ -15,6 +15,7 @@ mod moving;
 mod publishing;
 mod reads;
 mod story;
+mod taking;
 mod tracking;
 mod watch;
 mod writes;
