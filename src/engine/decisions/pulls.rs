@@ -332,8 +332,12 @@ impl Engine {
         operator: &Operator,
     ) -> Result<Done, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
-        let family =
-            family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
+        let family = family.ok_or_else(|| match run.order.is_of_a_path() {
+            true => {
+                no("this run is of a folder on a machine, not of a watched repository; there is nowhere to publish it")
+            }
+            false => no("this run is not of a watched repository; there is nowhere to publish it"),
+        })?;
         if let Some((number, _)) = family.open_pull() {
             return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
         }
