@@ -55,16 +55,12 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether these are all rows there are.
     pub is_last: bool,
-    /// Whether the forge said of every page that it is the one that was read before.
-    pub unchanged: bool,
 }
 
 /// Which runs of workflows are asked for; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct RunsQuery {
     pub branch: Option<String>,
-    pub commit: Option<String>,
-    pub event: Option<String>,
     /// How many rows at most.
     pub max: usize,
 }
@@ -76,8 +72,6 @@ pub struct PullsQuery {
     pub is_open: bool,
     /// `owner:branch` that they come from.
     pub head: Option<String>,
-    /// Branch that they go to.
-    pub base: Option<String>,
     /// How many rows at most.
     pub max: usize,
 }

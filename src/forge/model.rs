@@ -19,8 +19,6 @@ pub struct RepositoryFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitFacts {
     pub sha: String,
-    /// Who it belongs to at the forge; `None`: nobody there has the author's address.
-    pub author_login: Option<String>,
     pub committer_email: String,
     pub message: String,
     pub committed_at: Option<Timestamp>,
@@ -74,7 +72,6 @@ pub struct PullRequest {
     /// `None`: the repository it came from is gone.
     pub head_repository: Option<String>,
     pub base_branch: String,
-    pub base_commit: String,
     pub author: String,
     pub labels: Vec<String>,
     pub url: String,
@@ -82,10 +79,6 @@ pub struct PullRequest {
     pub merge_commit: Option<String>,
     /// Who merged it; lists do not say.
     pub merged_by: Option<String>,
-    /// Whether it can be merged without a conflict; `None`: the forge has not looked yet, and lists do not say.
-    pub mergeable: Option<bool>,
-    /// The forge's word for what is in the way: `clean`, `blocked`, `behind`, `dirty`, `draft`, …; lists do not say.
-    pub mergeable_state: String,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
     pub merged_at: Option<Timestamp>,

@@ -19,6 +19,9 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// Address of whoever commits for us.
+pub const OUR_EMAIL: &str = "paramedic@localhost";
+
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {

@@ -84,7 +84,7 @@ async fn look(
     branch: &str,
 ) -> Result<Option<Green>, ForgeError> {
     let reads = &analyst.reads;
-    let query = RunsQuery { branch: Some(branch.to_owned()), max: MAX_RUNS, ..RunsQuery::default() };
+    let query = RunsQuery { branch: Some(branch.to_owned()), max: MAX_RUNS };
     let runs = reads.runs(repository, &query).await?.items;
     let is_own = |it: &CiRun| it.head_repository.as_deref().is_none_or(|from| from.eq_ignore_ascii_case(repository));
     let green = runs.iter().find(|it| it.workflow_id == red.workflow_id && it.state == CiState::Green && is_own(it));

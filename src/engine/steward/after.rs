@@ -3,7 +3,7 @@ use crate::domain::{AfterOutcome, Aftermath, CiState, EventType, NewEvent, PrSta
 use crate::engine::steward::branch;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::{CommitFacts, ForgeError, NewPull, PullsQuery, RunsQuery};
-use crate::workspace::{BranchCommit, Push, WorkspaceError};
+use crate::workspace::{BranchCommit, OUR_EMAIL, Push, WorkspaceError};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -11,8 +11,6 @@ use serde_json::json;
 const LOOK: SignedDuration = SignedDuration::from_secs(60);
 /// Runs that are looked through.
 const MAX_RUNS: usize = 50;
-/// Who commits for us.
-pub(super) const OUR_EMAIL: &str = "paramedic@localhost";
 
 impl Scene<'_> {
     /// Deletes the branch of a merged pull request, if nothing else is on it.
@@ -53,7 +51,7 @@ impl Scene<'_> {
             Err(trouble) if trouble.is_of_one_step() => Err(trouble),
             other => return other,
         };
-        let query = RunsQuery { branch: Some(after.branch.clone()), max: MAX_RUNS, ..RunsQuery::default() };
+        let query = RunsQuery { branch: Some(after.branch.clone()), max: MAX_RUNS };
         let page = self.reads.runs(&self.family.repository, &query).await?;
         let from = |it: &str| it.eq_ignore_ascii_case(&self.family.repository);
         let mut later = page.items.iter().filter(|it| {
@@ -129,7 +127,7 @@ impl Scene<'_> {
             }
             Some((name, None)) => {
                 let owner = repository.split('/').next().unwrap_or_default();
-                let query = PullsQuery { is_open: false, head: Some(format!("{owner}:{name}")), base: None, max: 20 };
+                let query = PullsQuery { is_open: false, head: Some(format!("{owner}:{name}")), max: 20 };
                 let page = reads.pulls(&repository, &query).await?;
                 let there = page.items.into_iter().find(|it| it.head_branch == *name);
                 let there = if let Some(there) = there {

@@ -228,7 +228,7 @@ impl Scene<'_> {
         let repository = &self.family.repository;
         let owner = repository.split('/').next().unwrap_or_default();
         let head = Some(format!("{owner}:{}", pull.branch));
-        let page = self.reads.pulls(repository, &PullsQuery { is_open: false, head, base: None, max: 20 }).await?;
+        let page = self.reads.pulls(repository, &PullsQuery { is_open: false, head, max: 20 }).await?;
         let is_it = |it: &PullRequest| it.head_branch == pull.branch && (it.is_open || it.head_commit == pull.head);
         let mut of_branch: Vec<PullRequest> = page.items.into_iter().filter(is_it).collect();
         of_branch.sort_by_key(|it| (!it.is_open, std::cmp::Reverse(it.number)));
@@ -237,7 +237,7 @@ impl Scene<'_> {
 
     /// Returns the number of an open pull request of ours for the same family that is on another branch.
     async fn of_family(&self, pull: &PullState) -> Result<Option<u64>, Trouble> {
-        let query = PullsQuery { is_open: true, head: None, base: None, max: MAX_PULLS };
+        let query = PullsQuery { is_open: true, head: None, max: MAX_PULLS };
         let page = self.reads.pulls(&self.family.repository, &query).await?;
         for it in page.items.iter().filter(|it| it.head_branch != pull.branch) {
             if self.is_of_us(it).await? {

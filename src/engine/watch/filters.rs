@@ -1,10 +1,9 @@
 //! Which red runs are healed, and why the others are not, in words. Pure.
 use crate::domain::CiRun;
 use crate::rules::{Build, Rules, Treatment};
+use crate::workspace::OUR_EMAIL;
 use std::collections::BTreeSet;
 
-/// Who signs the commits that an approve or a publication makes.
-const OWN_EMAIL: &str = "paramedic@localhost";
 /// What their messages hold.
 const OWN_TRAILER: &str = "Paramedic-Run: ";
 /// What the rows of history say when a repository is watched for the first time.
@@ -28,7 +27,7 @@ impl Judge<'_> {
         if let Treatment::Leave(why) = self.treatment(run) {
             return Some(why);
         }
-        let is_own = run.author_email.eq_ignore_ascii_case(OWN_EMAIL)
+        let is_own = run.author_email.eq_ignore_ascii_case(OUR_EMAIL)
             || run.commit_message.lines().any(|it| it.starts_with(OWN_TRAILER));
         let why = if is_own && !self.merged.contains(&run.commit_sha) {
             "the commit is one of ours"
@@ -106,7 +105,7 @@ mod tests {
             assert!(what.as_ref().is_some_and(|it| it.contains(why)), "{why}: {what:?}");
         }
         let merge = |it: &mut CiRun| {
-            it.author_email = OWN_EMAIL.to_owned();
+            it.author_email = OUR_EMAIL.to_owned();
             it.commit_sha = "merged".to_owned();
         };
         assert_eq!(ignored(merge), None, "what is red after a merge is looked at");

@@ -67,11 +67,7 @@ impl Reads for Github {
     }
 
     async fn runs(&self, repository: &str, query: &RunsQuery) -> Result<Page<CiRun>, ForgeError> {
-        let asked = [
-            ("branch", query.branch.as_deref()),
-            ("head_sha", query.commit.as_deref()),
-            ("event", query.event.as_deref()),
-        ];
+        let asked = [("branch", query.branch.as_deref())];
         let path = of_repository(repository, &["actions", "runs"])?;
         self.rows(&path, &given(&asked), "workflow_runs", query.max, shapes::run).await
     }
@@ -179,7 +175,7 @@ impl Reads for Github {
 
     async fn pulls(&self, repository: &str, query: &PullsQuery) -> Result<Page<PullRequest>, ForgeError> {
         let state = if query.is_open { "open" } else { "all" };
-        let asked = [("state", Some(state)), ("head", query.head.as_deref()), ("base", query.base.as_deref())];
+        let asked = [("state", Some(state)), ("head", query.head.as_deref())];
         let path = of_repository(repository, &["pulls"])?;
         self.rows(&path, &given(&asked), "", query.max, shapes::pull).await
     }

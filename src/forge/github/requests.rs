@@ -28,8 +28,6 @@ pub(super) struct Fetched {
     pub(super) headers: HeaderMap,
     /// Path of the next page.
     next: Option<String>,
-    /// Whether it is the one that was read before.
-    is_unchanged: bool,
 }
 
 impl Github {
@@ -41,7 +39,7 @@ impl Github {
             let known = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&path);
             let answer = self.read(&path, known.as_deref(), false).await?;
             match (answer.status, known) {
-                (StatusCode::NOT_MODIFIED, Some(known)) => return fetched(&known, answer.headers, true),
+                (StatusCode::NOT_MODIFIED, Some(known)) => return fetched(&known, answer.headers),
                 (status, _) if status.is_redirection() => match self.target(&answer)? {
                     Place::Here(to) => path = to,
                     Place::Elsewhere(_) => return Err(ForgeError::Odd("GitHub points to another host".to_owned())),
@@ -60,7 +58,7 @@ impl Github {
                     let is_marked = etag.is_some();
                     let etag = etag.unwrap_or_else(|| http::HeaderValue::from_static(""));
                     let known = Arc::new(Known { etag, body, next });
-                    let read = fetched(&known, headers, false)?;
+                    let read = fetched(&known, headers)?;
                     if is_marked {
                         self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(&path, known);
                     }
@@ -98,11 +96,10 @@ impl Github {
     ) -> Result<Page<T>, ForgeError> {
         let per_page = max.clamp(1, PAGE_ROWS).to_string();
         let mut path = with_query(path, &[query, &[("per_page", per_page.as_str())]].concat());
-        let mut page = Page { items: Vec::new(), is_last: false, unchanged: true };
+        let mut page = Page { items: Vec::new(), is_last: false };
         let mut seen = HashSet::new();
         for _ in 0..MAX_PAGES {
             let read = self.get(&path).await?;
-            page.unchanged &= read.is_unchanged;
             let list = if key.is_empty() { Some(&read.document) } else { read.document.get(key) };
             let rows = list.and_then(Value::as_array);
             let rows =
@@ -309,10 +306,10 @@ pub(super) fn said(body: &[u8]) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; ").chars().take(MAX_WORDS).collect())
 }
 
-fn fetched(known: &Known, headers: HeaderMap, is_unchanged: bool) -> Result<Fetched, ForgeError> {
+fn fetched(known: &Known, headers: HeaderMap) -> Result<Fetched, ForgeError> {
     let document =
         serde_json::from_slice(&known.body).map_err(|_| ForgeError::Odd("GitHub's answer is not JSON".to_owned()))?;
-    Ok(Fetched { document, headers, next: known.next.clone(), is_unchanged })
+    Ok(Fetched { document, headers, next: known.next.clone() })
 }
 
 #[cfg(test)]

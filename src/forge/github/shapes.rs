@@ -132,7 +132,6 @@ pub(super) fn deployment(it: &Value) -> Option<Deployment> {
 pub(super) fn commit(it: &Value) -> Option<CommitFacts> {
     Some(CommitFacts {
         sha: line_if(it, "/sha")?,
-        author_login: line_if(it, "/author/login"),
         committer_email: line(it, "/commit/committer/email"),
         message: text(it, "/commit/message", MAX_BODY).unwrap_or_default(),
         committed_at: time(it, "/commit/committer/date"),
@@ -153,15 +152,12 @@ pub(super) fn pull(it: &Value) -> Option<PullRequest> {
         head_commit: line(it, "/head/sha"),
         head_repository: line_if(it, "/head/repo/full_name"),
         base_branch: line(it, "/base/ref"),
-        base_commit: line(it, "/base/sha"),
         author: line(it, "/user/login"),
         labels: labels(it),
         url: line(it, "/html_url"),
         // Of an open one this is a merge that GitHub only tried.
         merge_commit: line_if(it, "/merge_commit_sha").filter(|_| merged_at.is_some()),
         merged_by: line_if(it, "/merged_by/login"),
-        mergeable: flag(it, "/mergeable"),
-        mergeable_state: line(it, "/mergeable_state"),
         created_at: time(it, "/created_at"),
         updated_at: time(it, "/updated_at"),
         merged_at,

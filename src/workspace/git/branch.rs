@@ -1,6 +1,7 @@
 //! The one thing that is ever written to the user's repository: the commit of an approve and the branch at it.
 use crate::evidence::text;
 use crate::workspace::BranchCommit;
+use crate::workspace::OUR_EMAIL;
 use crate::workspace::WorkspaceError;
 use crate::workspace::git::GitWorkspace;
 use crate::workspace::git::apply;
@@ -10,7 +11,6 @@ use crate::workspace::git::repository::Repository;
 use std::path::Path;
 
 const NAME: &str = "Paramedic";
-const EMAIL: &str = "paramedic@localhost";
 
 /// Where a commit of ours stands in the history.
 pub(super) struct Place<'a> {
@@ -117,7 +117,7 @@ pub(super) async fn make(git: &Git, place: &Place<'_>, wanted: &BranchCommit<'_>
     let tree = one_line(&git.run(&["write-tree"], None).await?);
     let date = format!("@{} +0000", wanted.unix_seconds);
     let git = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].into_iter().fold(git.clone(), |git, it| git.env(it, NAME));
-    let git = ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].into_iter().fold(git, |git, it| git.env(it, EMAIL));
+    let git = ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].into_iter().fold(git, |git, it| git.env(it, OUR_EMAIL));
     let git = ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].into_iter().fold(git, |git, it| git.env(it, date.as_str()));
     let message = format!("{}\n", wanted.message.replace('\0', "").trim_end());
     let args = ["commit-tree", "--no-gpg-sign", "-p", place.parent, "-F", "-", &tree];

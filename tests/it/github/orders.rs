@@ -105,7 +105,7 @@ impl Ordered {
         store.commit(&ended.unwrap(), Some(&lease)).await.unwrap();
     }
 
-    async fn is_proved(self) -> Self {
+    async fn proved(self) -> Self {
         self.attempt("right", Verdict::Ok, End::Proved).await;
         self
     }
@@ -155,7 +155,7 @@ fn labels(pull: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn a_proved_order_becomes_one_pull_request_that_says_who_asked_for_what() {
-    let ordered = Ordered::new("").await.is_proved().await;
+    let ordered = Ordered::new("").await.proved().await;
     ordered.settles_for(100).await;
     let pull = ordered.pull();
     assert_eq!(pull["title"], "🤖 Jarvis: create - a right one, ＠everyone");
@@ -179,7 +179,7 @@ async fn a_proved_order_becomes_one_pull_request_that_says_who_asked_for_what() 
 async fn how_many_attempts_it_took_is_in_the_title_and_draft_goes_by_the_rules() {
     let ordered = Ordered::new("pull_request:\n  draft: false\n").await;
     ordered.attempt("nearly", Verdict::Ok, End::Red).await;
-    let ordered = ordered.is_proved().await;
+    let ordered = ordered.proved().await;
     ordered.settles_for(100).await;
     let pull = ordered.pull();
     assert_eq!(pull["title"], "🤖 Jarvis: create - a right one, ＠everyone (fixed after 2 attempts)");
@@ -314,7 +314,7 @@ async fn the_same_words_while_one_is_under_way_are_the_same_order() {
     );
     let other = give(&ordered.house, "another one", None).await.unwrap();
     assert_ne!(other.run_id, Some(ordered.id));
-    let ordered = ordered.is_proved().await;
+    let ordered = ordered.proved().await;
     let again = give(&ordered.house, "a right one, @everyone", None).await.unwrap();
     assert_eq!(again.run_id, Some(ordered.id));
     assert!(again.message.contains("waits for a decision"), "{}", again.message);
@@ -326,7 +326,7 @@ async fn the_same_words_while_one_is_under_way_are_the_same_order() {
     let again = give(&ordered.house, "a right one, @everyone", None).await.unwrap();
     let id = again.run_id.unwrap();
     assert_ne!(id, ordered.id);
-    let next = Ordered { house: ordered.house, id }.is_proved().await;
+    let next = Ordered { house: ordered.house, id }.proved().await;
     next.settles_for(100).await;
     assert_eq!(next.pull()["state"], "open");
     next.house.is_intact().await;
@@ -334,7 +334,7 @@ async fn the_same_words_while_one_is_under_way_are_the_same_order() {
 
 #[tokio::test]
 async fn ci_that_is_red_goes_to_the_next_attempt_with_its_log() {
-    let ordered = Ordered::new("").await.is_proved().await;
+    let ordered = Ordered::new("").await.proved().await;
     ordered.settles_for(5).await;
     let (fake, head) = (&ordered.house.fake, ordered.family().await.pull.unwrap().head);
     let branch = ordered.house.branches()[0].clone();
@@ -357,13 +357,13 @@ async fn ci_that_is_red_goes_to_the_next_attempt_with_its_log() {
 
 #[tokio::test]
 async fn a_base_that_moved_is_proved_on_first() {
-    let ordered = Ordered::new("").await.is_proved().await;
+    let ordered = Ordered::new("").await.proved().await;
     let tip = ordered.house.fake.commit(SHOP, "main", &[("other.py", "1\n")]);
     ordered.settles_for(100).await;
     let run = ordered.run().await;
     assert_eq!((run.status, run.rebased_on.as_ref()), (Status::Queued, Some(&tip)));
     assert!(ordered.house.branches().is_empty());
-    let ordered = ordered.is_proved().await;
+    let ordered = ordered.proved().await;
     ordered.settles_for(100).await;
     assert_eq!(ordered.pull()["title"], "🤖 Jarvis: create - a right one, ＠everyone");
 }
@@ -377,7 +377,7 @@ async fn orders_start_from_the_branch_that_is_set_and_an_unknown_one_is_said_at_
     assert_eq!((run.branch.as_str(), &run.commit_sha), ("next", &next));
     let refused = give(&house, "something else", Some("nxt")).await.unwrap_err();
     assert!(refused.contains("acme/shop has no branch `nxt`") && refused.contains("base_branch"), "{refused}");
-    let ordered = Ordered { house, id }.is_proved().await;
+    let ordered = Ordered { house, id }.proved().await;
     ordered.settles_for(100).await;
     assert_eq!(ordered.pull()["base"]["ref"], "next");
 }

@@ -1,6 +1,6 @@
 //! A red run at GitHub from the first look to the closed issue: the real program, a real remote, and the fake of GitHub.
 use super::described::Prism;
-use crate::support::github::{Fake, RunSpec, TOKEN};
+use crate::support::github::{Fake, Https, RunSpec, TOKEN};
 use crate::support::{Ran, World, eventually, ran};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -8,6 +8,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 const SHOP: &str = "acme/shop";
 const BUGGY: &str = "def add(a, b):\n    return a - b\n";
@@ -24,6 +28,7 @@ struct Story {
     fake: Fake,
     worker: Option<Child>,
     prism: Option<Prism>,
+    https: Option<Https>,
 }
 
 impl Drop for Story {
@@ -56,12 +61,26 @@ impl Story {
              [repositories.\"{SHOP}\"]\nclone_url = \"{}\"\ntest = \"python3 -m unittest\"\n",
             fake.git_url(SHOP)
         ));
-        Self { world, fake, worker: None, prism }
+        Self { world, fake, worker: None, prism, https: None }
+    }
+
+    /// Lets the repository be reached over HTTPS, as GitHub's are, with the token and not without.
+    fn over_https(mut self) -> Self {
+        let https = Https::serve(&self.fake, SHOP);
+        let path = self.world.dir.path().join("home/.config/paramedic/config.toml");
+        let settings = fs::read_to_string(&path).unwrap();
+        let clone_url = format!("{}/{SHOP}.git", https.url);
+        fs::write(path, settings.replace(&self.fake.git_url(SHOP), &clone_url)).unwrap();
+        self.https = Some(https);
+        self
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = self.world.command(args);
         command.env("GITHUB_TOKEN", TOKEN);
+        if let Some(https) = &self.https {
+            command.env("GIT_SSL_CAINFO", &https.certificate);
+        }
         command
     }
 
@@ -174,21 +193,26 @@ impl Story {
 
     /// Looks for the token, and for what git would make of it, in everything that was written or posted.
     fn assert_no_token(&self) {
-        use base64::Engine as _;
-        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{TOKEN}"));
-        let has_token = |bytes: &[u8]| {
-            [TOKEN, &*encoded].iter().any(|it| bytes.windows(it.len()).any(|window| window == it.as_bytes()))
-        };
+        let secrets = secrets();
+        let has_token =
+            |bytes: &[u8]| secrets.iter().any(|it| bytes.windows(it.len()).any(|window| window == it.as_bytes()));
         let mut n_files = 0;
         for_each_file(self.world.dir.path(), &mut |path| {
             n_files += 1;
             assert!(!has_token(&fs::read(path).unwrap_or_default()), "{}", path.display());
         });
-        assert!(n_files > 10);
+        assert!(n_files > 5);
         for seen in &self.fake.state().seen {
             assert!(!has_token(seen.body.as_bytes()) && !has_token(seen.query.as_bytes()), "{}", seen.path);
         }
     }
+}
+
+/// Returns the token, and what git makes of it.
+fn secrets() -> Vec<String> {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{TOKEN}"));
+    vec![TOKEN.to_owned(), encoded]
 }
 
 fn for_each_file(folder: &Path, look: &mut impl FnMut(&Path)) {
@@ -201,9 +225,62 @@ fn for_each_file(folder: &Path, look: &mut impl FnMut(&Path)) {
     }
 }
 
+/// Looks at the arguments of all processes, again and again.
+struct Arguments {
+    stop: Arc<AtomicBool>,
+    looks: JoinHandle<(usize, Vec<String>)>,
+}
+
+impl Arguments {
+    fn watch(secrets: Vec<String>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = stop.clone();
+        let looks = std::thread::spawn(move || {
+            let (mut n_git, mut found) = (0, Vec::new());
+            while !is_over.load(Ordering::Relaxed) {
+                for process in fs::read_dir("/proc").unwrap().flatten() {
+                    let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+                    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                    n_git += usize::from(line.contains("remote-https"));
+                    found.extend(secrets.iter().any(|it| line.contains(it.as_str())).then_some(line));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            (n_git, found)
+        });
+        Self { stop, looks }
+    }
+
+    /// Returns how often git was seen reaching a remote, and the lines with a secret in them.
+    fn end(self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.looks.join().unwrap()
+    }
+}
+
 #[test]
 fn a_red_run_is_healed_proved_twice_merged_and_closed() {
-    Story::begin("enabled: true\n", false, false).heals_and_closes();
+    let arguments = Arguments::watch(secrets());
+    Story::begin("enabled: true\n", false, false).over_https().heals_and_closes();
+    let (n_git, found) = arguments.end();
+    assert_eq!(found, Vec::<String>::new());
+    assert!(n_git > 0, "git was never seen");
+}
+
+/// A renamed repository's address leads elsewhere, and the token goes nowhere but where the settings say.
+#[test]
+fn git_takes_the_token_to_no_other_address() {
+    let mut story = Story::begin("enabled: true\n", false, false).over_https();
+    let path = story.world.dir.path().join("home/.config/paramedic/config.toml");
+    let settings = fs::read_to_string(&path).unwrap();
+    fs::write(path, settings.replace("/acme/shop.git", "/acme/moved.git")).unwrap();
+    story.fake.red_run(SHOP, "CI", "main", RED);
+    story.start();
+    let run = story.run_that("it is escalated", |it| it["status"] == "escalated");
+    let told = run["escalationNote"].as_str().unwrap_or_default().to_owned();
+    assert!(told.contains("301") && told.contains("`clone_url`"), "{run:#}");
+    story.stop();
+    story.assert_no_token();
 }
 
 #[test]

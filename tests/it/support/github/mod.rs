@@ -3,6 +3,7 @@
 mod app;
 mod faults;
 mod git;
+mod https;
 mod reads;
 mod routes;
 mod rows;
@@ -10,6 +11,7 @@ mod state;
 mod writes;
 
 pub(crate) use faults::Fault;
+pub(crate) use https::Https;
 pub(crate) use rows::RunSpec;
 pub(crate) use state::{Protection, Seen, State, Waiting};
 
