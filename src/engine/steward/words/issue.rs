@@ -10,7 +10,7 @@ impl Words<'_> {
     /// Returns the tracking issue as it should be now.
     pub(in crate::engine::steward) fn issue(&self) -> Text {
         let run = self.run;
-        let title = format!("🔧 Auto-Heal: {} fails: {}", self.workflow(), self.error_type());
+        let title = format!("🔧 Auto-Heal: {} fails: {}", self.short_workflow(), self.error_type());
         let mut body = String::new();
         let _ = writeln!(body, "{} fails on {}.\n", span(self.workflow()), span(&run.branch));
         body.push_str(&self.facts());
@@ -62,13 +62,15 @@ impl Words<'_> {
     }
 
     fn suggestions(&self) -> String {
-        let log = self.log();
+        let suggested = self.suggested.iter().map(String::as_str);
         let patterns = self.rules.analysis.failure_patterns.iter();
-        let fitting: Vec<&str> = patterns
-            .filter(|it| it.pattern.is_match(log))
-            .map(|it| it.suggestion.as_str())
-            .take(MAX_SUGGESTIONS)
-            .collect();
+        let here = patterns.filter(|it| self.log().lines().any(|line| it.pattern.is_match(line)));
+        let mut fitting: Vec<&str> = Vec::new();
+        for it in suggested.chain(here.map(|it| it.suggestion.as_str())) {
+            if fitting.len() < MAX_SUGGESTIONS && !fitting.contains(&it) {
+                fitting.push(it);
+            }
+        }
         if fitting.is_empty() {
             return String::new();
         }

@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 /// Most characters of a body; the forge takes 65,536.
 const MAX_BODY_CHARS: usize = 60_000;
 const MAX_TITLE_CHARS: usize = 120;
+/// Most characters of a workflow's name in a title.
+const MAX_NAME_CHARS: usize = 60;
 /// Most characters of a log or a patch that is shown.
 const MAX_LOG_CHARS: usize = 20_000;
 /// Most characters of anything that stands within a line.
@@ -59,6 +61,8 @@ pub(super) struct Words<'a> {
     pub(super) attempts: &'a [Attempt],
     /// How many jobs failed.
     pub(super) failed_jobs: &'a str,
+    /// What the rules suggested when the logs of CI were read.
+    pub(super) suggested: &'a [String],
 }
 
 /// Returns the last line of what we write, by which it is found again.
@@ -110,6 +114,11 @@ impl Words<'_> {
     fn workflow(&self) -> &str {
         let ci = self.run.order.ci.as_ref().map(|it| it.workflow.as_str());
         ci.or(self.run.order.workflow.as_deref()).filter(|it| !it.trim().is_empty()).unwrap_or("CI")
+    }
+
+    /// Returns the workflow's name for a title: what follows it must be seen, too.
+    fn short_workflow(&self) -> String {
+        self.safe(self.workflow().trim(), MAX_NAME_CHARS)
     }
 
     fn error_type(&self) -> &str {

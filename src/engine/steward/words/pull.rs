@@ -31,7 +31,7 @@ impl Words<'_> {
     fn title_of_fix(&self, needs_review: bool) -> String {
         let title = match &self.rules.pull_request.title {
             Some(title) => title.fill(|it| plain(&self.value(it))),
-            None => format!("Heal {}: {}", self.workflow(), self.error_type()),
+            None => format!("Heal {}: {}", self.short_workflow(), self.error_type()),
         };
         let suffix = if needs_review { " (Needs Review)" } else { "" };
         format!("{}{suffix}", cut(&plain(&title), MAX_TITLE_CHARS - suffix.len()))
@@ -116,7 +116,7 @@ impl Words<'_> {
     fn value(&self, placeholder: Placeholder) -> String {
         let run = self.run;
         let value = match placeholder {
-            Placeholder::WorkflowName => self.workflow().to_owned(),
+            Placeholder::WorkflowName => self.short_workflow(),
             Placeholder::RunId => run.order.ci.as_ref().map_or_else(|| run.id.to_string(), |it| it.run_id.to_string()),
             Placeholder::Branch => run.branch.clone(),
             Placeholder::FailedJobsCount => self.failed_jobs.to_owned(),

@@ -46,6 +46,7 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         run: &run,
         attempts: &attempts,
         failed_jobs: "1",
+        suggested: &[text.to_owned()],
     };
     let instruction = Instruction { intent: Intent::Fix, text: text.to_owned(), context: Some(text.to_owned()) };
     let mut ordered = run.clone();
@@ -131,6 +132,26 @@ fn templates_are_filled_and_the_evidence_follows() {
         text.body.contains("### Proof")
             && text.body.lines().last().unwrap().starts_with("<!-- paramedic:pr v1 family=")
     );
+}
+
+#[test]
+fn what_failed_is_in_the_title_however_long_the_workflow_is_called() {
+    let mut run = run(&"é".repeat(400));
+    run.error_type = Some("KeyError".to_owned());
+    let (masker, family) = (Masker::default(), Family::first_seen(&run, "v1:1a2b3c4d", None, now()));
+    let words = Words {
+        masker: &masker,
+        rules: &Rules::read(b"").unwrap().0,
+        web_url: WEB,
+        family: &family,
+        run: &run,
+        attempts: &[],
+        failed_jobs: "1",
+        suggested: &[],
+    };
+    for title in [words.issue().title, words.pull(true).title] {
+        assert!(title.contains("é… fails: KeyError") || title.contains("é…: KeyError"), "{title}");
+    }
 }
 
 #[test]
