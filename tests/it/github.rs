@@ -12,6 +12,7 @@ mod house;
 mod housekeeping;
 mod limits;
 mod moving;
+mod orders;
 mod publishing;
 mod reads;
 mod story;

@@ -332,8 +332,8 @@ impl Engine {
         operator: &Operator,
     ) -> Result<Done, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
-        let family =
-            family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
+        let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
+        let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
         if let Some((number, _)) = family.open_pull() {
             return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
         }

@@ -106,12 +106,13 @@ impl Scene<'_> {
         let names: Vec<&str> = red.iter().take(MAX_NAMED).map(|it| it.name.as_str()).collect();
         let mut text = format!("Red in CI: {}\n", names.join(", "));
         let run = red.iter().find_map(|it| it.run_id);
-        let ci = self.run.order.ci.as_ref();
-        if let (Some(run), Some(analyst), Some(ci)) = (run, &self.steward.analyst, ci) {
+        // An order knows no run of CI; where it goes is what it is compared with.
+        let green_branch = self.run.order.ci.as_ref().map_or(&self.run.branch, |it| &it.default_branch);
+        if let (Some(run), Some(analyst)) = (run, &self.steward.analyst) {
             let repository = &self.family.repository;
             match self.reads.run(repository, run).await {
                 Ok(run) => {
-                    let analysis = analyst.analyse(repository, &run, &self.rules, &ci.default_branch).await?;
+                    let analysis = analyst.analyse(repository, &run, &self.rules, green_branch).await?;
                     text.push_str(&analysis.failure.reduced_log);
                 }
                 // Deleted meanwhile: that it was red counts all the same.
