@@ -16,5 +16,6 @@ mod publishing;
 mod reads;
 mod story;
 mod tracking;
+mod twins;
 mod watch;
 mod writes;
