@@ -12,7 +12,7 @@ use crate::backlog::embedded::Embedded;
 use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
-use crate::config::checked::Database;
+use crate::config::database::Database;
 use crate::config::forge::{APP_KEY_NAME, TOKEN_NAMES};
 use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
@@ -24,7 +24,7 @@ use crate::engine::inbox::{HealBy, Inbox};
 use crate::engine::live::LiveFolder;
 use crate::engine::steward::Steward;
 use crate::engine::watch::Watcher;
-use crate::engine::worker::{Worker, Workers, is_dead};
+use crate::engine::worker::{Worker, Workers, is_gone};
 use crate::engine::{Agents, Engine, Settings};
 use crate::evidence::mask::Masker;
 use crate::http;
@@ -339,7 +339,7 @@ pub async fn copy_store(from: &Database, to: &Database, data_dir: &Path) -> Resu
         Database::Postgres(_) => None,
     };
     let to = open(to).await?;
-    let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_dead).await;
+    let copied = archive::copy(&*from, &*to, SystemClock.now(), &is_gone).await;
     drop(to);
     if let (Err(_), Some(path)) = (&copied, new_file) {
         // What is left is empty, and in the way of nothing but a look at it. Why nothing was copied is the answer.

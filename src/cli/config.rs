@@ -3,9 +3,10 @@ use crate::cli::Context;
 use crate::cli::arguments::ConfigCommand;
 use crate::cli::error::{CliError, Ended, OK};
 use crate::cli::out;
-use crate::config::checked::{Flags, places, shown};
+use crate::config::checked::{Flags, places};
 use crate::config::notify::{ChannelSettings, NotifySettings};
 use crate::config::repositories::{Origin, RepositorySettings};
+use crate::config::values::shown;
 use crate::config::{Config, Environment};
 use crate::evidence::text::clean_line;
 

@@ -6,8 +6,8 @@ use crate::backlog::{Backlog as _, BacklogError};
 use crate::cli::Context;
 use crate::cli::error::{Ended, FAILED, OK};
 use crate::cli::out;
-use crate::config::checked::shown;
 use crate::config::repositories::Origin;
+use crate::config::values::shown;
 use crate::domain::Role;
 use crate::rules;
 use crate::rules::Rules;
@@ -111,24 +111,31 @@ async fn rules(context: &Context, check: &mut impl FnMut(&str, Health, String)) 
     } else {
         Err(ErrorKind::NotFound.into())
     };
-    match read.map(|_| Rules::read(&bytes)) {
-        Ok(Ok((rules, remarks))) => {
-            let text = if rules.is_enabled { "is read" } else { "is read; healing is off (`enabled: false`)" };
-            let health = if rules.is_enabled { Health::Ok } else { Health::Note };
-            check("rules", health, format!("{} {text}", rules::PATH));
-            for remark in &remarks {
-                check("rules", Health::Note, remark.to_string());
-            }
-        }
-        Ok(Err(error)) => {
-            let text = format!("{}, {error}; nothing of this repository is healed until it is right", rules::PATH);
-            check("rules", Health::Broken, text);
-        }
+    match read {
+        Ok(_) => of_rules("rules", &bytes, check),
         Err(_) if !is_there => {
             let text = format!("no {} here, so the defaults hold; `paramedic init` writes it", rules::PATH);
             check("rules", Health::Note, text);
         }
         Err(error) => check("rules", Health::Broken, format!("cannot read {}: {error}", rules::PATH)),
+    }
+}
+
+/// Says how the text of a rules file is read.
+fn of_rules(name: &str, text: &[u8], check: &mut impl FnMut(&str, Health, String)) {
+    match Rules::read(text) {
+        Ok((rules, remarks)) => {
+            let text = if rules.is_enabled { "is read" } else { "is read; healing is off (`enabled: false`)" };
+            let health = if rules.is_enabled { Health::Ok } else { Health::Note };
+            check(name, health, format!("{} {text}", rules::PATH));
+            for remark in &remarks {
+                check(name, Health::Note, remark.to_string());
+            }
+        }
+        Err(error) => {
+            let text = format!("{}, {error}; nothing of this repository is healed until it is right", rules::PATH);
+            check(name, Health::Broken, text);
+        }
     }
 }
 

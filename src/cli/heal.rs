@@ -6,7 +6,7 @@ use crate::cli::error::{CliError, Ended, REFUSED};
 use crate::cli::follow::{Progress, finish};
 use crate::cli::out;
 use crate::cli::signals::{Signal, Signals};
-use crate::config::checked::{check_attempts, parse_duration};
+use crate::config::values::{check_attempts, parse_duration};
 use crate::domain::{Order, Reason, Run, RunId};
 use crate::wiring::{App, LocalOrder};
 use tokio_util::sync::CancellationToken;

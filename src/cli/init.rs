@@ -9,7 +9,7 @@ use crate::cli::arguments::Init;
 use crate::cli::error::{CliError, Ended, OK, PRECONDITION, REFUSED};
 use crate::cli::init::place::{Planned, State};
 use crate::cli::out;
-use crate::config::checked::shown;
+use crate::config::values::shown;
 use crate::evidence::text::{clean, listed};
 use crate::wiring::workspace;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@ use crate::cli::Context;
 use crate::cli::arguments::StoreCommand;
 use crate::cli::error::{CliError, Ended, OK, REFUSED};
 use crate::cli::out;
-use crate::config::checked::Database;
+use crate::config::database::Database;
 use crate::wiring::{self, DATABASE_FILE};
 use std::path::{Path, PathBuf};
 

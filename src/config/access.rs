@@ -1,6 +1,6 @@
 //! Settings of who comes in and how often: the secret of short-lived tokens, their lifetime, and rate limits.
-use crate::config::checked::parse_duration;
 use crate::config::secret::Secret;
+use crate::config::values::parse_duration;
 use crate::config::{ConfigError, Environment};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl RawAccess {
 pub struct AccessSettings {
     /// Signs short-lived tokens. None: a key of this server's own.
     pub token_secret: Option<Secret>,
-    #[serde(serialize_with = "crate::config::checked::as_seconds")]
+    #[serde(serialize_with = "crate::config::values::as_seconds")]
     pub token_lifetime: Duration,
     /// Rates; 0 = any number.
     pub logins_per_minute: u32,

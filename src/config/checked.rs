@@ -1,6 +1,7 @@
 //! Settings that the program may rely on: every value valid, every default filled in.
 use crate::config::access::AccessSettings;
 use crate::config::api::ApiSettings;
+use crate::config::database::{Database, password_in};
 use crate::config::forge::{DispatchSettings, GithubSettings};
 use crate::config::log::LogSettings;
 use crate::config::notify::NotifySettings;
@@ -8,6 +9,7 @@ use crate::config::raw::{RawAgent, RawConfig};
 use crate::config::repositories::RepositoriesSettings;
 use crate::config::secret::Secret;
 use crate::config::server::Server;
+use crate::config::values::{as_seconds, check_attempts, parse_duration, truth};
 use crate::config::webhook::WebhookSettings;
 use crate::config::workers::WorkersSettings;
 use crate::config::{ConfigError, Environment};
@@ -15,67 +17,14 @@ use crate::domain::Operator;
 use crate::domain::names::named;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// Attempts of a run at most, however high the settings go (DESIGN §1).
-pub const MAX_ATTEMPTS: u32 = 5;
 
 named! {
     /// Which sandbox the programs of a run get.
     SandboxSetting { Auto = "auto", Bubblewrap = "bubblewrap", Landlock = "landlock", Off = "off" }
-}
-
-/// Where the backlog is kept.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Database {
-    /// A file; none = the one in the data directory.
-    Embedded(Option<PathBuf>),
-    /// A `PostgreSQL` URL, with a password in it perhaps.
-    Postgres(String),
-}
-
-impl Database {
-    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
-        }
-        match text.strip_prefix("sqlite:").map(|it| it.strip_prefix("//").unwrap_or(it)) {
-            Some(path) if !path.is_empty() => Ok(Self::Embedded(Some(PathBuf::from(path)))),
-            _ => Err("a database is postgres://USER@HOST/NAME or sqlite:PATH".to_owned()),
-        }
-    }
-}
-
-/// Shows no password.
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded(None) => f.write_str("embedded"),
-            Self::Embedded(Some(path)) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => {
-                let after = url.split_once("://").map_or("", |(_, rest)| rest);
-                let place = after.rsplit_once('@').map_or(after, |(_, place)| place);
-                write!(f, "postgres://{}", place.split('?').next().unwrap_or_default())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Serialize for Database {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// An agent of kind `command`.
@@ -130,10 +79,6 @@ pub struct Config {
     pub api: Option<ApiSettings>,
     pub notify: NotifySettings,
     pub log: LogSettings,
-}
-
-pub(super) fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(duration.as_secs())
 }
 
 impl Config {
@@ -250,12 +195,6 @@ pub fn places(environment: &Environment, flags: &Flags) -> Vec<(PathBuf, bool)> 
     places
 }
 
-/// Returns the password of `scheme://user:password@host`.
-fn password_in(url: &str) -> Option<String> {
-    let (user, _) = url.split_once("://")?.1.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password.to_owned())
-}
-
 fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigError> {
     let state = || {
         let home = environment.path("HOME").map(|it| it.join(".local/state"));
@@ -266,53 +205,6 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
         ConfigError("no place for the data: set HOME or XDG_STATE_HOME, or give --data-dir".to_owned())
     })?;
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
-}
-
-/// Reads a switch of the environment.
-pub fn truth(name: &str, text: &str) -> Result<bool, ConfigError> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(ConfigError(format!("{name}: `{text}` is neither true nor false"))),
-    }
-}
-
-/// Checks a number of attempts, 1 to 5.
-pub fn check_attempts(n: u32) -> Result<u32, String> {
-    if (1..=MAX_ATTEMPTS).contains(&n) {
-        Ok(n)
-    } else {
-        Err(format!("{n} attempts are not possible, choose 1 to {MAX_ATTEMPTS}"))
-    }
-}
-
-/// Parses a duration like `90s`, `10m`, `1h30m` or plain seconds; from one second to a day.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write it like 90s, 10m or 1h30m");
-    let mut seconds = 0.0_f64;
-    let mut number = String::new();
-    for ch in text.trim().chars() {
-        if ch.is_ascii_digit() || ch == '.' {
-            number.push(ch);
-            continue;
-        }
-        let n: f64 = number.parse().map_err(|_| wrong())?;
-        number.clear();
-        seconds += n * match ch {
-            's' => 1.0,
-            'm' => 60.0,
-            'h' => 3600.0,
-            _ => return Err(wrong()),
-        };
-    }
-    if !number.is_empty() {
-        seconds += number.parse::<f64>().map_err(|_| wrong())?;
-    }
-    if (0.1..=86_400.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(format!("`{text}` is too short or too long: from 0.1s to 24h"))
-    }
 }
 
 fn checked_agents(raw: BTreeMap<String, RawAgent>) -> Result<BTreeMap<String, AgentSettings>, ConfigError> {
@@ -348,27 +240,12 @@ fn builtin_agents() -> RawConfig {
     RawConfig { agents: agents.collect(), ..RawConfig::default() }
 }
 
-/// Returns a path as it is shown to people.
-pub fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
         Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())))
-    }
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h30m", 5_400), ("45", 45)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "0s", "-1", "5x", "m", "99h"] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `[github]` and `[dispatch]`: the forge, what is watched there and on which terms it is changed, and the repository that orders are for.
-use crate::config::checked::{parse_duration, truth};
 use crate::config::repositories::is_repository_name;
+use crate::config::values::{parse_duration, truth};
 use crate::config::{ConfigError, Environment};
 use crate::domain::ForgeTerms;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 pub mod access;
 pub mod api;
 pub mod checked;
+pub mod database;
 pub mod environment;
 pub mod forge;
 pub mod log;
@@ -10,6 +11,7 @@ pub mod raw;
 pub mod repositories;
 pub mod secret;
 pub mod server;
+pub mod values;
 pub mod webhook;
 pub mod workers;
 

@@ -1,5 +1,5 @@
 //! `[repositories."owner/name"]`: where a worker finds the repository of a run that came from elsewhere, and how it is worked on.
-use crate::config::checked::check_attempts;
+use crate::config::values::check_attempts;
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

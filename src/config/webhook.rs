@@ -29,7 +29,7 @@ impl RawWebhook {
     /// Checks the settings and reads the secrets; the environment wins over the files.
     pub(super) fn check(self, environment: &Environment) -> Result<WebhookSettings, ConfigError> {
         let enabled = match environment.text("CI_HEALING_ENABLED") {
-            Some(text) => super::checked::truth("CI_HEALING_ENABLED", text)?,
+            Some(text) => super::values::truth("CI_HEALING_ENABLED", text)?,
             None => self.enabled.unwrap_or(true),
         };
         let secret =

@@ -1,5 +1,5 @@
 //! `[workers]`: how many runs are worked on at once, how fast, and how workers stop.
-use crate::config::checked::parse_duration;
+use crate::config::values::parse_duration;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -298,14 +298,13 @@ impl Family {
     }
 
     /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
-    /// while; what came back after a merge is new, and so is what a trusted branch has after one that is not trusted.
+    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none.
     pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run) -> bool {
         let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
         match run.status {
-            Status::Queued | Status::Running => true,
             _ if seen.order.is_trusted() && !run.order.is_trusted() => false,
-            Status::Fixed => true,
+            Status::Queued | Status::Running | Status::Fixed => true,
             Status::Resolved if run.pr_state == PrState::Merged => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
@@ -403,7 +402,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::Order;
+    use crate::domain::order::{CiRef, Order};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_740_000_000 + seconds).unwrap()
@@ -444,6 +443,31 @@ mod tests {
         let denied = run(Status::Escalated, PrState::Closed);
         let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&denied, "v1:a", None, at(0)) };
         assert!(family.takes_in(&denied, live_for, &seen(499)) && !family.takes_in(&denied, live_for, &seen(500)));
+    }
+
+    #[test]
+    fn what_a_trusted_branch_has_waits_for_no_fork() {
+        let ci = |is_fork| CiRef {
+            run_id: 1,
+            attempt: 1,
+            workflow_id: 1,
+            workflow: "CI".to_owned(),
+            workflow_path: String::new(),
+            event: "push".to_owned(),
+            url: String::new(),
+            is_fork,
+            is_trusted: !is_fork,
+            default_branch: "main".to_owned(),
+        };
+        let of = |run: Run, is_fork| Run { order: Order { ci: Some(ci(is_fork)), ..Order::default() }, ..run };
+        for status in [Status::Queued, Status::Running, Status::Fixed, Status::Escalated] {
+            for (stands, sees, is_taken_in) in [(true, false, false), (true, true, true), (false, true, true)] {
+                let stands = of(run(status, PrState::None), stands);
+                let family = Family::first_seen(&stands, "v1:a", None, at(0));
+                let found = family.takes_in(&stands, Duration::from_secs(100), &of(seen(1), sees));
+                assert_eq!(found, is_taken_in, "{status} {sees}");
+            }
+        }
     }
 
     #[test]

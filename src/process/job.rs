@@ -4,6 +4,7 @@ use crate::process::Exit;
 use crate::process::Job;
 use crate::process::LauncherOptions;
 use crate::process::Outcome;
+use crate::process::Owner;
 use crate::process::Sink;
 use crate::process::env;
 use crate::process::output::Keeper;
@@ -56,9 +57,11 @@ pub(super) async fn run(
     let exit = if cancel.is_cancelled() {
         Exit::Cancelled
     } else {
-        let mark = Uuid::new_v4().to_string();
+        let owner = Owner::this();
+        let mark = format!("{owner}:{}", Uuid::new_v4());
         let order = order(options, method, job, &mark)?;
-        let attended = Supervised::start(&options.supervisor, mark)?.attend(&order, sink, &mut output, cancel).await?;
+        let attended =
+            Supervised::start(&options.supervisor, &owner, mark)?.attend(&order, sink, &mut output, cancel).await?;
         attended.map_err(io::Error::other)?
     };
     Ok(Outcome { exit, output: output.finish(), duration: clock::instant() - started })
@@ -96,9 +99,9 @@ type Said = Option<Report>;
 
 impl Supervised {
     #[expect(clippy::disallowed_methods, reason = "`process` is where programs are started")]
-    fn start(supervisor: &Path, mark: String) -> io::Result<Self> {
+    fn start(supervisor: &Path, owner: &Owner, mark: String) -> io::Result<Self> {
         let mut command = Command::new(supervisor);
-        command.arg(supervise::SUBCOMMAND).env_clear().current_dir("/");
+        command.args(supervise::arguments(owner)).env_clear().current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
@@ -139,7 +142,9 @@ impl Supervised {
         Ok(exit)
     }
 
+    /// Hands over the order, but only to a supervisor that has come up: should we die, nobody else starts a job unseen.
     async fn send(&mut self, order: &Order) -> io::Result<()> {
+        self.report.read_u8().await?;
         match &mut self.control {
             Some(control) => control.write_all(&order.encode()?).await,
             None => Err(io::ErrorKind::BrokenPipe.into()),

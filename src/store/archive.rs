@@ -142,16 +142,16 @@ impl Copied {
     }
 }
 
-/// Copies everything but leases. `from` must be free of leases that are not over and whose worker may be alive; `to` must be
+/// Copies everything but leases. `from` must be free of leases that are not over and whose worker, or what it started, may be alive; `to` must be
 /// empty. Both are audited, and end with the very same chain.
 pub async fn copy(
     from: &dyn Archive,
     to: &dyn Archive,
     now: Timestamp,
-    is_dead: &(dyn Fn(&str) -> bool + Sync),
+    is_gone: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Copied, CopyError> {
     let mut reading = from.reading().await?;
-    let alive = reading.leases(now).await?.into_iter().find(|it| !is_dead(&it.worker));
+    let alive = reading.leases(now).await?.into_iter().find(|it| !is_gone(&it.worker));
     if let Some(held) = alive {
         return Err(CopyError::Held(held));
     }

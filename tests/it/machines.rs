@@ -1,16 +1,20 @@
 //! Machines on one database: their clocks differ, and answers get lost on the way. Neither takes what the other holds, nothing is done twice.
-use crate::backlog_contract::home::Place;
+use crate::backlog_contract::home::{Kind as _, Place, Postgres, Sqlite};
 use crate::store_contract::fixtures::creation;
-use crate::support::{PATIENCE, eventually_answered, postgres};
+use crate::support::{PARAMEDIC, PATIENCE, eventually_answered, postgres};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use paramedic::agent::{Account, Agent, Task, Turn};
 use paramedic::clock::{Clock, SystemClock};
 use paramedic::domain::{AttemptFailure, Order, Provider, Run, RunId, Status};
-use paramedic::engine::worker::Worker;
+use paramedic::engine::worker::{Shutdown, Worker, Workers};
 use paramedic::engine::{Agents, Engine, Settings};
+use paramedic::process::Owner;
+use paramedic::store::Claim;
 use sqlx::{Connection as _, PgConnection};
 use std::fs;
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -120,13 +124,14 @@ async fn a_lease_lasts_as_long_as_it_is_renewed_and_no_longer() {
         machines.asked(n_turns).await;
         let since = Instant::now();
         while since.elapsed() < LEASE * 2 {
-            assert_eq!((mine.take_back_dead().await.unwrap(), other.take_back_dead().await.unwrap()), (vec![], vec![]));
+            let taken = [mine.take_back_dead().await.unwrap().runs, other.take_back_dead().await.unwrap().runs];
+            assert_eq!(taken, [[]; 2]);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(mine.store.run(id).await.unwrap().status, Status::Running);
         // The worker is gone without a word.
         work.abort();
-        eventually_answered(async || (other.take_back_dead().await.unwrap() == [id]).then_some(())).await;
+        eventually_answered(async || (other.take_back_dead().await.unwrap().runs == [id]).then_some(())).await;
     }
 }
 
@@ -186,4 +191,73 @@ async fn a_lost_answer_costs_no_work() {
     assert_eq!(machines.agent.asked.lock().unwrap().len(), 2);
     let events = engine.store.events(Some(id), 0, 100).await.unwrap();
     assert!(!events.iter().any(|it| it.payload["leaseLost"] == true), "{events:#?}");
+}
+
+/// What a dead worker can leave behind for a while: the supervisor of a job, or a program that has lost its supervisor.
+fn left_by(owner: &Owner) -> [Child; 2] {
+    let (name, mark) = (owner.to_string(), format!("{owner}:job"));
+    let (mut supervisor, mut program) = (Command::new(PARAMEDIC), Command::new("sh"));
+    supervisor.args(["__supervise", "for", &name]);
+    program.args(["-c", "echo; read _"]).env("PARAMEDIC_JOB", mark);
+    [supervisor, program].map(|mut it| {
+        let mut child = it.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It is what it will be.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child
+    })
+}
+
+/// Returns a worker of this machine whose process is gone.
+async fn dead_worker(engine: &Engine) -> (Owner, String) {
+    let shutdown = Shutdown::default();
+    let (workers, asked) = (Workers::new(engine.clone(), 1, 0), shutdown.clone());
+    let working = tokio::spawn(async move { workers.run(&asked).await });
+    let present = async || engine.store.present(engine.clock.now()).await.unwrap().pop();
+    let (living, _) = eventually_answered(present).await;
+    shutdown.finish();
+    working.await.unwrap().unwrap();
+    // No machine has such numbers.
+    let owner = Owner { pid: 4_194_400, start: RunId::random().short() };
+    (owner.clone(), living.replace(&Owner::this().to_string(), &owner.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_is_not_taken_back_while_something_of_its_dead_worker_works_on_it() {
+    for url in [Sqlite::url().await, Postgres::url().await] {
+        let mut place = Place::new(url).await;
+        place.engine.agents = Arc::new(Failing { asked: Arc::default(), is_endless: false });
+        let engine = &place.engine;
+        let (owner, name) = dead_worker(engine).await;
+        let order = Order {
+            repo_path: place.world.repo().display().to_string(),
+            test_command: Some("false".to_owned()),
+            timeout_ms: 60_000,
+            ..Order::default()
+        };
+        let commit = place.world.git(&["rev-parse", "HEAD"]);
+        let run = |name: &str| Run::queued(name, "main", &commit, order.clone(), 1, engine.clock.now());
+        let [held, free] = [run("acme/held"), run("acme/free")];
+        for run in [&held, &free] {
+            engine.store.create(&creation(run), None).await.unwrap();
+        }
+        let claim = Claim::of(&name, Some(held.id), engine.clock.now(), PATIENCE * 10);
+        engine.store.claim(&claim).await.unwrap().unwrap();
+
+        let left = left_by(&owner);
+        let shutdown = Shutdown::default();
+        let workers = Workers::new(engine.clone(), 1, 0);
+        let drain = tokio::spawn(async move { workers.drain(&shutdown).await });
+        let status = async |id| engine.store.run(id).await.unwrap().status;
+        eventually_answered(async || (status(free.id).await == Status::Escalated).then_some(())).await;
+        for mut child in left {
+            let taken = engine.take_back_dead().await.unwrap();
+            assert!(taken.runs.is_empty() && taken.more_follow, "{taken:?}");
+            assert_eq!(status(held.id).await, Status::Running);
+            assert!(!drain.is_finished(), "what will be free in a moment is left behind");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        tokio::time::timeout(PATIENCE, drain).await.unwrap().unwrap().unwrap();
+        assert_eq!(status(held.id).await, Status::Escalated);
+    }
 }

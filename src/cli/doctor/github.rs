@@ -1,8 +1,9 @@
 //! What the token of GitHub can and cannot do, as far as looking tells.
 use crate::cli::Context;
-use crate::cli::doctor::Health;
+use crate::cli::doctor::{Health, of_rules};
 use crate::config::repositories::Origin;
 use crate::domain::MergeMethod;
+use crate::rules;
 use crate::wiring::App;
 use crate::wiring::forge::{self, Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery};
 use serde_json::{Value, json};
@@ -147,7 +148,11 @@ async fn of_repository(
     let runs = github.runs(repository, &RunsQuery { max: 1, ..RunsQuery::default() }).await.map(drop);
     let pulls = github.pulls(repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await.map(drop);
     let issues = github.issues(repository, &[], 1).await.map(drop);
-    let file = github.file(repository, ".github/auto-heal-config.yml", &facts.default_branch).await.map(drop);
+    let file = github.file(repository, rules::PATH, &facts.default_branch).await;
+    if let Ok(Some(text)) = &file {
+        of_rules(&format!("{name} rules"), text, check);
+    }
+    let file = file.map(drop);
     let mut readable = vec!["repository"];
     let mut unreadable = Vec::new();
     for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file)] {

@@ -1,6 +1,6 @@
 //! Puts files into a checkout: everything is looked at before anything is written, nothing leads out of it, and each file appears whole.
 use crate::cli::init::files::Wanted;
-use crate::config::checked::shown;
+use crate::config::values::shown;
 use serde::Serialize;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Write};

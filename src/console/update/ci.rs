@@ -74,7 +74,11 @@ pub fn refused(model: &mut Model, why: String) {
 /// Runs a command of the list.
 pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     let at = model.ci.position().unwrap_or(0);
-    if let Some(idx) = motion(command, at, model.ci.visible().len(), page(model)) {
+    if model.ci.visible().is_empty() {
+        // Without a run to stand on, what is said of the repositories is scrolled.
+        let tops = model.ci.rows().len().saturating_sub(page(model)) + 1;
+        model.ci.offset = motion(command, model.ci.offset, tops, page(model)).unwrap_or(model.ci.offset);
+    } else if let Some(idx) = motion(command, at, model.ci.visible().len(), page(model)) {
         model.ci.select(idx);
         return Vec::new();
     }
@@ -139,15 +143,21 @@ fn page(model: &Model) -> usize {
     layout::rows(layout::queue(model.chrome().body).list, 1)
 }
 
-/// Scrolls so that the selected run is on the screen, and what stands above it where it is the first of its repository.
+/// Scrolls so that the selected run is on the screen, what stands above it where it is the first of its repository, and what follows the last.
 pub fn keep_visible(model: &mut Model) {
     let page = page(model);
     let rows = model.ci.rows();
     let is_selected = |it: &Row<'_>| matches!(it, Row::Run(picture, seen) if model.ci.is_selected(picture, seen));
-    let cursor = rows.iter().position(is_selected).unwrap_or(0);
-    let top = rows[..cursor.min(rows.len())].iter().rposition(|it| matches!(it, Row::Run(..))).map_or(0, |it| it + 1);
     let last = rows.len().saturating_sub(page);
+    let Some(cursor) = rows.iter().position(is_selected) else {
+        model.ci.offset = model.ci.offset.min(last);
+        return;
+    };
+    let top = rows[..cursor.min(rows.len())].iter().rposition(|it| matches!(it, Row::Run(..))).map_or(0, |it| it + 1);
     let mut offset = layout::keep_visible(model.ci.offset, cursor, page);
+    if !rows[cursor + 1..].iter().any(|it| matches!(it, Row::Run(..))) {
+        offset = last.min(cursor);
+    }
     // What is said of a repository is read with its first run.
     if cursor.saturating_sub(top) < page {
         offset = offset.min(top);

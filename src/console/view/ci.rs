@@ -167,6 +167,7 @@ fn repository(pen: &mut Pen<'_>, line: Rect, picture: &Picture, now: Timestamp) 
         pieces.push(piece(format!("  {}", picture.default_branch), Role::Dim));
     }
     pieces.push(match picture.seen_at {
+        None if picture.error.is_some() => piece("  never read", Role::NoticeBad),
         None => piece("  not looked at yet", Role::Dim),
         Some(seen_at) if is_stale(picture, now) => {
             piece(format!("  stale: as of {} ago", age(seen_at, now)), Role::NoticeBad)

@@ -23,6 +23,8 @@ pub(super) struct JobLog {
     pub(super) bytes: Vec<u8>,
     /// Bytes left out between head and tail.
     pub(super) dropped: u64,
+    /// Whether CI itself says why it is red: what stands for a log that is missing need not.
+    pub(super) tells_why: bool,
 }
 
 /// Reads a log and keeps both ends of it.
@@ -48,16 +50,17 @@ impl LogReader {
             failure: self.extractor.finish(hint),
             bytes: self.options.masker.mask_bytes(&joined(&kept)),
             dropped: kept.dropped,
+            tells_why: true,
         }
     }
 }
 
 impl JobLog {
     /// Returns what a text says as if it were a log.
-    pub(super) fn of_text(text: &str, options: Options) -> Self {
+    pub(super) fn of_text(text: &str, tells_why: bool, options: Options) -> Self {
         let mut reader = LogReader::new(options);
         reader.push(text.as_bytes());
-        reader.finish(ExitHint::Failed)
+        Self { tells_why, ..reader.finish(ExitHint::Failed) }
     }
 }
 
@@ -76,7 +79,8 @@ impl Reading<'_> {
         self.lacks_log = true;
         self.note(&format!("GitHub has no log of job {}: it is empty, expired or not written", job.name));
         let annotations = self.annotations(job).await?;
-        Ok(JobLog::of_text(&words::without_log(job, &annotations), Options { green: None, ..options }))
+        let (text, tells_why) = (words::without_log(job, &annotations), words::tell_why(&annotations));
+        Ok(JobLog::of_text(&text, tells_why, Options { green: None, ..options }))
     }
 
     /// Returns the log as the forge streams it, `None` where there is nothing.

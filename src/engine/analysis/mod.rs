@@ -64,6 +64,8 @@ pub struct Analysis {
     pub artifacts: Vec<StoredOutput>,
     /// Whether the log of a failed job was not there: it may only be late.
     pub lacks_log: bool,
+    /// Where nothing says why CI is red, that in words: whatever is red elsewhere cannot be compared with it.
+    pub silence: Option<String>,
 }
 
 /// One failed job.
@@ -134,6 +136,11 @@ impl Analyst {
         let report = reading.tests(&read).await?;
         let mut told = reading.told(read);
         told.failure.report = told.failure.report.take().or(report);
+        let is_silent = !told.tells_why && told.failure.report.is_none();
+        let silence = is_silent.then(|| {
+            let failed: Vec<&str> = told.jobs.iter().map(|it| it.job.name.as_str()).collect();
+            self.safe(&words::silence(&failed))
+        });
         let Reading { notes, lacks_log, .. } = reading;
         let reduced: Vec<&str> = told.jobs.iter().map(|it| it.failure.reduced_log.as_str()).collect();
         let suggestions = words::suggestions(analysis, &reduced);
@@ -158,7 +165,7 @@ impl Analyst {
             bytes,
             created_at: self.clock.now(),
         };
-        Ok(Analysis { failure: told.failure, log, jobs: told.jobs, notes, suggestions, artifacts, lacks_log })
+        Ok(Analysis { failure: told.failure, log, jobs: told.jobs, notes, suggestions, artifacts, lacks_log, silence })
     }
 
     /// Returns a foreign word or sentence as one line that may be stored and shown.
@@ -210,6 +217,8 @@ struct Told {
     bytes: Vec<u8>,
     dropped: u64,
     jobs: Vec<JobFailure>,
+    /// Whether any of the jobs says why.
+    tells_why: bool,
 }
 
 impl Reading<'_> {
@@ -237,14 +246,17 @@ impl Reading<'_> {
         if read.is_empty() {
             let text = words::without_jobs(self.run);
             self.note("the run has no failed job: its workflow could not start");
-            let log = JobLog::of_text(&text, self.analyst.options(self.repository));
-            return Told { failure: log.failure, bytes: log.bytes, dropped: 0, jobs: Vec::new() };
+            let log = JobLog::of_text(&text, false, self.analyst.options(self.repository));
+            return Told { failure: log.failure, bytes: log.bytes, dropped: 0, jobs: Vec::new(), tells_why: false };
         }
+        let tells_why = read.iter().any(|(_, log)| log.tells_why);
         let clearest = read.iter().enumerate().max_by(|(a, (_, one)), (b, (_, other))| {
-            one.failure.confidence.total_cmp(&other.failure.confidence).then(Reverse(a).cmp(&Reverse(b)))
+            let confident = one.failure.confidence.total_cmp(&other.failure.confidence);
+            one.tells_why.cmp(&other.tells_why).then(confident).then(Reverse(a).cmp(&Reverse(b)))
         });
         let clearest = clearest.map_or(0, |(idx, _)| idx);
-        let mut told = Told { failure: Failure::none(None), bytes: Vec::new(), dropped: 0, jobs: Vec::new() };
+        let failure = Failure::none(None);
+        let mut told = Told { failure, bytes: Vec::new(), dropped: 0, jobs: Vec::new(), tells_why };
         for (idx, (job, log)) in read.into_iter().enumerate() {
             if idx == clearest {
                 told.failure = log.failure.clone();

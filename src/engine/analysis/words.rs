@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 /// What a step is called that has no name.
 pub(super) const NO_NAME: &str = "UNKNOWN STEP";
+/// How marks begin that any failure leaves.
+const SAY_NOTHING: &[&str] = &["Process completed with exit code", "The operation was canceled"];
 /// Names in a sentence.
 const MAX_LISTED: usize = 10;
 
@@ -33,6 +35,25 @@ pub(super) fn without_log(job: &CiJob, annotations: &[Annotation]) -> String {
         let _ = writeln!(text, "##[error]job {}: {}", job.name, ended(job.conclusion.as_deref()));
     }
     text
+}
+
+/// Whether GitHub's marks say why a job failed: that a process of it ended, or that it was stopped, does not.
+pub(super) fn tell_why(annotations: &[Annotation]) -> bool {
+    let says_nothing = |message: &str| SAY_NOTHING.iter().any(|it| message.starts_with(it));
+    annotations.iter().any(|it| it.level == "failure" && !says_nothing(it.message.trim_start()))
+}
+
+/// Returns why a run is not to be healed of which CI says nothing more than that it is red.
+pub(super) fn silence(failed: &[&str]) -> String {
+    match failed {
+        [] => "CI says nothing of why: the workflow could not start, and there is no test report".to_owned(),
+        jobs => {
+            let jobs = listed(jobs);
+            format!(
+                "CI says nothing of why: there is no log of {jobs}, no annotation with an error, and no test report"
+            )
+        }
+    }
 }
 
 /// Returns what stands for the log of a run without a failed job.
@@ -73,6 +94,21 @@ mod tests {
         let rules = Rules::read(text).unwrap().0;
         let logs = ["    1| No Space left on device\n    2| a\n    3| b\n", ""];
         assert_eq!(suggestions(&rules.analysis, &logs), ["clean up"]);
+    }
+
+    #[test]
+    fn a_mark_tells_why_or_only_that() {
+        let mark = |level: &str, message: &str| Annotation {
+            path: ".github".to_owned(),
+            line: 1,
+            level: level.to_owned(),
+            title: String::new(),
+            message: message.to_owned(),
+        };
+        let exit = mark("failure", "Process completed with exit code 1.");
+        assert!(!tell_why(&[exit.clone(), mark("warning", "Node 16 is old")]));
+        assert!(tell_why(&[exit, mark("failure", "KeyError: 'apples'")]));
+        assert!(silence(&[]).contains("could not start") && silence(&["build", "test"]).contains("build, test"));
     }
 
     #[test]

@@ -195,12 +195,14 @@ impl Steward {
             return self.say_why_not(family, &run, now).await;
         };
         let attempts = store.attempts(run.id).await?;
+        let (failed_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
             reads: reads.clone(),
             writes: writes.clone(),
             family,
-            failed_jobs: self.failed_jobs(&run).await?,
+            failed_jobs,
+            suggested,
             run,
             attempts,
             rules: Arc::default(),
@@ -234,13 +236,13 @@ impl Steward {
         Ok(Visit::Until(now + REST))
     }
 
-    /// Returns how many jobs failed, as the analysis of the run says.
-    async fn failed_jobs(&self, run: &Run) -> Result<String, StoreError> {
-        let output = self.engine.store.output(run.id, "healing_context.json").await?;
+    /// Returns how many jobs failed and what the rules suggest, as the analysis of the run says.
+    async fn analysis(&self, run: &Run) -> Result<(String, Vec<String>), StoreError> {
+        let output = self.engine.store.output(run.id, "failure_analysis.json").await?;
         let doc: serde_json::Value = output.and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default();
-        let count =
-            doc["failed_jobs_count"].as_str().filter(|it| it.len() <= 4 && it.bytes().all(|it| it.is_ascii_digit()));
-        Ok(count.unwrap_or("1").to_owned())
+        let count = doc["failed_jobs_count"].as_u64().filter(|it| *it < 10_000).unwrap_or(1);
+        let suggested = doc["paramedic"]["suggestions"].as_array().into_iter().flatten();
+        Ok((count.to_string(), suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
     }
 
     /// Returns a repository's rules as they stand on its default branch, or why they cannot be followed.

@@ -88,6 +88,8 @@ pub(super) struct Scene<'a> {
     pub(super) refusal: Option<String>,
     /// How many jobs failed.
     pub(super) failed_jobs: String,
+    /// What the rules suggested when the logs of CI were read.
+    pub(super) suggested: Vec<String>,
     /// The pull request as the forge tells it in this visit.
     pub(super) pull: Option<PullRequest>,
     pub(super) now: Timestamp,
@@ -141,6 +143,7 @@ impl Scene<'_> {
             run: &self.run,
             attempts: &self.attempts,
             failed_jobs: &self.failed_jobs,
+            suggested: &self.suggested,
         })
     }
 

@@ -80,7 +80,7 @@ impl Shared {
         let now = self.engine.clock.now();
         let hash = analysis.failure.hash.clone();
         let run = self.queued(red, &analysis, now);
-        let key = Digest::of(json!([run.repository, run.commit_sha, hash]).to_string());
+        let key = arrival_key(&run);
         let url = run.pipeline_url.clone();
         let mut creation = creation(run);
         let notes = analysis.notes.iter().map(|it| NewEvent::new(EventType::AttemptThinking, "system", it.clone()));
@@ -153,6 +153,9 @@ impl Shared {
         if let Some((reason, note)) = declined_kind(&analysis.failure) {
             return Ok(creation.declined(reason, &note));
         }
+        if let Some(silence) = &analysis.silence {
+            return Ok(creation.declined(Reason::Infrastructure, silence));
+        }
         let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
         let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
         let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, now);
@@ -162,6 +165,13 @@ impl Shared {
         }
         Ok(creation)
     }
+}
+
+/// Returns what a red run is known by. A commit and its failure may be a fork's as well as a trusted branch's: neither stands for the other.
+fn arrival_key(run: &Run) -> Digest {
+    let known = (&run.repository, &run.commit_sha, &run.error_hash);
+    let key = if run.order.is_trusted() { json!(known) } else { json!((known, "untrusted")) };
+    Digest::of(key.to_string())
 }
 
 /// Returns how many runs of a workflow may be healed in 24 hours, `None` where any number may. What the repository has written itself goes before.

@@ -1,28 +1,35 @@
 //! What a worker is called: host, process and machine, so that another process can see that it is dead.
 use crate::domain::{Digest, RunId};
+use crate::process::Owner;
 use std::fs;
 
 /// A name as `host:pid:start:tag:machine`; before there was a machine in it, without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Name<'a> {
-    pid: u32,
-    /// When the process started, in clock ticks after boot.
-    start: &'a str,
+    process: Owner,
     machine: Option<&'a str>,
 }
 
 /// Returns a new name for a worker of this process.
 pub(super) fn new_name() -> String {
     let tag = RunId::random().short();
-    let pid = std::process::id();
-    format!("{}:{pid}:{}:{tag}:{}", host(), started_at(pid).unwrap_or_default(), machine().unwrap_or_default())
+    format!("{}:{}:{tag}:{}", host(), Owner::this(), machine().unwrap_or_default())
 }
 
 /// Whether a name belongs to a process that could be seen here, and no longer runs. Who could not be seen is judged by the lease's time alone.
-pub fn is_dead(worker: &str) -> bool {
-    let Some(name) = parse(worker) else { return false };
+pub(super) fn is_dead(worker: &str) -> bool {
+    dead(worker).is_some()
+}
+
+/// Whether a worker is dead and so is everything that it had started: nothing works on its run any more.
+pub fn is_gone(worker: &str) -> bool {
+    dead(worker).is_some_and(|it| !it.has_jobs())
+}
+
+fn dead(worker: &str) -> Option<Owner> {
+    let name = parse(worker)?;
     let is_of_here = name.machine.is_some_and(|it| machine().as_deref() == Some(it));
-    is_of_here && started_at(name.pid).is_none_or(|it| it != name.start)
+    Some(name.process).filter(|it| is_of_here && !it.is_alive())
 }
 
 fn parse(worker: &str) -> Option<Name<'_>> {
@@ -32,7 +39,7 @@ fn parse(worker: &str) -> Option<Name<'_>> {
         [_, pid, start, _, machine] => (pid, start, Some(machine).filter(|it| !it.is_empty())),
         _ => return None,
     };
-    Some(Name { pid: pid.parse().ok()?, start, machine })
+    Some(Name { process: Owner { pid: pid.parse().ok()?, start: start.to_owned() }, machine })
 }
 
 /// Returns what tells this boot of this machine and this namespace of process ids from any other: containers may share a host's name.
@@ -54,25 +61,18 @@ fn host() -> String {
     name.trim().replace([':', '/'], "-")
 }
 
-/// Returns when a process started, in clock ticks after boot (proc(5), field 22 of stat).
-fn started_at(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit_once(')')?.1;
-    after_name.split_whitespace().nth(19).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_worker_is_dead_when_its_process_is_gone_or_another_one() {
-        let pid = std::process::id();
-        let (start, machine) = (started_at(pid).unwrap(), machine().unwrap());
+        let (Owner { pid, start }, machine) = (Owner::this(), machine().unwrap());
         assert!(!is_dead(&new_name()));
         assert!(!is_dead(&format!("here:{pid}:{start}:x:{machine}")));
         assert!(is_dead(&format!("here:{pid}:1:x:{machine}")));
         assert!(is_dead(&format!("here:4194305:1:x:{machine}")));
+        assert!(is_gone(&format!("here:4194305:1:x:{machine}")) && !is_gone(&new_name()));
     }
 
     #[test]
@@ -86,6 +86,9 @@ mod tests {
         ] {
             assert!(!is_dead(&name), "{name}");
         }
-        assert_eq!(parse("h:7:99:tag"), Some(Name { pid: 7, start: "99", machine: None }));
+        assert_eq!(
+            parse("h:7:99:tag"),
+            Some(Name { process: Owner { pid: 7, start: "99".to_owned() }, machine: None })
+        );
     }
 }

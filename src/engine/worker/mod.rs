@@ -8,7 +8,7 @@ mod shutdown;
 mod step;
 
 pub use backoff::Backoff;
-pub use identity::{is_dead, this_machine};
+pub use identity::{is_gone, this_machine};
 pub use pool::Workers;
 pub use shutdown::Shutdown;
 
@@ -18,6 +18,7 @@ use crate::engine::session::Session;
 use crate::engine::{Engine, EngineError};
 use crate::store::{Claim, Lease};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,14 @@ use tokio_util::sync::CancellationToken;
 const IDLE: Duration = Duration::from_secs(1);
 /// How many runs are read at once where all are looked through.
 const PAGE: u64 = 100;
+
+/// What became of the runs of dead workers.
+#[derive(Debug)]
+pub struct TakenBack {
+    pub runs: Vec<RunId>,
+    /// Whether there are others, which have to wait: what their workers had started has not ended yet.
+    pub more_follow: bool,
+}
 
 /// One worker: its name tells host, process, start time and machine, so that another process can see that it is dead.
 #[derive(Debug, Clone)]
@@ -108,15 +117,16 @@ impl Worker {
 }
 
 impl Engine {
-    /// Puts runs back into the queue whose worker is dead or whose lease ended.
-    pub async fn take_back_dead(&self) -> Result<Vec<RunId>, EngineError> {
-        let leases = self.store.leases().await?;
-        let dead = leases.into_iter().map(|(_, worker)| worker).filter(|it| identity::is_dead(it));
-        let taken = self.store.take_back(self.clock.now(), &dead.collect::<Vec<_>>()).await?;
+    /// Puts runs back into the queue whose worker is dead, with all it had started, or whose lease ended.
+    pub async fn take_back_dead(&self) -> Result<TakenBack, EngineError> {
+        let workers: BTreeSet<String> = self.store.leases().await?.into_iter().map(|(_, worker)| worker).collect();
+        let dead = workers.into_iter().filter(|it| identity::is_dead(it));
+        let (gone, ending): (Vec<_>, Vec<_>) = dead.partition(|it| is_gone(it));
+        let taken = self.store.take_back(self.clock.now(), &gone).await?;
         for id in &taken {
             tracing::warn!(run_id = %id, "taken back from a worker that is gone or silent");
             self.live.clear(*id);
         }
-        Ok(taken)
+        Ok(TakenBack { runs: taken, more_follow: !ending.is_empty() })
     }
 }

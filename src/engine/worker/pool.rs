@@ -42,6 +42,8 @@ struct Rounds {
     /// When runs that were put back here may be taken again, which is no news to anybody.
     due: BTreeSet<Timestamp>,
     swept: Option<Instant>,
+    /// Whether runs of dead workers are about to be free.
+    more_follow: bool,
 }
 
 impl Rounds {
@@ -57,7 +59,8 @@ impl Rounds {
     /// Returns how long to wait for news before the queue is looked at anyway.
     fn patience(&mut self, now: Timestamp) -> Duration {
         self.due.retain(|it| *it > now);
-        self.due.first().map_or(PATIENCE, |it| it.duration_since(now).unsigned_abs().min(PATIENCE))
+        let patience = if self.more_follow { CALM } else { PATIENCE };
+        self.due.first().map_or(patience, |it| it.duration_since(now).unsigned_abs().min(patience))
     }
 }
 
@@ -81,8 +84,14 @@ impl Workers {
         let worker = Worker { per_repository: self.per_repository, ..Worker::new(self.engine.clone()) };
         let presence = Presence::begin(&worker).await;
         let mut busy = JoinSet::new();
-        let mut rounds =
-            Rounds { backoff: Backoff::patient(), seen: 0, looked: None, due: BTreeSet::new(), swept: None };
+        let mut rounds = Rounds {
+            backoff: Backoff::patient(),
+            seen: 0,
+            looked: None,
+            due: BTreeSet::new(),
+            swept: None,
+            more_follow: false,
+        };
         let ended = loop {
             if shutdown.is_asked() {
                 break Ok(());
@@ -116,9 +125,9 @@ impl Workers {
         while let Some(ended) = busy.try_join_next() {
             rounds.note_end(ended);
         }
-        if rounds.swept.is_none_or(|it| it.elapsed() >= SWEEP) {
+        if rounds.more_follow || rounds.swept.is_none_or(|it| it.elapsed() >= SWEEP) {
             rounds.swept = Some(instant());
-            self.engine.take_back_dead().await?;
+            rounds.more_follow = self.engine.take_back_dead().await?.more_follow;
         }
         if busy.len() >= self.concurrency {
             tokio::select! {
@@ -146,7 +155,8 @@ impl Workers {
             return Ok(true);
         }
         rounds.looked = Some(instant());
-        if until == Until::Empty && busy.is_empty() && !worker.is_anything_left().await? {
+        let may_end = until == Until::Empty && busy.is_empty() && !rounds.more_follow;
+        if may_end && !worker.is_anything_left().await? {
             return Ok(false);
         }
         let patience = rounds.patience(self.engine.clock.now());
@@ -204,8 +214,14 @@ mod tests {
     async fn a_run_is_looked_for_when_it_is_due_and_not_only_when_patience_ends() {
         let now = Timestamp::UNIX_EPOCH;
         let due = |millis| Some(now + Duration::from_millis(millis));
-        let mut rounds =
-            Rounds { backoff: Backoff::patient(), seen: 0, looked: Some(instant()), due: BTreeSet::new(), swept: None };
+        let mut rounds = Rounds {
+            backoff: Backoff::patient(),
+            seen: 0,
+            looked: Some(instant()),
+            due: BTreeSet::new(),
+            swept: None,
+            more_follow: false,
+        };
         assert_eq!(rounds.patience(now), PATIENCE);
         for ended in [due(60_000), due(700), None, due(300)] {
             rounds.note_end(Ok(ended));

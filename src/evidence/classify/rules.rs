@@ -239,7 +239,7 @@ pub(super) const TABLE: &[Rule] = &[
         0.80,
         Role::Outside,
         "ResourceLimit",
-        r"(?i)\btoo many open files\b|\bresource temporarily unavailable\b|\bno runners? (?:available|online)\b|runner has received a shutdown signal|lost communication with the server",
+        r"(?i)\btoo many open files\b|\bresource temporarily unavailable\b|\bno runners? (?:available|online)\b|runner has received a shutdown signal|lost communication with the server|^(?:##\[error\])?(?:[\w./-]+:\d+: )?The job was not (?:started because|acquired by Runner)\b",
     ),
     // Auth, credential, security: before permission, which they would also match
     typed(

@@ -1,5 +1,6 @@
 //! Tries each sandbox with a small program that looks whether it holds.
 use crate::process::LauncherOptions;
+use crate::process::Owner;
 use crate::process::SandboxChoice;
 use crate::process::SandboxKind;
 use crate::process::env;
@@ -121,7 +122,7 @@ fn try_in_folder(options: &LauncherOptions, method: &Method) -> io::Result<Vec<S
 #[expect(clippy::disallowed_methods, reason = "`process` is where programs are started")]
 fn run(supervisor: &Path, order: &Order) -> io::Result<Vec<String>> {
     let mut command = Command::new(supervisor);
-    command.arg(supervise::SUBCOMMAND).env_clear();
+    command.args(supervise::arguments(&Owner::this())).env_clear();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let mut control = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;

@@ -50,6 +50,8 @@ enum Wake {
 
 pub(super) fn main() -> ExitCode {
     close_inherited();
+    // From here on the process table says whose supervisor this is.
+    let _ = writeln!(io::stdout());
     let mut control = io::stdin();
     let Ok(order) = Order::read(&mut control) else { return ExitCode::from(2) };
     let report = supervise(&order).unwrap_or_else(|error| Report::Failed(error.to_string()));

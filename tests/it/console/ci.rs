@@ -11,7 +11,7 @@ use paramedic::console::model::Opening;
 use paramedic::console::model::Screen;
 use paramedic::console::model::dialog::Stage;
 use paramedic::domain::family::ChecksState;
-use paramedic::domain::{CiState, CiView, PrState, RunForge, RunPull};
+use paramedic::domain::{CiState, CiView, Picture, PrState, RunForge, RunPull};
 
 /// The keys to the red run that is being healed.
 const TO_RED: &str = "c j j j";
@@ -358,6 +358,58 @@ fn what_cannot_be_read_is_said_and_what_was_read_stays() {
     console.outage = Some(Refusal { kind: RefusalKind::Unreachable, text: text.clone() });
     let screen = console.wait(6_000).screen();
     assert!(screen.contains("cannot be read: the server is away") && screen.contains("#486"), "{screen}");
+}
+
+#[test]
+fn a_repository_that_could_never_be_read_says_why() {
+    let mut console = wide();
+    let mut gone = ci_fixture::picture("acme/gone", 12, Vec::new());
+    (gone.seen_at, gone.next_at) = (None, None);
+    let unseen = Picture { repository: "acme/new".to_owned(), ..gone.clone() };
+    gone.error = Some("GitHub answered 404: there is no such thing".to_owned());
+    console.ci.pictures = vec![gone, unseen];
+    let screen = console.press("c").screen();
+    for words in
+        ["acme/gone  main  never read", "✗ the last look failed: GitHub answered 404", "acme/new  main  not looked"]
+    {
+        assert!(screen.contains(words), "{words}\n{screen}");
+    }
+}
+
+#[test]
+fn repositories_without_runs_are_reached_too() {
+    let empty = |n: usize| ci_fixture::picture(&format!("acme/empty-{n:02}"), 12, Vec::new());
+    let mut console = Console::new();
+    console.ci.pictures = (0..40).map(empty).collect();
+    let screen = console.press("c").screen();
+    assert!(screen.contains("acme/empty-00") && screen.contains("no workflow has run yet"), "{screen}");
+    assert!(!screen.contains("acme/empty-39"), "{screen}");
+    assert!(console.press("G").wait(6_000).screen().contains("acme/empty-39"));
+    assert!(console.press("k k k k g").screen().contains("acme/empty-00"));
+    console.press("enter h ! } l R o");
+    // What stands below the last run is seen with it.
+    let mut console = Console::new();
+    let runs = (0..100).map(|n| ci_fixture::run(1_000 - n, "CI", "main", CiState::Green, 60)).collect();
+    console.ci.pictures = vec![ci_fixture::picture("acme/api", 12, runs), empty(1), empty(2)];
+    let screen = console.press("c G").screen();
+    assert!(screen.contains("#901") && screen.contains("acme/empty-02"), "{screen}");
+}
+
+#[test]
+fn two_thousand_runs_are_moved_through_and_filtered() {
+    let mut console = Console::new();
+    let of = |n: u64| {
+        let state = if n == 7 { CiState::Red } else { CiState::Green };
+        let runs = (0..100).map(|idx| ci_fixture::run(n * 1_000 + idx, "CI", "main", state, 60)).collect();
+        ci_fixture::picture(&format!("acme/r{n:02}"), 12, runs)
+    };
+    console.ci.pictures = (0..20).map(of).collect();
+    let screen = console.press("c").screen();
+    assert!(screen.contains("1 of 2000"), "{screen}");
+    let screen = console.press("G").screen();
+    assert!(screen.contains("2000 of 2000") && screen.contains("#19099"), "{screen}");
+    assert_eq!(console.press("g !").model.ci.current().unwrap().0.repository, "acme/r07");
+    assert!(console.press("/").write("#19050").press("enter").screen().contains("1 of 1   filter: #19050"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The loop itself: a fake terminal, a backlog in memory, real tasks and real time where nothing else will do.
 use super::fixture;
+use crate::support::{PATIENCE, eventually_answered};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -270,17 +271,14 @@ impl Session {
 
     /// Waits until the screen shows `text`.
     async fn sees(&self, text: &str) {
-        for _ in 0..500 {
-            if self.shown.lock().unwrap().screen.contains(text) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let shows = eventually_answered(async || self.shown.lock().unwrap().screen.contains(text).then_some(()));
+        if tokio::time::timeout(PATIENCE / 2, shows).await.is_err() {
+            panic!("`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
         }
-        panic!("`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
     }
 
     async fn ends(self) -> Result<(), ConsoleError> {
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap()
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap()
     }
 }
 

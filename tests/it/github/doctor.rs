@@ -120,6 +120,21 @@ fn what_is_wrong_is_broken_and_says_why() {
 }
 
 #[test]
+fn rules_that_are_refused_there_are_told_with_their_line() {
+    let fake = Fake::start();
+    let rules = |text: &str| fake.commit("acme/shop", "main", &[(".github/auto-heal-config.yml", text)]);
+    let settings = format!("{ORDERS}\n");
+    rules("enabled: true\nretries: 3\n");
+    let ran = doctor(&fake, &settings, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    let text = said(&ran, "github acme/shop rules");
+    assert!(ran.code == 1 && text.starts_with("broken ") && text.contains("line 2"), "{ran:#?}");
+    rules("enabled: true\n");
+    let ran = doctor(&fake, &settings, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    assert_eq!(said(&ran, "github acme/shop rules"), "ok .github/auto-heal-config.yml is read", "{ran:#?}");
+    assert!(fake.writes().is_empty());
+}
+
+#[test]
 fn nothing_is_asked_unless_it_is_wanted() {
     let fake = Fake::start();
     let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &["--offline"]);

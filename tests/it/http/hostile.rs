@@ -204,6 +204,16 @@ async fn whoever_says_nothing_gives_way() {
     inside.stop().await;
 }
 
+/// Waits until somebody who says nothing, and came only now, has had to give way.
+async fn silence_is_over(world: &World) {
+    let crowded = Inside::start(world, Settings { max_connections: 1, ..Settings::default() }).await;
+    let mut silent = connect(&crowded.url).await;
+    let next = connect(&crowded.url).await;
+    assert_eq!(read_all(&mut silent).await, "");
+    drop(next);
+    crowded.stop().await;
+}
+
 #[tokio::test]
 async fn the_last_place_is_as_good_as_any() {
     let world = World::new();
@@ -213,7 +223,8 @@ async fn the_last_place_is_as_good_as_any() {
     assert_eq!(client.get("/runs", VIEWER).await.0, 200);
     // The other connection stays open. Nobody waits for this one's place, however long it takes.
     let mut last = connect(&inside.url).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(client.get("/runs", VIEWER).await.0, 200);
+    silence_is_over(&world).await;
     last.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     last.read_to_string(&mut answer).await.unwrap();

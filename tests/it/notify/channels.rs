@@ -10,7 +10,7 @@ use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn notice() -> Notice {
     let run = new_run(at(0));

@@ -10,6 +10,7 @@ use crate::process::running;
 use crate::process::text;
 use crate::process::unique_seconds;
 use paramedic::process::Exit;
+use paramedic::process::Owner;
 use paramedic::process::SandboxChoice;
 use std::fs;
 use std::path::PathBuf;
@@ -175,15 +176,17 @@ fn the_death_of_the_engine_ends_its_jobs() {
         let seconds = unique_seconds();
         let place = Place::new();
         let mut engine = engine(choice, &place, &seconds);
+        let owner = Owner::of(engine.id()).unwrap();
         eventually("the job starts, or cannot", || {
             place.path("tree/started").exists() || engine.try_wait().unwrap().is_some()
         });
         if place.path("tree/started").exists() {
-            assert!(!running(&seconds).is_empty());
+            assert!(!running(&seconds).is_empty() && owner.has_jobs());
         }
         engine.kill().unwrap();
         engine.wait().unwrap();
-        eventually("nothing is left", || running(&seconds).is_empty());
+        eventually("the jobs of the dead end", || !owner.has_jobs());
+        assert_eq!(running(&seconds), [0; 0], "what seems to have ended is still there");
     }
 }
 
