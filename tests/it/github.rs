@@ -18,5 +18,6 @@ mod reads;
 mod story;
 mod taking;
 mod tracking;
+mod twins;
 mod watch;
 mod writes;

@@ -13,6 +13,7 @@ mod issue;
 mod publish;
 mod scene;
 mod sync;
+mod twin;
 mod words;
 
 use crate::domain::run::candidate;
@@ -209,6 +210,7 @@ impl Steward {
             refusal: None,
             pull: None,
             now,
+            step: "look",
             look_at: now + REST,
         };
         let visit = match scene.steps().await {
@@ -297,34 +299,32 @@ impl Scene<'_> {
         if let Some(visit) = self.sync().await? {
             return Ok(visit);
         }
-        let mut first: Option<Trouble> = None;
         macro_rules! step {
             ($($step:ident),+) => {$(
+                self.step = stringify!($step);
                 match self.$step().await {
-                    Ok(None) => {}
+                    Ok(None) | Err(Trouble::NotYet(_)) => {}
                     Ok(Some(visit)) => return Ok(visit),
-                    Err(trouble) if trouble.is_of_one_step() => first = first.or(Some(trouble)),
+                    Err(trouble) if trouble.is_of_one_step() => _ = self.refused(&trouble.to_string()).await?,
                     Err(trouble) => return Err(trouble),
                 }
             )+};
         }
         if self.refusal.is_some() {
             // What the repository wants is not known: what stands there stays as it is.
-            step!(close, publish);
+            step!(close, follow_twin, publish);
         } else {
-            step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+            step!(close, follow_twin, publish, label, ask_reviewers, describe, check, ready);
+            step!(delete_branch, run_again, follow_up, take_back, track, tell, close_issue);
         }
-        match first {
-            Some(trouble) => Err(trouble),
-            None if self.family.trouble.is_some() && self.family.retry_at.is_none_or(|it| it <= self.now) => {
-                let forget = |family: &mut Family| {
-                    family.tries = 0;
-                    (family.retry_at, family.trouble) = (None, None);
-                };
-                self.record(Vec::new(), forget).await?;
-                Ok(Visit::Until(self.look_at))
-            }
-            None => Ok(Visit::Until(self.look_at)),
+        let now = self.now;
+        // Tried again, and not refused.
+        if self.family.refusals.values().any(|it| it.retry_at <= now) {
+            self.record(Vec::new(), |family| family.refusals.retain(|_, it| it.retry_at > now)).await?;
         }
+        if let Some(at) = self.family.refusals.values().map(|it| it.retry_at).min() {
+            self.look_again(at);
+        }
+        Ok(Visit::Until(self.look_at))
     }
 }

@@ -184,6 +184,19 @@ impl Workspace for GitWorkspace {
         push::push(self, repo, push).await
     }
 
+    async fn find_patch(
+        &self,
+        repo: &Path,
+        base: &str,
+        patch: &Patch,
+        branch: &str,
+        remote: &Remote,
+    ) -> Result<Option<String>, WorkspaceError> {
+        // Only what is in the commit counts, not what it says.
+        let commit = BranchCommit { base, branch, patch, message: "", unix_seconds: 0 };
+        push::find(self, repo, &Push { commit, parent: None, is_reverse: false, remote }).await
+    }
+
     async fn origin(&self, repo: &Path) -> Result<Option<String>, WorkspaceError> {
         push::origin(self, repo).await
     }
