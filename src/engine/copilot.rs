@@ -147,7 +147,7 @@ impl Copilot {
             )));
         }
         let Some(asked) = ask.asked else {
-            let trouble = family.trouble.as_ref().map_or(String::new(), |it| format!(": {it}"));
+            let trouble = family.trouble().map_or(String::new(), |it| format!(": {it}"));
             watch.words = Some(format!("it is not asked yet{trouble}"));
             return Ok(Next::Soon);
         };

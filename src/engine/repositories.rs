@@ -26,7 +26,7 @@ pub struct Located {
     pub hold: Option<Box<dyn Debug + Send + Sync>>,
 }
 
-/// The newest commit of a repository's default branch.
+/// The newest commit of a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     pub branch: String,
@@ -53,8 +53,8 @@ pub trait Repositories: Debug + Send + Sync {
     /// Returns a copy on this machine that has these commits of the remote, each with the branch it is on.
     async fn with_commits(&self, repository: &str, commits: &[(&str, &str)]) -> Result<Located, NotLocated>;
 
-    /// Returns where the default branch stands now.
-    async fn head(&self, repository: &str) -> Result<Head, NotLocated>;
+    /// Returns where a branch stands now, the default branch if none is named.
+    async fn head(&self, repository: &str, branch: Option<&str>) -> Result<Head, NotLocated>;
 
     /// Returns where branches with fixes are pushed.
     async fn push_target(&self, repository: &str) -> Result<Remote, NotLocated>;

@@ -1,7 +1,8 @@
 //! What is written, made of hostile text.
 use super::{Kind, MAX_BODY_CHARS, MAX_TITLE_CHARS, Text, Words, is_marked, marker};
 use crate::domain::{
-    Attempt, AttemptFailure, Author, CopilotAsk, Digest, Family, Finding, Judgement, Order, Patch, Run, Verdict,
+    Attempt, AttemptFailure, Author, CopilotAsk, Digest, Family, Finding, Instruction, Intent, Judgement, Order, Patch,
+    Run, Verdict,
 };
 use crate::evidence::mask::Masker;
 use crate::rules::Rules;
@@ -67,6 +68,17 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         failed_jobs: "1",
         suggested: &[text.to_owned()],
     };
+    let instruction = Instruction { intent: Intent::Fix, text: text.to_owned(), context: Some(text.to_owned()) };
+    let mut ordered = run.clone();
+    ordered.order.instruction = Some(instruction);
+    ordered.order.requested_by = Some(text.to_owned());
+    ordered.order.test_command = Some(text.to_owned());
+    let unproved = [Attempt {
+        failure_kind: Some(AttemptFailure::StillRed),
+        new_failure: Some(text.to_owned()),
+        ..attempts[0].clone()
+    }];
+    let order = Words { run: &ordered, attempts: &unproved, ..words };
     let comment = |body: String| Text { title: String::new(), body };
     vec![
         words.issue(),
@@ -79,6 +91,8 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         asking(words.copilot_mention(&ask, "round=1")),
         asking(words.copilot_again(&ask, "round=1")),
         comment(words.copilot_left("run=1")),
+        order.pull(true),
+        order.pull(false),
     ]
 }
 
