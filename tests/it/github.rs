@@ -12,6 +12,7 @@ mod house;
 mod housekeeping;
 mod limits;
 mod moving;
+mod overtaken;
 mod publishing;
 mod reads;
 mod story;
