@@ -121,7 +121,7 @@ impl Scene<'_> {
         Ok(self.used_up(&limits, &families))
     }
 
-    fn is_just_pushed(&self, pull: &PullState) -> bool {
+    pub(super) fn is_just_pushed(&self, pull: &PullState) -> bool {
         let is_recent = |it: Timestamp| self.now.duration_since(it) < SOON;
         pull.state == PrState::None && pull.number.is_none() && pull.checks_since.is_some_and(is_recent)
     }
