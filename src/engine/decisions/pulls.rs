@@ -26,6 +26,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// Checks that a refusal names.
 const MAX_NAMES: usize = 5;
 const MAX_WORDS: usize = 1_000;
+const HOLDS_ANOTHER: &str = "it holds another run's fix; close it there, and this one gets its own";
 
 /// What an approve does with the pull request of its run.
 pub(super) enum Way {
@@ -368,7 +369,10 @@ impl Engine {
         let family = self.store.family_of_run(run.id).await?;
         let family =
             family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
-        if let Some((number, _)) = family.open_pull() {
+        if let Some((number, pull)) = family.open_pull() {
+            if candidate(attempts).is_some_and(|it| holds_another(pull, run.id, it.patch_digest.as_ref())) {
+                return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
+            }
             return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
         }
         if self.forge.writes.is_none() {
@@ -504,8 +508,8 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
             "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
         ));
     }
-    if patch != Some(&pull.patch) && pull.patch_run.is_some_and(|it| it != run) {
-        return Some("it holds another run's fix; close it there, and this one gets its own".to_owned());
+    if holds_another(pull, run, patch) {
+        return Some(HOLDS_ANOTHER.to_owned());
     }
     if patch != Some(&pull.patch) {
         return Some(
@@ -513,6 +517,11 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
         );
     }
     None
+}
+
+/// Whether a pull request holds the patch of another run, and not this one.
+fn holds_another(pull: &PullState, run: RunId, patch: Option<&Digest>) -> bool {
+    patch != Some(&pull.patch) && pull.patch_run.is_some_and(|it| it != run)
 }
 
 fn has_merged(family: &Family) -> bool {

@@ -37,9 +37,10 @@ fn pull(house: &House, number: u64) -> Value {
     house.pulls().into_iter().find(|it| it["number"] == number).unwrap()
 }
 
-async fn approve(house: &House) -> String {
+/// Returns why a person's decision is refused.
+async fn refusal(house: &House, action: Action) -> String {
     let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
-    match house.engine.decide(house.run().await.id, &Action::Approve, &operator).await {
+    match house.engine.decide(house.run().await.id, &action, &operator).await {
         Err(error) => error.to_string(),
         Ok(done) => panic!("{done:?}"),
     }
@@ -61,8 +62,10 @@ async fn a_proof_is_not_written_on_a_pull_request_that_holds_another_patch() {
     assert!(house.family().await.skipped.unwrap().contains("holds another fix"));
     let issue = house.issues()[0]["body"].as_str().unwrap().to_owned();
     assert!(!issue.contains("a fix is proposed in"), "{issue}");
-    let told = approve(&house).await;
-    assert!(told.contains("it holds another run's fix"), "{told}");
+    for action in [Action::Approve, Action::Publish] {
+        let told = refusal(&house, action).await;
+        assert!(told.contains("it holds another run's fix"), "{told}");
+    }
     // Where it is closed, the proved one has its turn.
     house.fake.close_by_hand(SHOP, number);
     house.forward(121);
