@@ -13,6 +13,7 @@ mod housekeeping;
 mod limits;
 mod moving;
 mod orders;
+mod overtaken;
 mod publishing;
 mod reads;
 mod story;

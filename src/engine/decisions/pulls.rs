@@ -26,6 +26,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// Checks that a refusal names.
 const MAX_NAMES: usize = 5;
 const MAX_WORDS: usize = 1_000;
+const HOLDS_ANOTHER: &str = "it holds another run's fix; close it there, and this one gets its own";
 
 /// What an approve does with the pull request of its run.
 pub(super) enum Way {
@@ -171,7 +172,7 @@ impl Engine {
                 )));
             }
         }
-        let mut objection = changed(number, pull, &there, attempt.patch_digest.as_ref());
+        let mut objection = changed(number, pull, &there, run.id, attempt.patch_digest.as_ref());
         if objection.is_none() && self.forge.terms.require_green {
             let not_green = self.not_green(run, pull, writes.as_ref()).await;
             objection = not_green.map_err(|it| self.not_asked(number, &it))?;
@@ -192,19 +193,26 @@ impl Engine {
             Err(error) => return Err(error.into()),
         }
         let text = commit_message(run, attempt, &merging.approvals);
-        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text);
+        let mut is_ready = false;
+        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text, &mut is_ready);
         let told = tokio::time::timeout(MERGE_TIME, asked).await;
         match told.unwrap_or_else(|_| Err(ForgeError::Unknown("there was no answer in time".to_owned()))) {
             Ok(commit) => Ok(Merged::Now { number, commit }),
             Err(error) => {
                 let words = self.safe_text(&error.to_string(), MAX_WORDS);
-                if !is_in_doubt(&error) {
+                let is_over = !is_in_doubt(&error);
+                if is_over || is_ready {
                     self.change_family(&family.key, |it| {
-                        if let Some(pull) = &mut it.pull {
-                            pull.merging = pull.merging.take().filter(|it| *it != merging);
-                        }
+                        let Some(pull) = &mut it.pull else { return };
+                        pull.merging = pull.merging.take().filter(|it| !is_over || *it != merging);
+                        pull.is_draft &= !is_ready;
                     })
                     .await?;
+                }
+                if is_ready {
+                    let message = format!("pull request #{number} is ready for review: it was approved");
+                    let fact = NewEvent::new(EventType::PrReady, format!("human:{}", operator.name), message);
+                    self.store.note(run.id, &[fact], self.clock.now()).await?;
                 }
                 let words = if is_in_doubt(&error) {
                     format!(
@@ -218,7 +226,7 @@ impl Engine {
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists, and an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists, which `is_ready` tells; an answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
@@ -226,6 +234,7 @@ impl Engine {
         there: &PullRequest,
         head: &str,
         text: &str,
+        is_ready: &mut bool,
     ) -> Result<String, ForgeError> {
         let (subject, message) = text.split_once("\n\n").unwrap_or((text, ""));
         let title = format!("{subject} (#{})", there.number);
@@ -234,6 +243,7 @@ impl Engine {
             Err(ForgeError::Refused { status: 405, .. }) if there.is_draft => {
                 let ready = writes.mark_ready(&there.node_id).await;
                 ready.map_err(|it| ForgeError::Refused { status: 405, message: format!("it is a draft: {it}") })?;
+                *is_ready = true;
                 writes.merge(repository, there.number, &merge).await
             }
             merged => merged,
@@ -282,6 +292,17 @@ impl Engine {
                         "pull request #{number} was merged, while the run became {}; it is settled when that is over",
                         run.status
                     )));
+                }
+                // The steward finds nothing left to say once the family knows of the merge: the run must.
+                (Status::Aborted, Some((merging, _))) => {
+                    let by = MergedBy::Approval(merging);
+                    let transition = run.merged_nonetheless(number, commit, by, now)?;
+                    match self.store.commit(&transition, None).await {
+                        Err(StoreError::Conflict) => continue,
+                        done => done?,
+                    }
+                    self.after_merge(&transition.run, number, commit).await?;
+                    return Err(no(format!("pull request #{number} was merged, while the run became aborted")));
                 }
                 (status, _) => {
                     let message = format!("pull request #{number} was merged, while the run became {status}");
@@ -348,7 +369,10 @@ impl Engine {
         let family = self.store.family_of_run(run.id).await?;
         let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
         let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
-        if let Some((number, _)) = family.open_pull() {
+        if let Some((number, pull)) = family.open_pull() {
+            if candidate(attempts).is_some_and(|it| holds_another(pull, run.id, it.patch_digest.as_ref())) {
+                return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
+            }
             return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
         }
         if self.forge.writes.is_none() {
@@ -464,7 +488,7 @@ const fn is_in_doubt(error: &ForgeError) -> bool {
 }
 
 /// Returns how a pull request differs from the one that was proved and seen here.
-fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Digest>) -> Option<String> {
+fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch: Option<&Digest>) -> Option<String> {
     let short = |sha: &str| sha.get(..8).unwrap_or(sha).to_owned();
     if there.number != number || there.head_branch != pull.branch {
         return Some("the forge tells of another one".to_owned());
@@ -488,12 +512,20 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Di
             "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
         ));
     }
+    if holds_another(pull, run, patch) {
+        return Some(HOLDS_ANOTHER.to_owned());
+    }
     if patch != Some(&pull.patch) {
         return Some(
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
     }
     None
+}
+
+/// Whether a pull request holds the patch of another run, and not this one.
+fn holds_another(pull: &PullState, run: RunId, patch: Option<&Digest>) -> bool {
+    patch != Some(&pull.patch) && pull.patch_run.is_some_and(|it| it != run)
 }
 
 fn has_merged(family: &Family) -> bool {

@@ -4,7 +4,7 @@ use crate::engine::steward::branch;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::{CommitFacts, ForgeError, NewPull, PullsQuery, RunsQuery};
 use crate::workspace::{BranchCommit, OUR_EMAIL, Push, WorkspaceError};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 /// How often the workflow is looked at.
@@ -64,7 +64,7 @@ impl Scene<'_> {
             return Ok(None);
         }
         let delay = SignedDuration::try_from(self.rules.retry.delay).unwrap_or_default();
-        let at = after.rerun_at.unwrap_or_else(|| after.merged_at + delay);
+        let at = after.rerun_at.unwrap_or_else(|| after.merged_at.checked_add(delay).unwrap_or(Timestamp::MAX));
         if at > self.now {
             self.look_again(at);
             return Ok(None);

@@ -15,7 +15,7 @@ impl Scene<'_> {
     }
 
     fn needs_review(&self) -> bool {
-        self.run.status == Status::Escalated
+        self.run.status == Status::Escalated || !self.holds_fix()
     }
 
     /// Adds the labels that it was not given yet.
@@ -55,9 +55,12 @@ impl Scene<'_> {
         self.record(facts, |family| family.chores.has_reviewers = true).await
     }
 
-    /// Brings title and body up to date.
+    /// Brings title and body up to date. What is said of another run's patch stays as it is: nothing that is proved now was proved of it.
     pub(super) async fn describe(&mut self) -> Stepped {
         let Some((number, pull)) = self.to_dress() else { return Ok(None) };
+        if self.is_of_another(pull) && !self.holds_fix() {
+            return Ok(None);
+        }
         let body_digest = pull.body_digest.clone();
         let (repository, writes) = (self.repository(), self.writes.clone());
         let needs_review = self.needs_review();

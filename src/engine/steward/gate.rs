@@ -13,7 +13,7 @@ pub(super) const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
 const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
-const MAX_FACTS: u32 = 1_000;
+pub(super) const MAX_FACTS: u32 = 1_000;
 
 /// Why a fix stays here.
 #[derive(Debug, Clone, PartialEq, Eq)]

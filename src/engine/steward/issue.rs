@@ -165,10 +165,11 @@ impl Scene<'_> {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
         let is_merged = self.run.status == Status::Resolved && self.run.pr_state == PrState::Merged;
         let of_pull = self.family.pull.as_ref().and_then(|it| it.number);
+        let is_as_proved = self.family.pull.as_ref().is_some_and(|it| it.hands_off.is_none());
         let (number, outcome) = match (&self.family.after, of_pull) {
             (Some(after), _) => (after.number, after.outcome),
             // Nothing is known that could be watched.
-            (None, Some(number)) if is_merged => (number, Some(AfterOutcome::Unseen)),
+            (None, Some(number)) if is_merged && is_as_proved => (number, Some(AfterOutcome::Unseen)),
             (None, _) => return Ok(None),
         };
         let is_seen = match outcome {

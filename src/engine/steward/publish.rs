@@ -37,10 +37,13 @@ impl Scene<'_> {
     fn stands_elsewhere(&self, pull: &PullState) -> Option<String> {
         let number = pull.number?;
         if pull.base_branch != self.run.branch {
-            return Some(format!("its pull request #{number} goes to another branch"));
+            return Some(format!(
+                "pull request #{number} is open for another branch; close it, and this fix gets its own"
+            ));
         }
-        (pull.base_sha != self.run.working_commit())
-            .then(|| format!("its pull request #{number} stands on another commit of the branch"))
+        (pull.base_sha != self.run.working_commit()).then(|| {
+            format!("pull request #{number} holds another fix, of another commit; close it, and this one gets its own")
+        })
     }
 
     /// Goes on only where the branch is where we left it.
@@ -299,6 +302,7 @@ impl Scene<'_> {
         let is_wanted = self.steward.engine.forge.terms.ready_when_green
             && pull.checks == ChecksState::Green
             && self.run.status == Status::Fixed
+            && self.holds_fix()
             && self.is_harmless();
         if !is_wanted {
             return Ok(None);

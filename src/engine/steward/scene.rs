@@ -127,6 +127,19 @@ impl Scene<'_> {
         self.candidate().and_then(|it| it.patch_digest.clone())
     }
 
+    /// Whether the pull request holds the very patch that the run is about: only then its proof, its state and its end are the run's. It may be
+    /// from an earlier run, and outlive that one's proof.
+    pub(super) fn holds_fix(&self) -> bool {
+        let Some(pull) = &self.family.pull else { return false };
+        self.patch_digest().as_ref() == Some(&pull.patch)
+            && (!self.is_of_another(pull) || (self.run.order.is_trusted() && pull.base_branch == self.run.branch))
+    }
+
+    /// Whether a pull request holds the patch of another run.
+    pub(super) fn is_of_another(&self, pull: &PullState) -> bool {
+        pull.patch_run.is_some_and(|it| it != self.run.id)
+    }
+
     /// Has the family looked at again then, if not before.
     pub(super) fn look_again(&mut self, at: Timestamp) {
         self.look_at = self.look_at.min(at);

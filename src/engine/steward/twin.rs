@@ -53,7 +53,7 @@ impl Scene<'_> {
             return Ok(None);
         }
         let there = self.reads.pull(&self.family.repository, other.number).await?;
-        if there.is_merged && there.head_commit == head {
+        if there.is_merged && there.head_commit == head && there.base_branch == self.run.branch {
             return self.merged_as(&there, head).await;
         }
         if there.is_open || there.is_merged {

@@ -171,6 +171,7 @@ impl House {
         let family = FamilySighting {
             error_hash: creation.run.error_hash.clone(),
             url: Some(format!("https://github.com/{SHOP}/actions/runs/{}", self.ci_run)),
+            began_at: self.now(),
             live_for: Duration::from_hours(24),
         };
         let arrival = Arrival {
