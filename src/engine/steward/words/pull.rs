@@ -41,12 +41,12 @@ impl Words<'_> {
             body.push_str(&self.findings(attempt));
         }
         body.push_str(&self.attempts_table());
-        let asked = run.order.requested_by.as_deref().or(self.family.wanted_by.as_deref());
+        let patch = candidate(self.attempts).and_then(|it| it.patch_digest.as_ref());
+        let asked = run.order.requested_by.as_deref().or(self.family.asked_by(patch));
         if let Some(by) = asked {
             let _ = writeln!(body, "\nAsked for by {}.", self.span(by));
         }
-        let digest =
-            candidate(self.attempts).and_then(|it| it.patch_digest.as_ref()).map(Digest::short).unwrap_or_default();
+        let digest = patch.map(Digest::short).unwrap_or_default();
         let more = format!("run={} patch={digest}", run.id);
         self.text(&title, &body, &marker(Kind::Pull, &self.family.key, &more))
     }
