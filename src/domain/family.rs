@@ -302,7 +302,8 @@ impl Family {
     }
 
     /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
-    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none.
+    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none. An order is
+    /// somebody's word: given again after the one before came to rest, it is new, whatever was said to that one.
     pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run) -> bool {
         let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
@@ -310,6 +311,7 @@ impl Family {
             _ if seen.order.is_trusted() && !run.order.is_trusted() => false,
             Status::Queued | Status::Running | Status::Fixed => true,
             Status::Resolved if run.pr_state == PrState::Merged => false,
+            _ if seen.order.instruction.is_some() => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
             }
@@ -413,7 +415,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::{CiRef, Order};
+    use crate::domain::order::{CiRef, Instruction, Intent, Order};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_740_000_000 + seconds).unwrap()
@@ -454,6 +456,24 @@ mod tests {
         let denied = run(Status::Escalated, PrState::Closed);
         let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&denied, "v1:a", None, at(0)) };
         assert!(family.takes_in(&denied, live_for, &seen(499)) && !family.takes_in(&denied, live_for, &seen(500)));
+    }
+
+    #[test]
+    fn an_order_given_again_is_new_once_the_one_before_came_to_rest() {
+        let order = Instruction { intent: Intent::Fix, text: "it".to_owned(), context: None };
+        let ordered = |run: Run| Run { order: Order { instruction: Some(order.clone()), ..Order::default() }, ..run };
+        for (status, expected) in [
+            (Status::Queued, true),
+            (Status::Running, true),
+            (Status::Fixed, true),
+            (Status::Escalated, false),
+            (Status::Aborted, false),
+            (Status::Resolved, false),
+        ] {
+            let run = ordered(run(status, PrState::None));
+            let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&run, "order:a", None, at(0)) };
+            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1))), expected, "{status}");
+        }
     }
 
     #[test]

@@ -330,11 +330,11 @@ impl Scene<'_> {
             && !self.family.other_pull.as_ref().is_some_and(|it| it.is_open)
     }
 
-    /// Says once why a proved fix stays here, where nothing at the forge may be changed.
+    /// Says once why what would be published stays here, where nothing at the forge may be changed.
     async fn say_why_not(&mut self) -> Result<Visit, Trouble> {
         let why_not = self.steward.engine.forge.why_not.clone();
         let why = why_not.unwrap_or_else(|| "nothing is changed at the forge".to_owned());
-        let is_here = self.run.status == Status::Fixed && self.family.open_pull().is_none();
+        let is_here = self.wanted().is_some() && self.candidate().is_some() && self.family.open_pull().is_none();
         if is_here && self.family.skipped.as_ref() != Some(&why) {
             self.record(vec![gate::skipped(&why)], |family| family.skipped = Some(why)).await?;
         }

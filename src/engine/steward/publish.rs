@@ -137,12 +137,11 @@ impl Scene<'_> {
         let (name, pushed) = match self.push_to(&name, &attempt, parent.as_deref()).await {
             // A branch of this name is left from a time of which we know nothing.
             Err(Trouble::Workspace(WorkspaceError::Foreign { .. })) if standing.is_none() => {
-                match self.held_at(&name, &attempt).await? {
-                    Some(commit) => (name, Ok(commit)),
-                    None => {
-                        let pushed = self.push_to(&with_digest, &attempt, None).await;
-                        (with_digest, pushed)
-                    }
+                if let Some(commit) = self.held_at(&name, &attempt).await? {
+                    (name, Ok(commit))
+                } else {
+                    let pushed = self.push_to(&with_digest, &attempt, None).await;
+                    (with_digest, pushed)
                 }
             }
             other => (name, other),

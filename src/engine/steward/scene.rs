@@ -235,7 +235,8 @@ impl Scene<'_> {
         let tries = before.map_or(0, |it| it.tries);
         let pause = PAUSE_S.saturating_mul(1 << tries.min(10)).min(MAX_PAUSE_S);
         let at = self.steward.engine.clock.now() + SignedDuration::from_secs(pause);
-        let is_new = before.is_none_or(|it| it.why != why);
+        // A forge that does not answer says the same to all steps.
+        let is_new = self.family.refusals.values().all(|it| it.why != why);
         let fact = NewEvent::new(EventType::CiRefused, "system", format!("the forge said no: {why}"))
             .with(json!({ "tries": tries + 1 }));
         let facts: Vec<_> = is_new.then_some(fact).into_iter().collect();

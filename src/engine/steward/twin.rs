@@ -34,7 +34,7 @@ impl Scene<'_> {
         let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
         let patch = self.patch_digest();
         let is_twin = |it: &PullState| {
-            matches!(it.state, PrState::Open | PrState::None)
+            (it.state == PrState::Open || self.is_just_pushed(it))
                 && it.hands_off.is_none()
                 && Some(&it.patch) == patch.as_ref()
                 && self.is_on_base(it)

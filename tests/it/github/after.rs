@@ -127,6 +127,7 @@ async fn what_another_run_had_published_is_taken_back_too() {
     let attempts = house.engine.store.attempts(house.run().await.id).await.unwrap();
     house.decides(|run, by| run.abort(&attempts, by).unwrap()).await;
     house.forward(25 * 3_600);
+    house.fake.state().skew_s = 25 * 3_600;
     let later = house.fails_as("2", |_| {}, |it| it.declined(Reason::RateLimited, "3 of 3 today")).await;
     house.fake.state().shop().pull(number).unwrap()["draft"] = json!(false);
     let commit = house.fake.merge_by_hand(SHOP, number, "octocat");

@@ -184,6 +184,7 @@ async fn limits_hold_until_there_is_room() {
     other.version = 1;
     house.settles_for(100).await;
     other.pull = house.family().await.pull;
+    other.pull.as_mut().unwrap().patch = paramedic::domain::Digest::of("another fix");
     house.engine.store.put_family(&other, &[], house.now()).await.unwrap();
     house.edit_family(|it| it.pull = None).await;
     let before = house.fake.writes().len();
