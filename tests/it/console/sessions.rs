@@ -272,9 +272,8 @@ impl Session {
     /// Waits until the screen shows `text`.
     async fn sees(&self, text: &str) {
         let shows = eventually_answered(async || self.shown.lock().unwrap().screen.contains(text).then_some(()));
-        if tokio::time::timeout(PATIENCE / 2, shows).await.is_err() {
-            panic!("`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
-        }
+        let seen = tokio::time::timeout(PATIENCE / 2, shows).await;
+        assert!(seen.is_ok(), "`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
     }
 
     async fn ends(self) -> Result<(), ConsoleError> {
