@@ -1,10 +1,12 @@
 //! A family: one failure across commits, and what stands for it at the forge. One live run, one issue, one pull request each.
+use crate::domain::attempt::Attempt;
 use crate::domain::ids::{Digest, RunId};
 use crate::domain::names::named;
 use crate::domain::run::{PrState, Run, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 named! {
@@ -57,16 +59,16 @@ pub struct Family {
     /// When it is looked at next. The store keeps it beside the document.
     #[serde(skip)]
     pub due_at: Option<Timestamp>,
-    /// What the forge refused last, in words.
-    pub trouble: Option<String>,
+    /// What the forge refused, by the step that asked for it.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, Refusal>,
     /// Why there is no pull request, in words.
     pub skipped: Option<String>,
+    /// The pull request because of which there is none of its own.
+    #[serde(default)]
+    pub other_pull: Option<OtherPull>,
     /// Who asked for a pull request that would not be opened otherwise.
     pub wanted_by: Option<String>,
-    /// Visits in a row that came to nothing.
-    pub tries: u32,
-    /// Before that time nothing is tried again that the forge refused.
-    pub retry_at: Option<Timestamp>,
     /// Who makes a write at the forge right now: nobody else may make the same.
     pub held: Option<Hold>,
     /// What the steward keeps for itself.
@@ -88,8 +90,32 @@ pub struct Chores {
     pub closing_told: Option<u64>,
     /// The pull request of which the issue was told that it holds.
     pub held_told: Option<u64>,
+    /// The merged pull request with which the issue was closed, and the run that stood for the family then: only a later one opens it again.
+    pub issue_closed: Option<(u64, RunId)>,
     /// When the issue was last changed.
     pub told_at: Option<Timestamp>,
+}
+
+/// What the forge refused to do for one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// How often it was refused in a row.
+    pub tries: u32,
+    /// Before that time it is not tried again.
+    pub retry_at: Timestamp,
+}
+
+/// A pull request that is not the family's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherPull {
+    pub number: u64,
+    /// Its commit that is the very fix of the family's run; none: it holds something else.
+    pub head: Option<String>,
+    pub is_open: bool,
 }
 
 /// A hold on a family for the time of one write.
@@ -129,6 +155,9 @@ pub struct PullState {
     pub attempt_no: u32,
     /// Digest of the patch that the head holds.
     pub patch: Digest,
+    /// The run that the patch is of: where another one has taken the pull request over, not the one that stands for the family.
+    #[serde(default)]
+    pub patch_run: Option<RunId>,
     pub is_draft: bool,
     pub state: PrState,
     /// Somebody else pushed to the branch: in words; it is not touched again.
@@ -167,6 +196,9 @@ pub struct Aftermath {
     pub merged_sha: String,
     /// Digest of the patch that was merged.
     pub patch: Digest,
+    /// The run that the patch is of, where it is known to be another one.
+    #[serde(default)]
+    pub patch_run: Option<RunId>,
     pub merged_at: Timestamp,
     /// Where it was merged to.
     pub branch: String,
@@ -177,8 +209,55 @@ pub struct Aftermath {
     pub rerun_at: Option<Timestamp>,
     pub reran: bool,
     pub outcome: Option<AfterOutcome>,
-    /// The branch that takes the merge back, and its pull request.
-    pub revert: Option<(String, Option<u64>)>,
+    /// What became of taking the merge back.
+    pub revert: Option<Revert>,
+}
+
+/// A merge that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, Option<u64>)", into = "(String, Option<u64>)")]
+pub enum Revert {
+    /// The branch is pushed, the pull request not yet opened.
+    Pushed {
+        branch: String,
+    },
+    Proposed {
+        branch: String,
+        number: u64,
+    },
+    /// Others have built on it.
+    Impossible,
+}
+
+impl Revert {
+    /// Returns the branch that takes the merge back.
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Pushed { branch } | Self::Proposed { branch, .. } => Some(branch),
+            Self::Impossible => None,
+        }
+    }
+}
+
+/// As it is stored: the branch, and the number of its pull request, which is 0 where none can be.
+impl From<(String, Option<u64>)> for Revert {
+    fn from(stored: (String, Option<u64>)) -> Self {
+        match stored {
+            (branch, None) => Self::Pushed { branch },
+            (_, Some(0)) => Self::Impossible,
+            (branch, Some(number)) => Self::Proposed { branch, number },
+        }
+    }
+}
+
+impl From<Revert> for (String, Option<u64>) {
+    fn from(revert: Revert) -> Self {
+        match revert {
+            Revert::Pushed { branch } => (branch, None),
+            Revert::Proposed { branch, number } => (branch, Some(number)),
+            Revert::Impossible => (String::new(), Some(0)),
+        }
+    }
 }
 
 /// Returns the key of a failure across commits. Forges do not tell capitals apart in a repository's name.
@@ -203,11 +282,10 @@ impl Family {
             after: None,
             cooled_until: None,
             due_at: Some(now),
-            trouble: None,
+            refusals: BTreeMap::new(),
             skipped: None,
+            other_pull: None,
             wanted_by: None,
-            tries: 0,
-            retry_at: None,
             held: None,
             chores: Chores::default(),
         }
@@ -220,7 +298,8 @@ impl Family {
     }
 
     /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
-    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none.
+    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none. An order is
+    /// somebody's word: given again after the one before came to rest, it is new, whatever was said to that one.
     pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run) -> bool {
         let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
@@ -228,6 +307,7 @@ impl Family {
             _ if seen.order.is_trusted() && !run.order.is_trusted() => false,
             Status::Queued | Status::Running | Status::Fixed => true,
             Status::Resolved if run.pr_state == PrState::Merged => false,
+            _ if seen.order.instruction.is_some() => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
             }
@@ -249,24 +329,54 @@ impl Family {
     pub fn passes_to(&mut self, run: RunId) {
         self.run_id = run;
         self.pull = self.pull.take().filter(|it| it.state == PrState::Open);
-        (self.cooled_until, self.trouble, self.skipped, self.wanted_by) = (None, None, None, None);
-        (self.tries, self.retry_at) = (0, None);
+        (self.cooled_until, self.skipped, self.other_pull, self.wanted_by) = (None, None, None, None);
+        self.refusals.clear();
     }
 
     /// Notes that its pull request was merged as `commit`; what follows is watched for so long.
     pub fn was_merged(&mut self, run: &Run, commit: &str, at: Timestamp, watched_for: Duration) {
         let Some(pull) = &mut self.pull else { return };
-        (pull.state, pull.merging) = (PrState::Merged, None);
+        (pull.state, pull.is_draft, pull.merging) = (PrState::Merged, false, None);
         let until = at.checked_add(watched_for).unwrap_or(at);
         let known = self.after.take().filter(|it| Some(it.number) == pull.number && it.merged_sha == commit);
         self.after = known.or_else(|| Aftermath::of(run, pull, commit, at, until));
         self.due_at = Some(at);
     }
 
+    /// Returns what the forge refused last, in words.
+    pub fn trouble(&self) -> Option<&str> {
+        self.refusals.values().max_by_key(|it| it.retry_at).map(|it| it.why.as_str())
+    }
+
     /// Returns the number of its pull request, if it is open.
     pub fn open_pull(&self) -> Option<(u64, &PullState)> {
         let pull = self.pull.as_ref().filter(|it| it.state == PrState::Open)?;
         Some((pull.number?, pull))
+    }
+}
+
+impl PullState {
+    /// Returns the state after the patch of an attempt was pushed as the first commit of a branch; none where there is no patch.
+    pub fn pushed(run: &Run, attempt: &Attempt, branch: String, head: String, now: Timestamp) -> Option<Self> {
+        Some(Self {
+            number: None,
+            url: None,
+            branch,
+            base_branch: run.branch.clone(),
+            base_sha: run.working_commit().to_owned(),
+            head,
+            attempt_no: attempt.attempt_no,
+            patch: attempt.patch_digest.clone()?,
+            patch_run: Some(run.id),
+            is_draft: true,
+            state: PrState::None,
+            hands_off: None,
+            opened_at: None,
+            checks: ChecksState::None,
+            checks_since: Some(now),
+            body_digest: Digest::of(""),
+            merging: None,
+        })
     }
 }
 
@@ -278,6 +388,7 @@ impl Aftermath {
             number: pull.number?,
             merged_sha: merged_sha.to_owned(),
             patch: pull.patch.clone(),
+            patch_run: pull.patch_run,
             merged_at,
             branch: pull.base_branch.clone(),
             workflow_id: run.order.ci.as_ref()?.workflow_id,
@@ -293,7 +404,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::{CiRef, Order};
+    use crate::domain::order::{CiRef, Instruction, Intent, Order};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_740_000_000 + seconds).unwrap()
@@ -337,6 +448,24 @@ mod tests {
     }
 
     #[test]
+    fn an_order_given_again_is_new_once_the_one_before_came_to_rest() {
+        let order = Instruction { intent: Intent::Fix, text: "it".to_owned(), context: None };
+        let ordered = |run: Run| Run { order: Order { instruction: Some(order.clone()), ..Order::default() }, ..run };
+        for (status, expected) in [
+            (Status::Queued, true),
+            (Status::Running, true),
+            (Status::Fixed, true),
+            (Status::Escalated, false),
+            (Status::Aborted, false),
+            (Status::Resolved, false),
+        ] {
+            let run = ordered(run(status, PrState::None));
+            let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&run, "order:a", None, at(0)) };
+            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1))), expected, "{status}");
+        }
+    }
+
+    #[test]
     fn what_a_trusted_branch_has_waits_for_no_fork() {
         let ci = |is_fork| CiRef {
             run_id: 1,
@@ -368,6 +497,20 @@ mod tests {
         let told = (1..=50).filter(|it| family.seen(Some(format!("u{it}")), at(it * 10))).count();
         assert_eq!((family.count, family.last_url.as_deref(), family.due_at), (51, Some("u50"), Some(at(500))));
         assert!((8..=9).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn what_became_of_a_revert_is_stored_as_a_branch_and_a_number() {
+        let branch = "heal/revert-1".to_owned();
+        for (stored, revert) in [
+            (json!(["heal/revert-1", null]), Revert::Pushed { branch: branch.clone() }),
+            (json!(["heal/revert-1", 7]), Revert::Proposed { branch, number: 7 }),
+            (json!(["", 0]), Revert::Impossible),
+        ] {
+            assert_eq!(serde_json::to_value(&revert).unwrap(), stored);
+            assert_eq!(serde_json::from_value::<Revert>(stored).unwrap(), revert);
+        }
+        assert_eq!(serde_json::from_value::<Revert>(json!(["heal/revert-1", 0])).unwrap(), Revert::Impossible);
     }
 
     #[test]

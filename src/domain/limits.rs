@@ -97,6 +97,7 @@ mod tests {
             head: String::new(),
             attempt_no: 1,
             patch: Digest::of(""),
+            patch_run: None,
             is_draft: true,
             state,
             hands_off: None,

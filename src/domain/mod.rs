@@ -28,9 +28,10 @@ pub use ci::{
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
 pub use family::{
-    AfterOutcome, Aftermath, ChecksState, Chores, Family, Hold, Merging, PullState, Tracking, family_key,
+    AfterOutcome, Aftermath, ChecksState, Chores, Family, Hold, Merging, OtherPull, PullState, Refusal, Revert,
+    Tracking, family_key,
 };
-pub use forge::{ForgeTerms, MergeMethod};
+pub use forge::{CarryOut, ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use limits::{heals_today_of, limits};
 pub use metrics::{Depth, RepositorySummary, Summary};

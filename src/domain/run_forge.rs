@@ -68,7 +68,7 @@ impl RunForge {
             occurrences: family.map_or(1, |it| it.count),
             pull,
             skipped: family.and_then(|it| it.skipped.clone()),
-            trouble: family.and_then(|it| it.trouble.clone()),
+            trouble: family.and_then(Family::trouble).map(str::to_owned),
             ci,
         })
     }

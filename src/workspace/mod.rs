@@ -163,6 +163,16 @@ pub trait Workspace: Debug + Send + Sync {
     /// this machine. The same push makes the same commit; again it is a no-op. [`WorkspaceError::Foreign`]: somebody else was there.
     async fn push(&self, repo: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError>;
 
+    /// Returns the commit at `branch` of the remote, if it is `patch` on `base` and nothing else, whoever made it; nothing is written.
+    async fn find_patch(
+        &self,
+        repo: &Path,
+        base: &str,
+        patch: &Patch,
+        branch: &str,
+        remote: &Remote,
+    ) -> Result<Option<String>, WorkspaceError>;
+
     /// Returns the address to which `origin` of this checkout is pushed, `None` without one.
     async fn origin(&self, repo: &Path) -> Result<Option<String>, WorkspaceError>;
 

@@ -31,6 +31,8 @@ pub enum MergedBy<'a> {
     Approval(&'a Merging),
     /// By somebody at the forge, as far as it tells whom.
     Forge(Option<&'a str>),
+    /// As the pull request of another failure, which has the very same fix.
+    Another,
 }
 
 /// A merge that the forge tells of.
@@ -174,7 +176,7 @@ impl Run {
     pub fn merged(&self, merge: &MergeFacts<'_>, now: Timestamp) -> Result<Transition, Illegal> {
         let mut run = self.at_rest("merge", now)?;
         run.status = Status::Resolved;
-        run.pr_state = PrState::Merged;
+        (run.pr_number, run.pr_state) = (Some(merge.number), PrState::Merged);
         run.escalation_reason = None;
         run.escalation_note = None;
         run.resolved_by = run.resolved_by.or(Some(ResolvedBy::Human));
@@ -194,6 +196,10 @@ impl Run {
             MergedBy::Forge(login) => {
                 let by = login.map(|it| format!(" by @{it}")).unwrap_or_default();
                 let message = format!("pull request #{number} was merged at the forge{by}");
+                events.push(pr_merged("system", number, merge.commit, &message));
+            }
+            MergedBy::Another => {
+                let message = format!("pull request #{number} of another failure, which has this very fix, was merged");
                 events.push(pr_merged("system", number, merge.commit, &message));
             }
         }
@@ -220,17 +226,16 @@ impl Run {
     }
 
     /// Somebody closed the pull request at the forge, which is a no.
-    pub fn closed_elsewhere(&self, by: Option<&str>, now: Timestamp) -> Result<Transition, Illegal> {
+    pub fn closed_elsewhere(&self, now: Timestamp) -> Result<Transition, Illegal> {
         let mut run = self.at_rest("close", now)?;
-        let by = by.map(|it| format!(" by @{it}")).unwrap_or_default();
-        let note = format!("its pull request was closed at the forge{by}");
+        let note = "its pull request was closed at the forge";
         run.status = Status::Escalated;
         run.escalation_reason = Some(Reason::Denied);
-        run.escalation_note = Some(note.clone());
+        run.escalation_note = Some(note.to_owned());
         run.resolved_by = None;
         run.approved_by.clear();
         run.pr_state = PrState::Closed;
-        let events = vec![self.pr_closed(&note), at_rest(Reason::Denied, &note)];
+        let events = vec![self.pr_closed(note), at_rest(Reason::Denied, note)];
         Ok(Transition { run, attempt: None, events, releases_lease: false })
     }
 

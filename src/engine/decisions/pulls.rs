@@ -77,10 +77,10 @@ impl Engine {
             (_, Some(number)) => {
                 Err(no(format!("pull request #{number} is not followed any more; merge or close it there")))
             }
-            (Some(family), None) => match (&family.skipped, &family.trouble) {
+            (Some(family), None) => match (&family.skipped, family.trouble()) {
                 _ if self.forge.writes.is_none() || !self.forge.terms.watches(&family.repository) => Ok(Way::Here),
-                // One stands that is not ours to merge, so that an approve would be a word without a deed.
-                (Some(why), _) if why.starts_with("pull request #") => {
+                // One stands that is not this run's to merge, so that an approve would be a word without a deed.
+                (Some(why), _) if family.other_pull.as_ref().is_some_and(|it| it.is_open) => {
                     Err(no(format!("{why}; merge or close it there")))
                 }
                 (Some(_), _) if family.wanted_by.is_none() && run.order.is_trusted() => Ok(Way::Unasked),
@@ -129,7 +129,7 @@ impl Engine {
             Err(StoreError::Conflict) => self.settle_merged(run.id, number, &commit, operator).await?,
             Err(error) => return Err(error.into()),
         };
-        if let Err(error) = self.after_merge(&run, &commit).await {
+        if let Err(error) = self.after_merge(&run, number, &commit).await {
             // The steward finds it merged, too.
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
@@ -275,12 +275,20 @@ impl Engine {
                         done => return Ok(done.map(|()| transition.run)?),
                     }
                 }
+                // Nobody who works on it hears of the merge; when it comes to rest, the steward settles it by who approved.
+                (Status::Queued | Status::Running, Some(_)) => {
+                    self.store.make_due(&[id], now).await?;
+                    return Err(no(format!(
+                        "pull request #{number} was merged, while the run became {}; it is settled when that is over",
+                        run.status
+                    )));
+                }
                 (status, _) => {
                     let message = format!("pull request #{number} was merged, while the run became {status}");
                     let fact = NewEvent::new(EventType::PrMerged, format!("human:{}", operator.name), message.clone());
                     let fact = fact.with(json!({ "number": number, "commit": commit }));
                     self.store.note(id, &[fact], now).await?;
-                    self.after_merge(&run, commit).await?;
+                    self.after_merge(&run, number, commit).await?;
                     return Err(no(message));
                 }
             }
@@ -289,11 +297,16 @@ impl Engine {
     }
 
     /// Keeps what follows from a merge with the family, for the steward to look after.
-    async fn after_merge(&self, run: &Run, commit: &str) -> Result<(), EngineError> {
+    async fn after_merge(&self, run: &Run, number: u64, commit: &str) -> Result<(), EngineError> {
         let Some(family) = self.store.family_of_run(run.id).await? else { return Ok(()) };
         let watched_for = self.forge.terms.watch_after_merge;
-        let now = self.clock.now();
-        self.change_family(&family.key, |it| it.was_merged(run, commit, now, watched_for)).await
+        let there = match &self.forge.reads {
+            Some(reads) => reads.pull(&run.repository, number).await.ok(),
+            None => None,
+        };
+        // What runs later is told by the forge's clock.
+        let at = there.and_then(|it| it.merged_at).unwrap_or_else(|| self.clock.now());
+        self.change_family(&family.key, |it| it.was_merged(run, commit, at, watched_for)).await
     }
 
     /// Leaves a failure alone after somebody's no, and lets the steward take down what stands for it; a new round ends that.
@@ -308,8 +321,9 @@ impl Engine {
         self.change_family(&family.key, |it| {
             (it.cooled_until, it.wanted_by) = (cooled_until, None);
             it.due_at = Some(now);
-            if cooled_until.is_none() && has_merged(it) {
-                it.pull = None;
+            if cooled_until.is_none() {
+                it.other_pull = None;
+                it.pull = it.pull.take().filter(|it| it.state != PrState::Merged);
             }
         })
         .await
@@ -332,8 +346,8 @@ impl Engine {
         operator: &Operator,
     ) -> Result<Done, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
-        let family =
-            family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
+        let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
+        let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
         if let Some((number, _)) = family.open_pull() {
             return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
         }
@@ -363,6 +377,7 @@ impl Engine {
         let next = Family {
             wanted_by: Some(operator.name.clone()),
             skipped: None,
+            other_pull: None,
             cooled_until: None,
             due_at: Some(now),
             ..family.next()
@@ -417,12 +432,16 @@ impl Engine {
             _ => of(&[CiState::Red]),
         };
         let pending = of(&[CiState::Queued, CiState::Waiting, CiState::Running]);
+        let broken_off = of(checks::BROKEN_OFF);
         let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
         let now = self.clock.now();
         let is_young = pull.checks_since.or(pull.opened_at).is_some_and(|it| now.duration_since(it) < grace);
         Ok(match () {
             () if !red.is_empty() => Some(format!("these checks are red: {}", named(&red))),
             () if !pending.is_empty() => Some(format!("these checks have not ended: {}", named(&pending))),
+            () if !broken_off.is_empty() => {
+                Some(format!("these checks were broken off, run them again: {}", named(&broken_off)))
+            }
             () if is_young && of(&[CiState::Green]).is_empty() => Some("no check has begun yet".to_owned()),
             () => None,
         })

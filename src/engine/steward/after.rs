@@ -1,5 +1,5 @@
 //! After a merge: the branch goes, the original workflow is watched, and a fix that does not hold is proposed to be taken back.
-use crate::domain::{AfterOutcome, Aftermath, CiState, EventType, NewEvent, PrState, Reason, Run};
+use crate::domain::{AfterOutcome, Aftermath, CiState, EventType, NewEvent, PrState, Reason, Revert, Run};
 use crate::engine::steward::branch;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::{CommitFacts, ForgeError, NewPull, PullsQuery, RunsQuery};
@@ -29,28 +29,12 @@ impl Scene<'_> {
         self.record(facts, |family| family.chores.is_branch_gone = true).await
     }
 
-    /// Watches what comes of a merge.
+    /// Watches what comes of a merge, whichever run stands for the family by now: a fork may fail with the same, and says nothing of it.
     pub(super) async fn follow_up(&mut self) -> Stepped {
-        let Some(after) = self.family.after.clone() else { return Ok(None) };
-        if after.outcome == Some(AfterOutcome::Regressed) {
-            return self.take_back(&after).await;
+        let Some(after) = self.family.after.clone().filter(|it| it.outcome.is_none()) else { return Ok(None) };
+        if after.run_id != self.run.id && self.run.escalation_reason == Some(Reason::Regressed) {
+            return self.record_after(Vec::new(), |it| it.outcome = Some(AfterOutcome::Regressed)).await;
         }
-        if after.outcome.is_some() {
-            return Ok(None);
-        }
-        if after.run_id != self.run.id {
-            // A later run stands for the family: the failure is back.
-            if self.run.escalation_reason == Some(Reason::Regressed) {
-                return self.record_after(Vec::new(), |it| it.outcome = Some(AfterOutcome::Regressed)).await;
-            }
-            return Ok(None);
-        }
-        let again = match self.run_again(&after).await {
-            Ok(None) => Ok(None),
-            // That it cannot be run again keeps nobody from looking.
-            Err(trouble) if trouble.is_of_one_step() => Err(trouble),
-            other => return other,
-        };
         let query = RunsQuery { branch: Some(after.branch.clone()), max: MAX_RUNS };
         let page = self.reads.runs(&self.family.repository, &query).await?;
         let from = |it: &str| it.eq_ignore_ascii_case(&self.family.repository);
@@ -67,14 +51,16 @@ impl Scene<'_> {
             return self.record_after(Vec::new(), |it| it.outcome = Some(AfterOutcome::Unseen)).await;
         }
         self.look_again(after.until.min(self.now + LOOK));
-        again
+        Ok(None)
     }
 
     /// Runs the failed jobs of the original run again, once, where the repository wants that. It is written down before it is done: GitHub
     /// would do it twice. What surely was not done is taken back.
-    async fn run_again(&mut self, after: &Aftermath) -> Stepped {
+    pub(super) async fn run_again(&mut self) -> Stepped {
+        let Some(after) = self.family.after.clone().filter(|it| it.outcome.is_none()) else { return Ok(None) };
         let Some(run) = self.run.order.ci.as_ref().map(|it| it.run_id) else { return Ok(None) };
-        if after.reran || !self.rules.retry.is_on_merge {
+        // Where a later run stands for the family, its run of CI is another one.
+        if after.reran || after.run_id != self.run.id || !self.rules.retry.is_on_merge {
             return Ok(None);
         }
         let delay = SignedDuration::try_from(self.rules.retry.delay).unwrap_or_default();
@@ -101,14 +87,16 @@ impl Scene<'_> {
         Ok(visit)
     }
 
-    /// Proposes to take a merge back. A person decides.
-    async fn take_back(&mut self, after: &Aftermath) -> Stepped {
+    /// Proposes to take back a merge that does not hold. A person decides.
+    pub(super) async fn take_back(&mut self) -> Stepped {
+        let is_regressed = |it: &Aftermath| it.outcome == Some(AfterOutcome::Regressed);
+        let Some(after) = self.family.after.clone().filter(is_regressed) else { return Ok(None) };
         let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
-        match &after.revert {
-            Some((_, Some(_))) => Ok(None),
+        match after.revert.clone() {
+            Some(Revert::Proposed { .. } | Revert::Impossible) => Ok(None),
             None => {
-                let name = branch::revert_name(&self.rules.branch_naming, &after.merged_sha);
-                match self.push_revert(after, &name).await {
+                let branch = branch::revert_name(&self.rules.branch_naming, &after.merged_sha);
+                match self.push_revert(&after, &branch).await {
                     Ok(()) => {}
                     Err(Trouble::Workspace(
                         error @ (WorkspaceError::DoesNotApply(_) | WorkspaceError::BadPatch(_)),
@@ -119,17 +107,17 @@ impl Scene<'_> {
                             "system",
                             format!("the merge cannot be taken back: {why}"),
                         );
-                        return self.record_after(vec![fact], |it| it.revert = Some((name, Some(0)))).await;
+                        return self.record_after(vec![fact], |it| it.revert = Some(Revert::Impossible)).await;
                     }
                     Err(error) => return Err(error),
                 }
-                self.record_after(Vec::new(), |it| it.revert = Some((name, None))).await
+                self.record_after(Vec::new(), |it| it.revert = Some(Revert::Pushed { branch })).await
             }
-            Some((name, None)) => {
+            Some(Revert::Pushed { branch }) => {
                 let owner = repository.split('/').next().unwrap_or_default();
-                let query = PullsQuery { is_open: false, head: Some(format!("{owner}:{name}")), max: 20 };
+                let query = PullsQuery { is_open: false, head: Some(format!("{owner}:{branch}")), max: 20 };
                 let page = reads.pulls(&repository, &query).await?;
-                let there = page.items.into_iter().find(|it| it.head_branch == *name);
+                let there = page.items.into_iter().find(|it| it.head_branch == branch);
                 let there = if let Some(there) = there {
                     there
                 } else {
@@ -137,7 +125,7 @@ impl Scene<'_> {
                     let new = NewPull {
                         title: &text.title,
                         body: &text.body,
-                        head: name,
+                        head: &branch,
                         base: &after.branch,
                         is_draft: true,
                     };
@@ -147,7 +135,7 @@ impl Scene<'_> {
                 let message = format!("pull request #{number} proposes to take #{} back: {}", after.number, there.url);
                 let fact = NewEvent::new(EventType::PrOpened, "system", message);
                 let fact = fact.with(json!({ "number": number, "url": there.url, "reverts": after.number }));
-                self.record_after(vec![fact], |it| it.revert = Some((name.clone(), Some(number)))).await
+                self.record_after(vec![fact], |it| it.revert = Some(Revert::Proposed { branch, number })).await
             }
         }
     }
@@ -163,7 +151,7 @@ impl Scene<'_> {
             }
             return Err(WorkspaceError::Foreign { branch: name.to_owned(), at }.into());
         }
-        let attempts = engine.store.attempts(after.run_id).await?;
+        let attempts = engine.store.attempts(after.patch_run.unwrap_or(after.run_id)).await?;
         let merged = attempts.iter().rev().find(|it| it.patch_digest.as_ref() == Some(&after.patch));
         let merged = merged.and_then(|it| it.proposed_fix.clone());
         let patch = merged.ok_or_else(|| WorkspaceError::BadPatch("the merged patch is not kept".to_owned()))?;

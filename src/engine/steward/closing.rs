@@ -1,17 +1,15 @@
 //! A pull request whose fix a person refused is closed, with the reason.
-use crate::domain::{PrState, PullState, Reason, Status};
+use crate::domain::{EventType, NewEvent, PrState, PullState};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::words::{Kind, is_marked, marker};
 use crate::forge::PullEdit;
 
+const MAX_WHY_CHARS: usize = 500;
+
 impl Scene<'_> {
     /// Says why, then closes it. What somebody else works on stays open.
     pub(super) async fn close(&mut self) -> Stepped {
-        let is_refused = match self.run.status {
-            Status::Escalated => self.run.escalation_reason == Some(Reason::Denied),
-            Status::Aborted => true,
-            _ => false,
-        };
+        let is_refused = self.is_refused();
         let Some(pull) = self.family.pull.clone().filter(|it| is_refused && it.hands_off.is_none()) else {
             return Ok(None);
         };
@@ -21,17 +19,32 @@ impl Scene<'_> {
         let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
         let (repository, writes) = (self.repository(), self.writes.clone());
         if self.family.chores.closing_told != Some(number) {
-            let mark = marker(Kind::Closed, &self.family.key, &format!("pull={number}"));
-            if !self.is_said(number, &mark).await? {
-                let body = self.words(|it| it.closed(number));
-                self.write(writes.add_comment(&repository, number, &body)).await?;
-            }
-            return self.record(Vec::new(), |family| family.chores.closing_told = Some(number)).await;
+            let facts = match self.say_closed(number).await {
+                Ok(()) => Vec::new(),
+                // A conversation may be locked; the no stands all the same.
+                Err(trouble) if trouble.is_refusal() => {
+                    let why = self.steward.engine.safe_text(&trouble.to_string(), MAX_WHY_CHARS);
+                    let message = format!("pull request #{number} is closed without a word on it: {why}");
+                    vec![NewEvent::new(EventType::CiRefused, "system", message)]
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            return self.record(facts, |family| family.chores.closing_told = Some(number)).await;
         }
         let edit = PullEdit { is_open: Some(false), ..PullEdit::default() };
         self.write(writes.edit_pull(&repository, number, &edit)).await?;
         // The next visit finds it closed and says so here.
         self.record(Vec::new(), |_| {}).await
+    }
+
+    async fn say_closed(&mut self, number: u64) -> Result<(), Trouble> {
+        let mark = marker(Kind::Closed, &self.family.key, &format!("pull={number}"));
+        if self.is_said(number, &mark).await? {
+            return Ok(());
+        }
+        let (repository, writes) = (self.repository(), self.writes.clone());
+        let body = self.words(|it| it.closed(number));
+        self.write(writes.add_comment(&repository, number, &body)).await.map(drop)
     }
 
     /// Finds the pull request of a branch of which only the push is known: it may have been opened just before the no.

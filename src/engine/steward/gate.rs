@@ -1,6 +1,6 @@
 //! Whether a fix may be published, and if not, why, in words.
 use crate::domain::{
-    EventType, Family, LimitsPicture, NewEvent, Patch, PrState, PullState, Reason, Status, Used, Verdict, limits,
+    EventType, Family, LimitsPicture, NewEvent, OtherPull, Patch, PrState, PullState, Status, Used, Verdict, limits,
 };
 use crate::engine::steward::scene::{Scene, Trouble};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// When a limit of open pull requests is looked at again, and how long a push counts without its pull request.
 const SOON: SignedDuration = SignedDuration::from_mins(10);
 /// Families that are counted.
-const MAX_FAMILIES: u32 = 500;
+pub(super) const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
 const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
@@ -21,11 +21,22 @@ pub(super) struct Skip {
     pub(super) why: String,
     /// When that may be over by itself.
     pub(super) until: Option<Timestamp>,
+    /// The pull request that is in the way.
+    pub(super) pull: Option<OtherPull>,
 }
 
 impl Skip {
     pub(super) fn always(why: impl Into<String>) -> Self {
-        Self { why: why.into(), until: None }
+        Self { why: why.into(), until: None, pull: None }
+    }
+
+    pub(super) fn until(until: Timestamp, why: impl Into<String>) -> Self {
+        Self { until: Some(until), ..Self::always(why) }
+    }
+
+    /// Because of a pull request that is not ours to write, or another one's.
+    pub(super) fn because_of(pull: OtherPull, why: impl Into<String>) -> Self {
+        Self { pull: Some(pull), ..Self::always(why) }
     }
 }
 
@@ -37,7 +48,10 @@ pub(super) fn skipped(why: &str) -> NewEvent {
 impl Scene<'_> {
     /// Returns why the fix may not be published, `None` if it may. What is published already stays so.
     pub(super) async fn skip(&self, base_branch: &str) -> Result<Option<Skip>, Trouble> {
-        if let Some(skip) = self.stays(base_branch).map(Skip::always).or_else(|| self.waits()) {
+        if let Some(why) = self.stays(base_branch) {
+            return Ok(Some(Skip::always(why)));
+        }
+        if let Some(skip) = self.twin().await?.or_else(|| self.waits()) {
             return Ok(Some(skip));
         }
         if self.family.wanted_by.is_none() && self.is_green_again().await? {
@@ -56,20 +70,23 @@ impl Scene<'_> {
 
     /// Returns why the candidate may not leave, whoever asks for it.
     pub(super) fn stays(&self, base_branch: &str) -> Option<String> {
-        let Some(ci) = &self.run.order.ci else {
+        let ci = self.run.order.ci.as_ref();
+        if ci.is_none() && self.run.order.instruction.is_none() {
             return Some("it is not known which run of CI it is about".to_owned());
-        };
-        let attempt = self.candidate()?;
+        }
+        let Some(attempt) = self.candidate() else { return Some("there is no change".to_owned()) };
         let (n_files, ..) = attempt.proposed_fix.as_ref().map(Patch::stat).unwrap_or_default();
         let max_files = usize::try_from(self.rules.max_file_changes).unwrap_or(usize::MAX);
-        let is_trusted = ci.is_trusted && self.rules.is_trusted(base_branch, &ci.default_branch);
-        let is_refused = attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation);
+        // What an order starts from, whoever set up the service has named.
+        let is_trusted = ci.is_none_or(|it| it.is_trusted && self.rules.is_trusted(base_branch, &it.default_branch));
+        let is_refused = attempt.guard.as_ref().is_some_and(|it| it.verdict == Verdict::Violation);
         Some(match &self.refusal {
-            _ if ci.is_fork => "the commit is from a fork".to_owned(),
+            _ if ci.is_some_and(|it| it.is_fork) => "the commit is from a fork".to_owned(),
             Some(why) => format!("the repository's rules cannot be followed: {why}"),
             None if !self.rules.is_enabled => "healing is off here (`enabled: false`)".to_owned(),
             None if !is_trusted => "the branch is none of `trusted_branches`".to_owned(),
             None if is_refused => "the guard refused the patch".to_owned(),
+            None if attempt.guard.is_none() => "the guard did not judge the patch".to_owned(),
             None if n_files > max_files => format!("it changes {n_files} files, and the rules allow {max_files}"),
             None => return None,
         })
@@ -84,10 +101,10 @@ impl Scene<'_> {
             _ if self.rules.needs_approval => {
                 Some(Skip::always("a person must ask for it (`require_manual_approval`)"))
             }
-            _ if age >= DAY => Some(Skip::always("it was proved more than a day ago; ask for it by hand")),
+            _ if age >= DAY => Some(Skip::always("it is more than a day old; ask for it by hand")),
             Some(until) => {
                 let why = format!("a person said no; the failure is left alone until {until:.0}");
-                Some(Skip { why, until: Some(until) })
+                Some(Skip::until(until, why))
             }
             None => None,
         }
@@ -107,7 +124,7 @@ impl Scene<'_> {
         Ok(self.used_up(&limits, &families))
     }
 
-    fn is_just_pushed(&self, pull: &PullState) -> bool {
+    pub(super) fn is_just_pushed(&self, pull: &PullState) -> bool {
         let is_recent = |it: Timestamp| self.now.duration_since(it) < SOON;
         pull.state == PrState::None && pull.number.is_none() && pull.checks_since.is_some_and(is_recent)
     }
@@ -116,13 +133,13 @@ impl Scene<'_> {
         let told = |it: Used| format!("{} of {}", it.used, it.limit.unwrap_or_default());
         if limits.open_prs.is_up() {
             let why = format!("{} pull requests are open", told(limits.open_prs));
-            return Some(Skip { why, until: Some(self.now + SOON) });
+            return Some(Skip::until(self.now + SOON, why));
         }
         if limits.prs_today.is_up() {
             let why = format!("{} pull requests in 24 hours", told(limits.prs_today));
             let opened = families.iter().filter_map(|it| it.pull.as_ref()?.opened_at);
             let first = opened.filter(|it| self.now.duration_since(*it) < DAY).min();
-            return Some(Skip { why, until: Some(first.unwrap_or(self.now) + DAY) });
+            return Some(Skip::until(first.unwrap_or(self.now) + DAY, why));
         }
         None
     }
@@ -132,8 +149,10 @@ impl Scene<'_> {
         let pull = self.family.pull.as_ref().filter(|it| matches!(it.state, PrState::Open | PrState::None));
         match self.run.status {
             Status::Fixed => Some(Wanted::Proved),
-            Status::Escalated if self.run.escalation_reason != Some(Reason::Denied) => {
-                (pull.is_some() || self.family.wanted_by.is_some()).then_some(Wanted::ForReview)
+            Status::Escalated if !self.is_refused() => {
+                // An order ends in a pull request, also in one that a person must look at.
+                let is_order = self.run.order.instruction.is_some();
+                (is_order || pull.is_some() || self.family.wanted_by.is_some()).then_some(Wanted::ForReview)
             }
             _ => None,
         }

@@ -90,8 +90,9 @@ impl Steward {
         let mut used: BTreeSet<String> = open.items.into_iter().map(|it| it.head_branch).collect();
         let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
         for family in families {
+            let revert = family.after.as_ref().and_then(|it| it.revert.as_ref()?.branch());
+            used.extend(revert.map(str::to_owned));
             used.extend(family.pull.filter(|it| is_live(it.state)).map(|it| it.branch));
-            used.extend(family.after.and_then(|it| it.revert).map(|(name, _)| name));
         }
         ours.retain(|(name, _)| !used.contains(name));
         let days = SignedDuration::from_hours(24 * i64::from(self.engine.forge.terms.stale_branch_days));

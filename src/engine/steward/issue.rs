@@ -25,7 +25,9 @@ impl Scene<'_> {
         let (repository, writes) = (self.repository(), self.writes.clone());
         if let Some(issue) = &self.family.issue {
             // Closed after a merge, and a later run stands for the family.
-            let is_back = !issue.is_open && self.run.status != Status::Resolved && !self.is_after_its_merge();
+            let is_closed_with_it = self.family.chores.issue_closed.is_some_and(|(_, run)| run == self.run.id);
+            let is_over = self.run.status == Status::Resolved || self.is_after_its_merge() || is_closed_with_it;
+            let is_back = !issue.is_open && !is_over;
             if !is_back {
                 return Ok(None);
             }
@@ -158,20 +160,25 @@ impl Scene<'_> {
         Ok(None)
     }
 
-    /// Closes the issue when the merged fix holds, with a word on it.
+    /// Closes the issue when a merged fix holds, with a word on it: once, so that what is back later keeps it open.
     pub(super) async fn close_issue(&mut self) -> Stepped {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
-        if self.run.status != Status::Resolved || self.run.pr_state != PrState::Merged {
-            return Ok(None);
-        }
-        let after = self.family.after.as_ref().filter(|it| it.run_id == self.run.id);
-        let outcome = after.map_or(Some(AfterOutcome::Unseen), |it| it.outcome);
+        let is_merged = self.run.status == Status::Resolved && self.run.pr_state == PrState::Merged;
+        let of_pull = self.family.pull.as_ref().and_then(|it| it.number);
+        let (number, outcome) = match (&self.family.after, of_pull) {
+            (Some(after), _) => (after.number, after.outcome),
+            // Nothing is known that could be watched.
+            (None, Some(number)) if is_merged => (number, Some(AfterOutcome::Unseen)),
+            (None, _) => return Ok(None),
+        };
         let is_seen = match outcome {
             Some(AfterOutcome::Held) => true,
             Some(AfterOutcome::Unseen) => false,
             Some(AfterOutcome::Regressed) | None => return Ok(None),
         };
-        let Some(number) = self.family.pull.as_ref().and_then(|it| it.number) else { return Ok(None) };
+        if self.family.chores.issue_closed.is_some_and(|(of, _)| of == number) {
+            return Ok(None);
+        }
         let (repository, writes) = (self.repository(), self.writes.clone());
         if self.family.chores.held_told != Some(number) {
             let mark = marker(Kind::Held, &self.family.key, &format!("pull={number}"));
@@ -185,6 +192,13 @@ impl Scene<'_> {
         self.write(writes.edit_issue(&repository, issue.number, &edit)).await?;
         let fact =
             NewEvent::new(EventType::IssueClosed, "system", format!("issue #{} closed: the fix holds", issue.number));
-        self.record_issue(vec![fact.with(json!({ "number": issue.number }))], |it| it.is_open = false).await
+        let (now, run) = (self.now, self.run.id);
+        self.record(vec![fact.with(json!({ "number": issue.number }))], |family| {
+            (family.chores.issue_closed, family.chores.told_at) = (Some((number, run)), Some(now));
+            if let Some(issue) = &mut family.issue {
+                issue.is_open = false;
+            }
+        })
+        .await
     }
 }

@@ -13,9 +13,11 @@ mod issue;
 mod publish;
 mod scene;
 mod sync;
+mod twin;
 mod words;
 
-use crate::domain::{Digest, EventType, Family, Run, RunId, Status};
+use crate::domain::run::candidate;
+use crate::domain::{Attempt, Digest, EventType, Family, Reason, Run, RunId, Status};
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
 use crate::engine::steward::scene::{Scene, Trouble};
@@ -190,10 +192,10 @@ impl Steward {
             store.make_due(&[run.id], now + REST).await?;
             return Ok(Visit::Until(now + REST));
         }
-        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
-            return self.say_why_not(family, &run, now).await;
-        };
         let attempts = store.attempts(run.id).await?;
+        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
+            return self.say_why_not(family, &run, &attempts, now).await;
+        };
         let (failed_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
@@ -208,6 +210,7 @@ impl Steward {
             refusal: None,
             pull: None,
             now,
+            step: "look",
             look_at: now + REST,
         };
         let visit = match scene.steps().await {
@@ -220,11 +223,21 @@ impl Steward {
         Ok(visit)
     }
 
-    /// Says once why a proved fix stays here, where nothing at the forge may be changed.
-    async fn say_why_not(&self, family: Family, run: &Run, now: Timestamp) -> Result<Visit, StoreError> {
+    /// Says once why what would be published by itself stays here, where nothing at the forge may be changed.
+    async fn say_why_not(
+        &self,
+        family: Family,
+        run: &Run,
+        attempts: &[Attempt],
+        now: Timestamp,
+    ) -> Result<Visit, StoreError> {
         let store = &self.engine.store;
         let why = self.engine.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned());
-        if run.status == Status::Fixed && family.skipped.as_ref() != Some(&why) {
+        let is_for_review = run.status == Status::Escalated
+            && run.escalation_reason != Some(Reason::Denied)
+            && run.order.instruction.is_some()
+            && candidate(attempts).is_some();
+        if (run.status == Status::Fixed || is_for_review) && family.skipped.as_ref() != Some(&why) {
             let fact = gate::skipped(&why);
             let next = Family { skipped: Some(why), due_at: Some(now + REST), ..family.next() };
             store.put_family(&next, &[fact], now).await?;
@@ -286,34 +299,32 @@ impl Scene<'_> {
         if let Some(visit) = self.sync().await? {
             return Ok(visit);
         }
-        let mut first: Option<Trouble> = None;
         macro_rules! step {
             ($($step:ident),+) => {$(
+                self.step = stringify!($step);
                 match self.$step().await {
-                    Ok(None) => {}
+                    Ok(None) | Err(Trouble::NotYet(_)) => {}
                     Ok(Some(visit)) => return Ok(visit),
-                    Err(trouble) if trouble.is_of_one_step() => first = first.or(Some(trouble)),
+                    Err(trouble) if trouble.is_of_one_step() => _ = self.refused(&trouble.to_string()).await?,
                     Err(trouble) => return Err(trouble),
                 }
             )+};
         }
         if self.refusal.is_some() {
             // What the repository wants is not known: what stands there stays as it is.
-            step!(close, publish);
+            step!(close, follow_twin, publish);
         } else {
-            step!(close, publish, dress, check, ready, delete_branch, follow_up, track, tell, close_issue);
+            step!(close, follow_twin, publish, label, ask_reviewers, describe, check, ready);
+            step!(delete_branch, run_again, follow_up, take_back, track, tell, close_issue);
         }
-        match first {
-            Some(trouble) => Err(trouble),
-            None if self.family.trouble.is_some() && self.family.retry_at.is_none_or(|it| it <= self.now) => {
-                let forget = |family: &mut Family| {
-                    family.tries = 0;
-                    (family.retry_at, family.trouble) = (None, None);
-                };
-                self.record(Vec::new(), forget).await?;
-                Ok(Visit::Until(self.look_at))
-            }
-            None => Ok(Visit::Until(self.look_at)),
+        let now = self.now;
+        // Tried again, and not refused.
+        if self.family.refusals.values().any(|it| it.retry_at <= now) {
+            self.record(Vec::new(), |family| family.refusals.retain(|_, it| it.retry_at > now)).await?;
         }
+        if let Some(at) = self.family.refusals.values().map(|it| it.retry_at).min() {
+            self.look_again(at);
+        }
+        Ok(Visit::Until(self.look_at))
     }
 }

@@ -1,11 +1,11 @@
 //! The branch with a fix, and the pull request for it.
-use crate::domain::{Attempt, ChecksState, Digest, EventType, NewEvent, PrState, PullState, Status};
+use crate::domain::{Attempt, ChecksState, EventType, NewEvent, OtherPull, PrState, PullState, Status};
 use crate::engine::steward::gate::{self, Skip, Wanted};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::words::{Kind, Text, is_marked, marker};
 use crate::engine::steward::{Visit, branch};
 use crate::forge::{ForgeError, NewPull, PullRequest, PullsQuery};
-use crate::workspace::{BranchCommit, Push, Pushed, WorkspaceError};
+use crate::workspace::{BranchCommit, Push, WorkspaceError};
 
 /// Open pull requests that are looked through for one of the same family.
 const MAX_PULLS: usize = 100;
@@ -62,6 +62,12 @@ impl Scene<'_> {
         if let Some(skip) = self.skip(&base_branch).await? {
             return self.say_skipped(skip).await;
         }
+        // An unfinished one of ours goes on; any other open one of the family is from a time of which we know nothing.
+        let unfinished = self.family.pull.as_ref().filter(|it| it.state == PrState::None && self.is_on_base(it));
+        let unfinished = unfinished.map(|it| it.branch.clone());
+        if let Some(there) = self.of_family(unfinished.as_deref()).await? {
+            return self.resume(&there).await;
+        }
         let repository = self.repository();
         let Some(tip) = self.reads.branch(&repository, &base_branch).await? else {
             return self.say_skipped(Skip::always("the branch is gone")).await;
@@ -74,18 +80,33 @@ impl Scene<'_> {
         self.push().await
     }
 
-    async fn say_skipped(&mut self, skip: Skip) -> Stepped {
+    /// Goes on with an open pull request that holds the very fix; else there is no second one.
+    async fn resume(&mut self, there: &PullRequest) -> Stepped {
+        let attempt = self.candidate().filter(|_| there.base_branch == self.run.branch).cloned();
+        if let Some(attempt) = attempt {
+            let held = self.held_at(&there.head_branch, &attempt).await?.filter(|it| *it == there.head_commit);
+            let now = self.now;
+            let branch = there.head_branch.clone();
+            let pull = held.and_then(|head| PullState::pushed(&self.run, &attempt, branch, head, now));
+            if let Some(pull) = pull {
+                return self.record_first(pull).await;
+            }
+        }
+        self.say_skipped(stands_already(there.number)).await
+    }
+
+    pub(super) async fn say_skipped(&mut self, skip: Skip) -> Stepped {
         if let Some(until) = skip.until {
             self.look_again(until);
         }
         let why = self.steward.engine.safe_text(&skip.why, 300);
         // A time within the words is no news.
         let kind = |it: &str| it.replace(|ch: char| ch.is_ascii_digit(), "");
-        if self.family.skipped.as_deref().map(kind) == Some(kind(&why)) {
+        if self.family.skipped.as_deref().map(kind) == Some(kind(&why)) && self.family.other_pull == skip.pull {
             return Ok(None);
         }
         let fact = gate::skipped(&why);
-        self.record(vec![fact], |family| family.skipped = Some(why)).await
+        self.record(vec![fact], |family| (family.skipped, family.other_pull) = (Some(why), skip.pull)).await
     }
 
     /// Pushes the candidate as the next commit of the branch. The same attempt makes the same commit, so that doing it again is harmless.
@@ -111,8 +132,12 @@ impl Scene<'_> {
         let (name, pushed) = match self.push_to(&name, &attempt, parent.as_deref()).await {
             // A branch of this name is left from a time of which we know nothing.
             Err(Trouble::Workspace(WorkspaceError::Foreign { .. })) if standing.is_none() => {
-                let pushed = self.push_to(&with_digest, &attempt, None).await;
-                (with_digest, pushed)
+                if let Some(commit) = self.held_at(&name, &attempt).await? {
+                    (name, Ok(commit))
+                } else {
+                    let pushed = self.push_to(&with_digest, &attempt, None).await;
+                    (with_digest, pushed)
+                }
             }
             other => (name, other),
         };
@@ -126,52 +151,31 @@ impl Scene<'_> {
             }
             other => other?,
         };
-        let (base_branch, base_sha) = (self.run.branch.clone(), self.run.working_commit().to_owned());
-        let (now, is_next) = (self.now, standing.is_some());
+        let Some(next) = PullState::pushed(&self.run, &attempt, name, pushed, self.now) else { return Ok(None) };
+        let Some(pull) = standing.cloned() else { return self.record_first(next).await };
+        let PullState { head, attempt_no, patch, patch_run, checks, checks_since, .. } = next;
+        let pull = PullState { head, attempt_no, patch, patch_run, checks, checks_since, ..pull };
+        self.record(Vec::new(), |family| (family.skipped, family.other_pull, family.pull) = (None, None, Some(pull)))
+            .await
+    }
+
+    /// Keeps that a branch is there for which a pull request is to be opened, or found.
+    async fn record_first(&mut self, pull: PullState) -> Stepped {
         self.record(Vec::new(), |family| {
-            let next = PullState {
-                number: None,
-                url: None,
-                branch: name,
-                base_branch,
-                base_sha,
-                head: pushed.commit,
-                attempt_no: attempt.attempt_no,
-                patch: digest,
-                is_draft: true,
-                state: PrState::None,
-                hands_off: None,
-                opened_at: None,
-                checks: ChecksState::None,
-                checks_since: Some(now),
-                body_digest: Digest::of(""),
-                merging: None,
-            };
-            family.skipped = None;
-            family.pull = Some(if let Some(pull) = before.filter(|_| is_next) {
-                PullState {
-                    head: next.head,
-                    attempt_no: next.attempt_no,
-                    patch: next.patch,
-                    checks: next.checks,
-                    checks_since: next.checks_since,
-                    ..pull
-                }
-            } else {
-                family.chores.labels.clear();
-                (family.chores.has_reviewers, family.chores.is_branch_gone) = (false, false);
-                next
-            });
+            (family.skipped, family.other_pull, family.pull) = (None, None, Some(pull));
+            family.chores.labels.clear();
+            (family.chores.has_reviewers, family.chores.is_branch_gone) = (false, false);
         })
         .await
     }
 
     /// Whether a branch begins where the run's patch was proved.
-    fn is_on_base(&self, pull: &PullState) -> bool {
+    pub(super) fn is_on_base(&self, pull: &PullState) -> bool {
         pull.base_branch == self.run.branch && pull.base_sha == self.run.working_commit()
     }
 
-    async fn push_to(&self, name: &str, attempt: &Attempt, parent: Option<&str>) -> Result<Pushed, Trouble> {
+    /// Pushes the patch of an attempt; returns the commit that the branch is at.
+    async fn push_to(&self, name: &str, attempt: &Attempt, parent: Option<&str>) -> Result<String, Trouble> {
         let engine = &self.steward.engine;
         let Some(patch) = &attempt.proposed_fix else {
             return Err(WorkspaceError::BadPatch("there is no patch".to_owned()).into());
@@ -187,7 +191,17 @@ impl Scene<'_> {
         let located = engine.repositories.locate(&self.run).await?;
         let remote = engine.repositories.push_target(&self.family.repository).await?;
         let push = Push { commit, parent, is_reverse: false, remote: &remote };
-        Ok(engine.workspace.push(&located.path, &push).await?)
+        Ok(engine.workspace.push(&located.path, &push).await?.commit)
+    }
+
+    /// Returns the commit that a branch is at, if it is the patch of an attempt where it was proved, and no more.
+    async fn held_at(&self, name: &str, attempt: &Attempt) -> Result<Option<String>, Trouble> {
+        let engine = &self.steward.engine;
+        let Some(patch) = &attempt.proposed_fix else { return Ok(None) };
+        let located = engine.repositories.locate(&self.run).await?;
+        let remote = engine.repositories.push_target(&self.family.repository).await?;
+        let base = self.run.working_commit();
+        Ok(engine.workspace.find_patch(&located.path, base, patch, name, &remote).await?)
     }
 
     /// Finds the pull request of the branch, or opens it.
@@ -199,11 +213,11 @@ impl Scene<'_> {
                 return self.adopt(&there).await;
             }
             let why = format!("pull request #{} of our branch is somebody else's", there.number);
-            return self.say_skipped(Skip::always(why)).await;
+            let other = OtherPull { number: there.number, head: None, is_open: there.is_open };
+            return self.say_skipped(Skip::because_of(other, why)).await;
         }
-        if let Some(number) = self.of_family(&pull).await? {
-            let why = format!("pull request #{number} stands for this failure already");
-            return self.say_skipped(Skip::always(why)).await;
+        if let Some(there) = self.of_family(Some(&pull.branch)).await? {
+            return self.say_skipped(stands_already(there.number)).await;
         }
         // Since the push, a limit may have been used up; a branch alone does no harm.
         if let Some(skip) = self.skip_by_number(false).await? {
@@ -235,13 +249,13 @@ impl Scene<'_> {
         Ok(of_branch.into_iter().next())
     }
 
-    /// Returns the number of an open pull request of ours for the same family that is on another branch.
-    async fn of_family(&self, pull: &PullState) -> Result<Option<u64>, Trouble> {
+    /// Returns an open pull request of ours for the same family that is on another branch than this one.
+    async fn of_family(&self, branch: Option<&str>) -> Result<Option<PullRequest>, Trouble> {
         let query = PullsQuery { is_open: true, head: None, max: MAX_PULLS };
         let page = self.reads.pulls(&self.family.repository, &query).await?;
-        for it in page.items.iter().filter(|it| it.head_branch != pull.branch) {
-            if self.is_of_us(it).await? {
-                return Ok(Some(it.number));
+        for it in page.items.into_iter().filter(|it| branch != Some(it.head_branch.as_str())) {
+            if self.is_of_us(&it).await? {
+                return Ok(Some(it));
             }
         }
         Ok(None)
@@ -260,7 +274,7 @@ impl Scene<'_> {
         let (number, url, is_draft, now) = (there.number, there.url.clone(), there.is_draft, self.now);
         let stands = Text { title: there.title.clone(), body: there.body.clone() };
         self.record(Vec::new(), |family| {
-            family.skipped = None;
+            (family.skipped, family.other_pull) = (None, None);
             let Some(pull) = &mut family.pull else { return };
             (pull.number, pull.url, pull.is_draft) = (Some(number), Some(url), is_draft);
             (pull.state, pull.opened_at, pull.checks_since) = (PrState::Open, Some(now), Some(now));
@@ -293,4 +307,9 @@ impl Scene<'_> {
         self.write(writes.mark_ready(&there.node_id)).await?;
         self.record_pull(vec![fact(": CI is green")], |it| it.is_draft = false).await
     }
+}
+
+fn stands_already(number: u64) -> Skip {
+    let other = OtherPull { number, head: None, is_open: true };
+    Skip::because_of(other, format!("pull request #{number} stands for this failure already"))
 }

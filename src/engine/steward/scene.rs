@@ -1,6 +1,9 @@
 //! What a visit knows of a family, and how it writes: held first, done once, recorded afterwards.
 use crate::domain::run::candidate;
-use crate::domain::{Attempt, Digest, EventType, Family, Hold, Illegal, NewEvent, PullState, Run, Transition, Verdict};
+use crate::domain::{
+    Attempt, Digest, EventType, Family, Hold, Illegal, NewEvent, PullState, Reason, Refusal, Run, Status, Transition,
+    Verdict,
+};
 use crate::engine::repositories::NotLocated;
 use crate::engine::steward::words::Words;
 use crate::engine::steward::{Steward, Visit};
@@ -40,7 +43,7 @@ pub(super) enum Trouble {
     /// The run is not what it was when it was read.
     #[error(transparent)]
     Illegal(#[from] Illegal),
-    /// The forge refused something a short while ago.
+    /// The forge refused the same a short while ago.
     #[error("the forge is left alone until {0}")]
     NotYet(Timestamp),
 }
@@ -53,6 +56,18 @@ impl Trouble {
             Self::Workspace(_) | Self::NotLocated(_) | Self::NotYet(_) => true,
             Self::Store(_) | Self::Illegal(_) => false,
         }
+    }
+
+    /// Whether the forge said no to what was asked.
+    pub(super) const fn is_refusal(&self) -> bool {
+        let Self::Forge(error) = self else { return false };
+        matches!(
+            error,
+            ForgeError::Refused { .. }
+                | ForgeError::Unauthorised(_)
+                | ForgeError::NotFound(_)
+                | ForgeError::Conflict(_)
+        )
     }
 }
 
@@ -78,6 +93,8 @@ pub(super) struct Scene<'a> {
     /// The pull request as the forge tells it in this visit.
     pub(super) pull: Option<PullRequest>,
     pub(super) now: Timestamp,
+    /// The step that is made.
+    pub(super) step: &'static str,
     /// When it is worth looking again although nothing happens here.
     pub(super) look_at: Timestamp,
 }
@@ -95,6 +112,15 @@ impl Scene<'_> {
     /// Whether the guard has nothing to object to in the candidate.
     pub(super) fn is_harmless(&self) -> bool {
         self.candidate().and_then(|it| it.guard.as_ref()).is_some_and(|it| it.verdict == Verdict::Ok)
+    }
+
+    /// Whether a person said no to the run.
+    pub(super) fn is_refused(&self) -> bool {
+        match self.run.status {
+            Status::Escalated => self.run.escalation_reason == Some(Reason::Denied),
+            Status::Aborted => true,
+            _ => false,
+        }
     }
 
     pub(super) fn patch_digest(&self) -> Option<Digest> {
@@ -151,9 +177,10 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Whether the forge may be asked to change something again.
+    /// Whether the forge may be asked again to change what this step wants changed.
     pub(super) fn may_write(&self) -> Result<(), Trouble> {
-        self.family.retry_at.filter(|it| *it > self.now).map_or(Ok(()), |at| Err(Trouble::NotYet(at)))
+        let refusal = self.family.refusals.get(self.step).filter(|it| it.retry_at > self.now);
+        refusal.map_or(Ok(()), |it| Err(Trouble::NotYet(it.retry_at)))
     }
 
     /// Makes one write at the forge, with the family held so that nobody else makes the same.
@@ -163,8 +190,7 @@ impl Scene<'_> {
         self.hold(self.steward.engine.clock.now() + HELD).await?;
         match tokio::time::timeout(WRITE, call).await {
             Ok(Ok(done)) => {
-                self.family.tries = 0;
-                (self.family.retry_at, self.family.trouble) = (None, None);
+                self.family.refusals.remove(self.step);
                 Ok(done)
             }
             Ok(Err(error)) => Err(error.into()),
@@ -193,18 +219,20 @@ impl Scene<'_> {
         Ok(Visit::Until(at.max(self.now)))
     }
 
-    async fn refused(&mut self, why: &str) -> Result<Timestamp, StoreError> {
+    /// Keeps what was refused with the step that asked for it; the others go on. Returns when it is tried again.
+    pub(super) async fn refused(&mut self, why: &str) -> Result<Timestamp, StoreError> {
         let why = self.steward.engine.safe_text(why, MAX_TROUBLE_CHARS);
-        let pause = PAUSE_S.saturating_mul(1 << self.family.tries.min(10)).min(MAX_PAUSE_S);
+        let before = self.family.refusals.get(self.step);
+        let tries = before.map_or(0, |it| it.tries);
+        let pause = PAUSE_S.saturating_mul(1 << tries.min(10)).min(MAX_PAUSE_S);
         let at = self.steward.engine.clock.now() + SignedDuration::from_secs(pause);
-        let is_new = self.family.trouble.as_ref() != Some(&why);
+        // A forge that does not answer says the same to all steps.
+        let is_new = self.family.refusals.values().all(|it| it.why != why);
         let fact = NewEvent::new(EventType::CiRefused, "system", format!("the forge said no: {why}"))
-            .with(json!({ "tries": self.family.tries + 1 }));
+            .with(json!({ "tries": tries + 1 }));
         let facts: Vec<_> = is_new.then_some(fact).into_iter().collect();
         let mut next = self.released(at);
-        next.trouble = Some(why);
-        next.tries += 1;
-        next.retry_at = Some(at);
+        next.refusals.insert(self.step.to_owned(), Refusal { why, tries: tries + 1, retry_at: at });
         self.steward.engine.store.put_family(&next, &facts, self.now).await?;
         self.family = next;
         Ok(at)

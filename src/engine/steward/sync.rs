@@ -1,8 +1,7 @@
 //! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
 use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
-use crate::domain::{PrState, Reason, Status};
+use crate::domain::{EventType, NewEvent, PrState, Reason, Status};
 use crate::engine::steward::Visit;
-use crate::engine::steward::gate;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::PullRequest;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +11,7 @@ const MERGING: SignedDuration = SignedDuration::from_secs(10);
 /// After how long a merge that is not to be seen was none.
 const NOT_MERGED: SignedDuration = SignedDuration::from_mins(2);
 /// How often an open pull request is looked at.
-const OPEN: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const OPEN: SignedDuration = SignedDuration::from_mins(2);
 /// How often it is asked whether a worker is done with a run.
 const HELD_RUN: SignedDuration = SignedDuration::from_secs(30);
 
@@ -58,7 +57,7 @@ impl Scene<'_> {
     fn is_at_rest(&self) -> bool {
         match self.run.status {
             Status::Fixed => true,
-            Status::Escalated => self.run.escalation_reason != Some(Reason::Denied),
+            Status::Escalated => !self.is_refused(),
             _ => false,
         }
     }
@@ -106,7 +105,7 @@ impl Scene<'_> {
         let is_refused = self.run.escalation_reason == Some(Reason::Denied);
         match self.run.status {
             Status::Fixed | Status::Escalated if !is_refused => {
-                let transition = self.run.closed_elsewhere(None, self.now)?;
+                let transition = self.run.closed_elsewhere(self.now)?;
                 self.commit(transition).await?;
             }
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
@@ -138,6 +137,9 @@ impl Scene<'_> {
     pub(super) async fn hands_off(&mut self, at: &str) -> Stepped {
         let short = at.get(..8).unwrap_or(at);
         let why = format!("somebody pushed {short} to it");
-        self.record_pull(vec![gate::skipped(&why)], |it| it.hands_off = Some(why.clone())).await
+        let number = self.family.pull.as_ref().and_then(|it| it.number).map(|it| format!(" of pull request #{it}"));
+        let message = format!("hands off the branch{}: {why}", number.unwrap_or_default());
+        let fact = NewEvent::new(EventType::PrSkipped, "system", message);
+        self.record_pull(vec![fact], |it| it.hands_off = Some(why)).await
     }
 }

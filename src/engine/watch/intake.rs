@@ -216,6 +216,7 @@ mod tests {
             number: 12,
             merged_sha: "beef".to_owned(),
             patch: Digest::of("a patch"),
+            patch_run: None,
             merged_at,
             branch: "main".to_owned(),
             workflow_id: 3,

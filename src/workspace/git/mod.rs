@@ -87,6 +87,19 @@ impl GitWorkspace {
         Ok(self.locate(path).await?.root)
     }
 
+    /// Returns the commit of a branch of a checkout, or of the one that its `origin` was last seen to have; `None` if there is no such branch.
+    pub async fn tip(&self, path: &Path, branch: &str) -> Result<Option<String>, WorkspaceError> {
+        let git = self.locate(path).await?.git(&self.launcher);
+        for place in ["refs/heads", "refs/remotes/origin"] {
+            let spec = format!("{place}/{branch}^{{commit}}");
+            let commit = git.line(&["rev-parse", "--verify", "--quiet", "--end-of-options", &spec]).await?;
+            if commit.is_some() {
+                return Ok(commit);
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the patch that a tree's state amounts to: what is stored after a patch written by a person was applied.
     pub async fn canonical(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
         self.difference(tree).await
@@ -169,6 +182,19 @@ impl Workspace for GitWorkspace {
 
     async fn push(&self, repo: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError> {
         push::push(self, repo, push).await
+    }
+
+    async fn find_patch(
+        &self,
+        repo: &Path,
+        base: &str,
+        patch: &Patch,
+        branch: &str,
+        remote: &Remote,
+    ) -> Result<Option<String>, WorkspaceError> {
+        // Only what is in the commit counts, not what it says.
+        let commit = BranchCommit { base, branch, patch, message: "", unix_seconds: 0 };
+        push::find(self, repo, &Push { commit, parent: None, is_reverse: false, remote }).await
     }
 
     async fn origin(&self, repo: &Path) -> Result<Option<String>, WorkspaceError> {

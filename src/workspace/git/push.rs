@@ -6,6 +6,7 @@ use crate::workspace::Push;
 use crate::workspace::Pushed;
 use crate::workspace::Remote;
 use crate::workspace::WorkspaceError;
+use crate::workspace::git::Bench;
 use crate::workspace::git::GitWorkspace;
 use crate::workspace::git::apply;
 use crate::workspace::git::branch;
@@ -24,19 +25,59 @@ struct Far<'a> {
     branch: &'a str,
 }
 
+/// A private repository in which a commit is made for a remote.
+struct Yard {
+    bench: Bench,
+    base: String,
+    /// Beginning with `refs/heads/`.
+    branch: String,
+}
+
+impl Yard {
+    async fn new(workspace: &GitWorkspace, path: &Path, push: &Push<'_>) -> Result<Self, WorkspaceError> {
+        apply::check_size(push.commit.patch)?;
+        let repo = workspace.locate(path).await?;
+        let branch = branch::full_name(&repo.git(&workspace.launcher), push.commit.branch).await?;
+        let base = repo.commit(&workspace.launcher, push.commit.base).await?;
+        let bench = workspace.bench(&repo.objects(), Some(&base)).await?;
+        if let Ok(shallow) = fs::read(repo.common_dir.join("shallow")) {
+            bench.git_dir.write_file("shallow", &shallow)?;
+        }
+        Ok(Self { bench, base, branch })
+    }
+
+    fn git(&self, workspace: &GitWorkspace) -> Git {
+        let bench = &self.bench;
+        Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&bench.dir.path().join("index"))
+    }
+
+    fn far<'a>(&'a self, workspace: &GitWorkspace, remote: &'a Remote) -> Far<'a> {
+        Far { git: workspace.network.reach(self.git(workspace), remote), remote, branch: &self.branch }
+    }
+}
+
+/// Returns the commit that the branch is at, if it has the same content and the same parent as the one that would be pushed.
+pub(super) async fn find(
+    workspace: &GitWorkspace,
+    path: &Path,
+    push: &Push<'_>,
+) -> Result<Option<String>, WorkspaceError> {
+    let yard = Yard::new(workspace, path, push).await?;
+    let (git, far) = (yard.git(workspace), yard.far(workspace, push.remote));
+    let Some(at) = far.commit().await? else { return Ok(None) };
+    far.fetch(&at).await?;
+    let place = Place { base: &yard.base, parent: &yard.base, is_reverse: push.is_reverse };
+    let made = branch::make(&git, &place, &push.commit).await?;
+    let content = async |it: &str| git.line(&["log", "-1", "--no-show-signature", "--format=%T %P", it]).await;
+    let wanted = content(&made).await?;
+    Ok((wanted.is_some() && content(&at).await? == wanted).then_some(at))
+}
+
 /// Makes the commit in a private repository and pushes it, or finds that it is there already.
 pub(super) async fn push(workspace: &GitWorkspace, path: &Path, push: &Push<'_>) -> Result<Pushed, WorkspaceError> {
-    apply::check_size(push.commit.patch)?;
-    let repo = workspace.locate(path).await?;
-    let name = branch::full_name(&repo.git(&workspace.launcher), push.commit.branch).await?;
-    let base = repo.commit(&workspace.launcher, push.commit.base).await?;
-    let bench = workspace.bench(&repo.objects(), Some(&base)).await?;
-    if let Ok(shallow) = fs::read(repo.common_dir.join("shallow")) {
-        bench.git_dir.write_file("shallow", &shallow)?;
-    }
-    let git =
-        Git::on(&workspace.launcher, bench.dir.path(), bench.git_dir.path()).index(&bench.dir.path().join("index"));
-    let far = Far { git: workspace.network.reach(git.clone(), push.remote), remote: push.remote, branch: &name };
+    let yard = Yard::new(workspace, path, push).await?;
+    let (git, far) = (yard.git(workspace), yard.far(workspace, push.remote));
+    let (base, name) = (yard.base.clone(), &yard.branch);
     let parent = push.parent.unwrap_or(&base);
     let before = far.commit().await?;
     let foreign = |at: String| WorkspaceError::Foreign { branch: text::clean_line(push.commit.branch), at };

@@ -272,8 +272,8 @@ impl Session {
     /// Waits until the screen shows `text`.
     async fn sees(&self, text: &str) {
         let shows = eventually_answered(async || self.shown.lock().unwrap().screen.contains(text).then_some(()));
-        let seen = tokio::time::timeout(PATIENCE / 2, shows).await;
-        assert!(seen.is_ok(), "`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
+        let is_shown = tokio::time::timeout(PATIENCE / 2, shows).await.is_ok();
+        assert!(is_shown, "`{text}` never came:\n{}", self.shown.lock().unwrap().screen);
     }
 
     async fn ends(self) -> Result<(), ConsoleError> {

@@ -1,6 +1,6 @@
 //! After a merge: it holds and the issue is closed, or the failure is back and a person is asked whether to take the fix back.
 use crate::github::house::{House, SHOP};
-use paramedic::domain::{AfterOutcome, EventType, Run, RunId, Status};
+use paramedic::domain::{AfterOutcome, EventType, Reason, Revert, Run, RunId, Status};
 use serde_json::json;
 
 /// Returns a house whose fix was merged, and the commit that it became.
@@ -85,7 +85,8 @@ async fn a_fix_that_does_not_hold_is_proposed_to_be_taken_back_and_no_more() {
     assert_eq!((pulls.len(), &pulls[0]["draft"], pulls[0]["state"].as_str()), (2, &json!(true), Some("open")));
     assert_eq!(pulls[0]["title"], format!("Revert #{number}: the failure is back"));
     let branch = format!("heal/revert-{}", &commit[..8]);
-    assert_eq!(after.revert, Some((branch.clone(), pulls[0]["number"].as_u64())));
+    let number = pulls[0]["number"].as_u64().unwrap();
+    assert_eq!(after.revert, Some(Revert::Proposed { branch: branch.clone(), number }));
     let calc = house.fake.state().repos[SHOP].git.run(&["show", &format!("{branch}:calc.py")]);
     let other = house.fake.state().repos[SHOP].git.run(&["show", &format!("{branch}:other.py")]);
     assert_eq!((calc.trim(), other.trim()), ("wrong", "1"));
@@ -95,6 +96,47 @@ async fn a_fix_that_does_not_hold_is_proposed_to_be_taken_back_and_no_more() {
     house.settles_for(100).await;
     assert_eq!((house.pulls().len(), house.pulls()[0]["state"].as_str()), (2, Some("open")));
     house.is_intact().await;
+}
+
+#[tokio::test]
+async fn a_later_run_of_a_fork_does_not_end_the_watch() {
+    let (house, number, _) = merged("").await;
+    let fork = house.fails("fork", |run| run.order.ci.as_mut().unwrap().is_fork = true).await;
+    house.settles_for(20).await;
+    assert_eq!((house.family().await.run_id, house.family().await.after.unwrap().outcome), (fork, None));
+    house.is_green_later();
+    house.forward(61);
+    house.settles_for(100).await;
+    assert_eq!(house.family().await.after.unwrap().outcome, Some(AfterOutcome::Held));
+    let told = house.comments(house.issues()[0]["number"].as_u64().unwrap());
+    assert!(told.iter().any(|it| it.starts_with(&format!("Fixed by #{number}: CI is green"))), "{told:?}");
+    for _ in 0..3 {
+        house.forward(3_600);
+        house.settles_for(100).await;
+        assert_eq!(house.issues()[0]["state"], "closed");
+    }
+    assert_eq!(house.told(EventType::IssueClosed).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_another_run_had_published_is_taken_back_too() {
+    let house = House::new("").await;
+    house.is_proved().await;
+    house.settles_for(5).await;
+    let number = house.run().await.pr_number.unwrap();
+    let attempts = house.engine.store.attempts(house.run().await.id).await.unwrap();
+    house.decides(|run, by| run.abort(&attempts, by).unwrap()).await;
+    house.forward(25 * 3_600);
+    house.fake.state().skew_s = 25 * 3_600;
+    let later = house.fails_as("2", |_| {}, |it| it.declined(Reason::RateLimited, "3 of 3 today")).await;
+    house.fake.state().shop().pull(number).unwrap()["draft"] = json!(false);
+    let commit = house.fake.merge_by_hand(SHOP, number, "octocat");
+    house.settles_for(5).await;
+    let after = house.family().await.after.unwrap();
+    assert_eq!(after.run_id, later);
+    comes_back(&house, number, &commit).await;
+    house.settles_for(100).await;
+    assert_eq!(house.pulls()[0]["title"], format!("Revert #{number}: the failure is back"));
 }
 
 #[tokio::test]

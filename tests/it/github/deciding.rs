@@ -5,9 +5,10 @@ use crate::support::{World, eventually_answered};
 use jiff::Timestamp;
 use paramedic::config::checked::Flags;
 use paramedic::config::{Config, Environment};
+use paramedic::domain::transition::{Decided, Decision};
 use paramedic::domain::{
-    ChecksState, CiRef, Digest, EventType, Family, ForgeTerms, Merging, PrState, PullFacts, PullState, Run, RunId,
-    Status, Verdict,
+    ChecksState, CiRef, Digest, EventType, Family, ForgeTerms, Merging, OtherPull, PrState, PullFacts, PullState,
+    Refusal, Run, RunId, Status, Verdict,
 };
 use paramedic::engine::decisions::{Action, Done, Operator};
 use paramedic::engine::forge::ForgeSeat;
@@ -74,6 +75,7 @@ impl Scene {
             head: head.clone(),
             attempt_no: 1,
             patch: attempts[0].patch_digest.clone().unwrap(),
+            patch_run: Some(proved.id),
             is_draft,
             state: PrState::Open,
             hands_off: None,
@@ -184,6 +186,17 @@ async fn an_approve_merges_at_the_proved_commit_and_once() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_merge_is_githubs() {
+    let scene = Scene::new(Verdict::Ok, true).await;
+    scene.fake.state().skew_s = -3_600;
+    words(scene.decide(Action::Approve, "ann").await);
+    let merged_at = scene.fake.state().shop().pull(scene.number).unwrap()["merged_at"].as_str().unwrap().to_owned();
+    let family = scene.family().await;
+    assert_eq!(family.after.unwrap().merged_at.to_string(), merged_at);
+    assert!(!family.pull.unwrap().is_draft, "what is merged is no draft");
+}
+
+#[tokio::test]
 async fn a_draft_is_made_ready_where_github_insists() {
     let scene = Scene::new(Verdict::Ok, true).await;
     words(scene.decide(Action::Approve, "ann").await);
@@ -276,16 +289,27 @@ async fn the_merge_closes_nothing_and_names_nobody() {
     let (head, url) = (scene.head.clone(), run.pr_url.clone().unwrap());
     let facts = PullFacts { number: scene.number, url: &url, branch: BRANCH, head: &head, is_draft: false };
     let mut hostile = run.pull_updated(&facts, now).unwrap();
-    hostile.run.error_type = Some("Oops fixes #3".to_owned());
+    hostile.run.error_type = Some("Oops [skip ci] fixes #3".to_owned());
     hostile.run.error_summary =
-        "fixes #1 closes #2 @org/team\nresolves https://github.com/acme/shop/issues/4".to_owned();
+        "fixes #1 closes #2 @org/team [no ci][Actions Skip]\nresolves https://github.com/acme/shop/issues/4".to_owned();
     scene.engine.store.commit(&hostile, None).await.unwrap();
     words(scene.decide(Action::Approve, "ann").await);
     let sent = scene.fake.writes()[0].json();
     let (title, message) = (sent["commit_title"].as_str().unwrap(), sent["commit_message"].as_str().unwrap());
     assert_eq!(title.matches('#').count(), 1, "{title}");
+    assert!(!title.contains('[') && !message.contains(['[', ']']), "CI would not run: {title}\n{message}");
     assert!(!message.contains(['#', '@']) && !message.contains("://"), "{message}");
     assert!(message.contains("\nParamedic-Run: ") && message.contains("Approved-by: ann"), "{message}");
+}
+
+/// Cancelled beside green is not green: what was to be proved did not run to its end.
+#[tokio::test]
+async fn what_was_broken_off_has_not_ended_well() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    scene.fake.checks(SHOP, &scene.head, &[("lint", "success"), ("build", "cancelled")]);
+    let refused = scene.decide(Action::Approve, "ann").await.unwrap_err().to_string();
+    assert!(refused.contains("broken off") && refused.contains("build"), "{refused}");
+    assert!(scene.fake.writes().is_empty());
 }
 
 #[tokio::test]
@@ -431,6 +455,35 @@ async fn an_abort_during_the_merge_stands_beside_it() {
     scene.is_intact().await;
 }
 
+/// A retry that was under way when the merge began: who works on it is not disturbed, and nothing is forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_during_the_merge_is_settled_when_it_is_over() {
+    let scene = Arc::new(Scene::new(Verdict::Ok, false).await);
+    scene.fake.next(MERGE, Fault::Delay(Duration::from_secs(2)));
+    let approve = {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.decide(Action::Approve, "ann").await })
+    };
+    eventually_answered(async || (scene.fake.count(MERGE) == 1).then_some(())).await;
+    let decision = Decision {
+        by: "bob",
+        is_authenticated: false,
+        note: None,
+        rev: None,
+        version: None,
+        machine: None,
+        now: scene.engine.clock.now(),
+    };
+    let Decided::Change(retried) = scene.run().await.retry(&decision).unwrap() else { panic!("nothing was retried") };
+    scene.engine.store.commit(&retried, None).await.unwrap();
+    let told = refusal(approve.await.unwrap());
+    assert!(told.ends_with("was merged, while the run became queued; it is settled when that is over"), "{told}");
+    let family = scene.family().await;
+    assert!(family.due_at.is_some_and(|it| it <= scene.engine.clock.now()));
+    let pull = family.pull.unwrap();
+    assert_eq!((pull.state, pull.merging.map(|it| it.by)), (PrState::Open, Some("ann".to_owned())));
+}
+
 #[tokio::test]
 async fn a_no_cools_the_failure_down_and_another_round_ends_that() {
     let scene = Scene::new(Verdict::Ok, false).await;
@@ -471,11 +524,19 @@ async fn an_approve_waits_for_the_pull_request_unless_there_is_to_be_none() {
     let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
     let told = refusal(engine.decide(run.id, &Action::Approve, &operator).await);
     assert!(told.contains("its pull request is not open yet"), "{told}");
-    let family = Family { trouble: Some("no right to push".to_owned()), ..family.next() };
+    let refusal_of = Refusal { why: "no right to push".to_owned(), tries: 1, retry_at: now };
+    let family = Family { refusals: [("publish".to_owned(), refusal_of)].into(), ..family.next() };
     engine.store.put_family(&family, &[], now).await.unwrap();
     let told = refusal(engine.decide(run.id, &Action::Approve, &operator).await);
     assert!(told.ends_with("no right to push"), "{told}");
-    let family = Family { trouble: None, skipped: Some("the branch is not trusted".to_owned()), ..family.next() };
+    let other = OtherPull { number: 7, head: None, is_open: true };
+    let skipped = Some("pull request #7 has this very fix".to_owned());
+    let family = Family { refusals: [].into(), skipped, other_pull: Some(other), ..family.next() };
+    engine.store.put_family(&family, &[], now).await.unwrap();
+    let told = refusal(engine.decide(run.id, &Action::Approve, &operator).await);
+    assert_eq!(told, "pull request #7 has this very fix; merge or close it there");
+    let skipped = Some("the branch is not trusted".to_owned());
+    let family = Family { other_pull: None, skipped, ..family.next() };
     engine.store.put_family(&family, &[], now).await.unwrap();
     let told = words(engine.decide(run.id, &Action::Approve, &operator).await);
     assert!(told.contains("nothing was merged at GitHub"), "{told}");

@@ -58,10 +58,21 @@ impl House {
     }
 
     pub(crate) async fn with_terms(rules: &str, terms: ForgeTerms) -> Self {
-        let (fake, world) = (Fake::start(), World::new());
+        let fake = Fake::start();
         let files = [("calc.py", "wrong\n"), (".github/auto-heal-config.yml", rules)];
         let base = fake.commit(SHOP, "main", &files);
         let ci_run = fake.red_run(SHOP, "CI", "main", "E   assert 1 == 2\n");
+        Self::beside(fake, base, ci_run, terms).await
+    }
+
+    /// The same with another data folder: what stands at GitHub is from a time of which nothing is known.
+    pub(crate) async fn forgets(self) -> Self {
+        let terms = self.engine.forge.terms.clone();
+        Self::beside(self.fake, self.base, self.ci_run, terms).await
+    }
+
+    async fn beside(fake: Fake, base: String, ci_run: u64, terms: ForgeTerms) -> Self {
+        let world = World::new();
         let workflow = fake.state().shop().runs[0]["workflow_id"].as_u64().unwrap();
         world.settings(&format!("[repositories.\"{SHOP}\"]\nclone_url = \"{}\"\n", fake.git_url(SHOP)));
         let environment = Environment::from_pairs([("HOME".into(), world.dir.path().join("home").into_os_string())]);
@@ -158,7 +169,7 @@ impl House {
         let created = NewEvent::new(EventType::RunCreated, "system", "taken in");
         let creation = create(Transition { run, attempt: None, events: vec![created], releases_lease: false });
         let family = FamilySighting {
-            error_hash: HASH.to_owned(),
+            error_hash: creation.run.error_hash.clone(),
             url: Some(format!("https://github.com/{SHOP}/actions/runs/{}", self.ci_run)),
             live_for: Duration::from_hours(24),
         };
@@ -174,11 +185,16 @@ impl House {
 
     /// Lets a worker prove a patch that writes `right` into the file that is wrong.
     pub(crate) async fn proves(&self, right: &str, verdict: Verdict) {
+        self.proves_for(self.family().await.run_id, right, verdict).await;
+        assert_eq!(self.run().await.status, Status::Fixed);
+    }
+
+    /// The same for this run.
+    pub(crate) async fn proves_for(&self, id: RunId, right: &str, verdict: Verdict) {
         let patch = Patch(format!(
             "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"
         ));
         let (store, now) = (&self.engine.store, self.now());
-        let id = self.family().await.run_id;
         let claim = Claim::of("w", Some(id), now, Duration::from_mins(1));
         let (run, lease) = store.claim(&claim).await.unwrap().unwrap();
         let started = run.attempt_started(Author::Agent("playbook".to_owned()), None, now).unwrap();
@@ -194,7 +210,6 @@ impl House {
         attempt.guard = Some(Judgement { verdict, findings: Vec::new() });
         let fixed = proposed.run.fixed(attempt, now).unwrap();
         store.commit(&fixed, Some(&lease)).await.unwrap();
-        assert_eq!(self.run().await.status, Status::Fixed);
     }
 
     /// Stores what a person decided, by the state machine alone.
@@ -244,8 +259,13 @@ impl House {
 
     /// Visits, and waits as long as a visit says, until there is nothing to do for `seconds`. Each visit is another process's.
     pub(crate) async fn settles_for(&self, seconds: i64) {
+        self.settles_at(&Self::key(), seconds).await;
+    }
+
+    /// The same for this family.
+    pub(crate) async fn settles_at(&self, key: &Digest, seconds: i64) {
         for _ in 0..200 {
-            match self.steward().visit(&Self::key()).await.unwrap() {
+            match self.steward().visit(key).await.unwrap() {
                 Visit::Again => {}
                 Visit::Until(at) => {
                     let wait = at.duration_since(self.now()).as_secs() + 1;

@@ -75,7 +75,8 @@ async fn what_somebody_pushed_is_never_touched_again() {
     house.settles_for(100).await;
     let pull = house.family().await.pull.unwrap();
     assert!(pull.hands_off.unwrap().contains(&theirs[..8]));
-    assert_eq!(house.told(EventType::PrSkipped).await.len(), 1);
+    let told = house.told(EventType::PrSkipped).await;
+    assert!(told.len() == 1 && told[0].starts_with("hands off the branch of pull request #"), "{told:?}");
     let pulls_before = house.pulls();
     house.decides(|run, by| run.retry(by).unwrap()).await;
     house.proves("better", Verdict::Ok).await;
@@ -183,6 +184,7 @@ async fn limits_hold_until_there_is_room() {
     other.version = 1;
     house.settles_for(100).await;
     other.pull = house.family().await.pull;
+    other.pull.as_mut().unwrap().patch = paramedic::domain::Digest::of("another fix");
     house.engine.store.put_family(&other, &[], house.now()).await.unwrap();
     house.edit_family(|it| it.pull = None).await;
     let before = house.fake.writes().len();
@@ -233,6 +235,66 @@ async fn a_refused_fix_is_closed_with_the_reason_and_left_alone() {
     house.settles_for(100).await;
     assert_eq!(house.pulls().len(), 2);
     assert!(house.pulls()[0]["head"]["ref"].as_str().unwrap().ends_with("-r2"));
+}
+
+#[tokio::test]
+async fn a_no_is_heeded_where_no_word_on_it_is_taken() {
+    let house = House::new("").await;
+    house.is_proved().await;
+    house.settles_for(100).await;
+    let attempts = house.engine.store.attempts(house.run().await.id).await.unwrap();
+    house.decides(|run, by| run.deny(&attempts, by).unwrap()).await;
+    let locked = "Unable to create comment because issue is locked.";
+    house.fake.always("POST /repos/acme/shop/issues/*/comments$", Fault::said(403, locked));
+    house.settles().await;
+    assert!(stands(&house, PrState::Closed).await && house.pulls()[0]["state"] == "closed");
+    let told = house.told(EventType::CiRefused).await;
+    assert!(told.len() == 1 && told[0].contains(locked), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_refused_fix_is_not_dressed_any_more() {
+    let house = House::new("").await;
+    house.is_proved().await;
+    house.settles_for(100).await;
+    let attempts = house.engine.store.attempts(house.run().await.id).await.unwrap();
+    house.decides(|run, by| run.deny(&attempts, by).unwrap()).await;
+    let pull = "PATCH /repos/acme/shop/pulls/*$";
+    let before = house.fake.seen("PATCH /repos/acme/shop/pulls/").len();
+    house.fake.always(pull, Fault::said(422, "Validation Failed"));
+    house.settles_for(100).await;
+    let edits = house.fake.seen("PATCH /repos/acme/shop/pulls/");
+    assert!(edits.len() > before && edits[before..].iter().all(|it| it.json() == json!({ "state": "closed" })));
+}
+
+#[tokio::test]
+async fn what_is_refused_keeps_nothing_else_waiting() {
+    let terms = ForgeTerms { ready_when_green: true, checks_grace: Duration::from_secs(5), ..ForgeTerms::default() };
+    let house = House::with_terms("", terms).await;
+    house.fake.always("POST /repos/acme/shop/issues/*/labels$", Fault::said(403, "no labels for you"));
+    house.is_proved().await;
+    house.settles_for(20).await;
+    let head = house.family().await.pull.unwrap().head;
+    house.fake.checks(SHOP, &head, &[("build", "success")]);
+    house.forward(121);
+    house.settles_for(20).await;
+    assert_eq!(house.pulls()[0]["draft"], false);
+    let family = house.family().await;
+    assert!(family.trouble().unwrap().contains("no labels for you"));
+    assert_eq!(family.refusals.keys().collect::<Vec<_>>(), ["label"]);
+    // Two tries by now, the next ones less and less often.
+    let before = house.fake.count("POST /repos/acme/shop/issues/*/labels$");
+    for _ in 0..10 {
+        house.forward(60);
+        house.settles().await;
+    }
+    let tries = house.fake.count("POST /repos/acme/shop/issues/*/labels$") - before;
+    assert!((1..=5).contains(&tries), "{tries}");
+    assert_eq!(house.told(EventType::CiRefused).await.len(), 1, "told once");
+    house.fake.mend();
+    house.forward(301);
+    house.settles_for(100).await;
+    assert!(house.family().await.refusals.is_empty());
 }
 
 #[tokio::test]
@@ -462,7 +524,7 @@ async fn a_push_that_was_refused_or_not_recorded_is_made_once() {
     let refusing = hook("pre-receive", "echo protected branch >&2; exit 1");
     house.is_proved().await;
     house.settles().await;
-    let trouble = house.family().await.trouble.unwrap();
+    let trouble = house.family().await.trouble().unwrap().to_owned();
     assert!(trouble.contains("protected branch") && house.pulls().is_empty(), "{trouble}");
     std::fs::remove_file(refusing).unwrap();
     // The process ends when the branch is there and git has not said so.

@@ -99,7 +99,7 @@ async fn issues_that_are_off_stop_nothing_else() {
     house.settles_for(100).await;
     assert_eq!(house.pulls().len(), 1);
     let family = house.family().await;
-    assert!(family.trouble.unwrap().contains(words));
+    assert!(family.trouble().unwrap().contains(words));
     assert_eq!(house.told(EventType::CiRefused).await.len(), 1, "told once");
     let before = house.fake.count(&format!("POST {ISSUES}"));
     for _ in 0..10 {
@@ -110,6 +110,6 @@ async fn issues_that_are_off_stop_nothing_else() {
     house.fake.mend();
     house.forward(3_601);
     house.settles_for(100).await;
-    assert_eq!((house.issues().len(), house.family().await.trouble), (1, None));
+    assert_eq!((house.issues().len(), house.family().await.trouble()), (1, None));
     assert!(house.pulls()[0]["body"].as_str().unwrap().contains("Tracking issue: #"), "the pull request names it");
 }

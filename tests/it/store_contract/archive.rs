@@ -62,7 +62,7 @@ async fn fill(store: &dyn Store) -> RunId {
     let family =
         Family { due_at: None, last_url: Some(ODD.to_owned()), ..Family::first_seen(&fixed, ODD, None, at(3)) };
     store.put_family(&family, &[], at(3)).await.unwrap();
-    let due = Family { tries: 3, ..Family::first_seen(&run, "due", None, at(4)) };
+    let due = Family { count: 3, ..Family::first_seen(&run, "due", None, at(4)) };
     store.put_family(&due, &[], at(4)).await.unwrap();
     store.put_snapshot("seen", &serde_json::json!(1), at(4)).await.unwrap();
     store.hold_cursor("slack", "me", at(0), Duration::from_secs(9)).await.unwrap();

@@ -213,7 +213,7 @@ pub(crate) async fn of_many_writers_of_a_family_one_wins(backend: &impl Backend)
     let writers: Vec<_> = (0..8)
         .map(|idx| {
             let store = Arc::clone(&handles[idx % 2]);
-            let next = Family { tries: u32::try_from(idx).unwrap(), ..family.next() };
+            let next = Family { count: u64::try_from(idx).unwrap(), ..family.next() };
             let fact = fact.clone();
             tokio::spawn(async move { store.put_family(&next, &[fact], at(2)).await.is_ok() })
         })

@@ -117,6 +117,21 @@ async fn what_somebody_else_pushed_stays() {
 }
 
 #[tokio::test]
+async fn a_patch_is_found_where_it_stands_alone_whoever_made_it() {
+    let shop = Shop::new().await;
+    let (workspace, repo) = (&shop.world.workspace, &shop.world.repo);
+    let other = shop.world.difference_after("echo three > a").await.unwrap();
+    let find = async |patch| workspace.find_patch(repo, &shop.head, patch, BRANCH, &shop.remote).await.unwrap();
+    assert_eq!(find(&shop.patch).await, None, "there is no branch");
+    let first = shop.push("One", None).await.unwrap().commit;
+    assert_eq!((find(&shop.patch).await, find(&other).await), (Some(first.clone()), None));
+    let commit = BranchCommit { patch: &other, ..shop.commit("Two") };
+    let next = Push { commit, parent: Some(&first), is_reverse: false, remote: &shop.remote };
+    workspace.push(repo, &next).await.unwrap();
+    assert_eq!((find(&shop.patch).await, find(&other).await), (None, None), "it is not alone");
+}
+
+#[tokio::test]
 async fn a_change_is_taken_back_as_it_was_made() {
     let shop = Shop::new().await;
     let merged = shop.push("One", None).await.unwrap().commit;

@@ -58,7 +58,7 @@ fn every_state() {
     let both = |action, status| only_at_rest(action, (status, false), (status, false));
     check(|run| of_worker(merged(run, MergedBy::Forge(None))), both("merge", Status::Resolved));
     check(|run| of_worker(merged(run, MergedBy::Approval(&merging()))), both("merge", Status::Resolved));
-    check(|run| of_worker(run.closed_elsewhere(None, at(9))), both("close", Status::Escalated));
+    check(|run| of_worker(run.closed_elsewhere(at(9))), both("close", Status::Escalated));
     let no = |action: &str, status: &str| Err(format!("cannot {action} a run that is {status}"));
     let only_fixed = |action| {
         let mut expected = both(action, Status::Queued);
@@ -180,6 +180,9 @@ fn a_merge_tells_by_whose_word_it_was() {
     let fact = &elsewhere.events[0];
     assert_eq!((fact.actor.as_str(), fact.payload["final"].as_bool()), ("system", Some(true)));
     assert_eq!(fact.message, "pull request #12 was merged at the forge by @mona");
+    let another = merged(&run_in(Status::Fixed), MergedBy::Another).unwrap();
+    let told = "pull request #12 of another failure, which has this very fix, was merged";
+    assert_eq!((another.run.pr_number, another.events[0].message.as_str()), (Some(12), told));
     let approved = changed(run_in(Status::Fixed).approve(&proved(Verdict::Ok), &by("ann"))).with_merge(12, "feed");
     assert_eq!(
         (approved.run.pr_state, kinds(&approved)),
@@ -189,9 +192,9 @@ fn a_merge_tells_by_whose_word_it_was() {
 
 #[test]
 fn closing_it_elsewhere_is_a_no() {
-    let closed = run_in(Status::Fixed).closed_elsewhere(Some("mona"), at(9)).unwrap();
+    let closed = run_in(Status::Fixed).closed_elsewhere(at(9)).unwrap();
     assert_eq!((closed.run.escalation_reason, closed.run.pr_state), (Some(Reason::Denied), PrState::Closed));
-    assert_eq!(closed.run.escalation_note.as_deref(), Some("its pull request was closed at the forge by @mona"));
+    assert_eq!(closed.run.escalation_note.as_deref(), Some("its pull request was closed at the forge"));
     assert_eq!(kinds(&closed), [EventType::PrClosed, EventType::RunEscalated]);
 }
 

@@ -112,7 +112,7 @@ fn cgi(mut command: Command, body: &[u8]) -> Response {
     let writer = std::thread::spawn(move || stdin.write_all(&body));
     let output = child.wait_with_output().unwrap().stdout;
     let _ = writer.join();
-    let end = output.windows(4).position(|it| it == b"\r\n\r\n").expect("a head");
+    let end = output.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
     let mut response = Response::builder();
     for line in String::from_utf8_lossy(&output[..end]).lines() {
         let (name, value) = line.split_once(": ").unwrap();
