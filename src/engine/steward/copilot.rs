@@ -29,7 +29,7 @@ impl Scene<'_> {
         let status = self.issue_text().body_digest().to_string();
         let told = |it: &&Tracking| it.is_open && it.told_status.as_ref() == Some(&status);
         let Some(number) = self.family.issue.as_ref().filter(told).map(|it| it.number) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if ask.since.is_none() {
             let newest = self.reads.pulls(&repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await?;
             let newest = newest.items.first().map_or(number, |it| it.number.max(number));
@@ -57,16 +57,14 @@ impl Scene<'_> {
         if ask.refusal.is_some() {
             return self.asked(number, Asked::Mentioned).await;
         }
-        let branch = Some(self.run.branch.clone()).filter(|it| Some(it) != self.default_branch().as_ref());
+        let branch = Some(self.run.branch.clone()).filter(|it| *it != self.default_branch);
         let refusal = match self.write(writes.add_assignees(&repository, number, &[ASSIGNEE], branch.as_deref())).await
         {
             Ok(issue) if issue.assignees.iter().any(|it| is_copilot(it)) => {
                 return self.asked(number, Asked::Assigned).await;
             }
             Ok(_) => LEFT_OUT.to_owned(),
-            Err(Trouble::Forge(
-                error @ (ForgeError::NotFound(_) | ForgeError::Unauthorised(_) | ForgeError::Refused { .. }),
-            )) => error.to_string(),
+            Err(error) if error.is_refusal() => error.to_string(),
             Err(error) => return Err(error),
         };
         let refusal = self.steward.engine.safe_text(&refusal, MAX_REFUSAL_CHARS);
@@ -79,7 +77,7 @@ impl Scene<'_> {
         if self.is_said(issue, &marker(Kind::Copilot, &self.family.key, &of_round(ask))).await? {
             return Ok(false);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let body = self.words(|it| it.copilot_mention(ask, &of_round(ask)));
         self.write(writes.add_comment(&repository, issue, &body)).await?;
         Ok(true)
@@ -87,7 +85,7 @@ impl Scene<'_> {
 
     /// Asks for another change on its own pull request, with what came of the last one.
     async fn ask_again(&mut self, ask: &CopilotAsk, pull: u64) -> Stepped {
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if !self.is_said(pull, &marker(Kind::Copilot, &self.family.key, &of_round(ask))).await? {
             let body = self.words(|it| it.copilot_again(ask, &of_round(ask)));
             self.write(writes.add_comment(&repository, pull, &body)).await?;
@@ -118,7 +116,7 @@ impl Scene<'_> {
         };
         let of_run = self.family.copilot.as_ref().filter(|it| is_over && it.run_id == self.run.id && !it.is_left);
         let Some(pull) = of_run.and_then(|it| it.pull) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let is_open = match self.reads.pull(&repository, pull).await {
             Ok(there) => there.is_open,
             Err(ForgeError::NotFound(_)) => false,
@@ -139,10 +137,6 @@ impl Scene<'_> {
             }
         })
         .await
-    }
-
-    fn default_branch(&self) -> Option<String> {
-        self.run.order.ci.as_ref().map(|it| it.default_branch.clone())
     }
 }
 
