@@ -13,11 +13,11 @@ use crate::backlog::remote::{Access, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::api::ApiSettings;
 use crate::config::database::Database;
-use crate::config::forge::{APP_KEY_NAME, TOKEN_NAMES};
+use crate::config::forge::{APP_KEY_NAME, DispatchSettings, TOKEN_NAMES};
 use crate::config::log::{LogFormat, MetricsAccess};
 use crate::config::notify::{ChannelSettings, TargetSettings};
 use crate::config::{AgentSettings, Config, Environment, SandboxSetting};
-use crate::domain::Order;
+use crate::domain::{CarryOut, Order};
 use crate::engine::dispatch::Desk;
 use crate::engine::forge::ForgeSeat;
 use crate::engine::inbox::{HealBy, Inbox};
@@ -210,9 +210,12 @@ impl App {
     }
 }
 
-/// Returns the desk that takes dispatch orders: it sends them to the forge where one may be reached, else makes runs of them.
+/// Returns the desk that takes dispatch orders: it sends them to the forge where that may be written to and is to carry them out, else makes runs
+/// of them.
 pub fn desk(engine: &Engine, config: &Config) -> Desk {
-    Desk::new(engine.clone(), config.dispatch.repository.clone(), engine.forge.writes.clone())
+    let DispatchSettings { repository, carry_out, base_branch } = config.dispatch.clone();
+    let forge = engine.forge.writes.clone().filter(|_| carry_out == CarryOut::Forge);
+    Desk::new(engine.clone(), repository, base_branch, forge)
 }
 
 /// Returns the backlog of a server; nothing is asked yet.

@@ -136,6 +136,8 @@ fn service(config: &Config, row: &mut impl FnMut(&str, String)) {
         "dispatch.repository",
         config.dispatch.repository.clone().unwrap_or_else(|| "none: no orders are taken".to_owned()),
     );
+    row("dispatch.carry_out", config.dispatch.carry_out.to_string());
+    row("dispatch.base_branch", config.dispatch.base_branch.clone().unwrap_or_else(|| "the default branch".to_owned()));
     let github = if config.github.enabled { "on" } else { "off" };
     row("github", format!("{github}, {}", config.github.api_url));
 }

@@ -6,9 +6,10 @@ use crate::backlog::{Backlog as _, BacklogError};
 use crate::cli::Context;
 use crate::cli::error::{Ended, FAILED, OK};
 use crate::cli::out;
+use crate::config::Config;
 use crate::config::repositories::Origin;
 use crate::config::values::shown;
-use crate::domain::Role;
+use crate::domain::{CarryOut, Role};
 use crate::rules;
 use crate::rules::Rules;
 use crate::wiring::{App, version_of, workspace};
@@ -222,14 +223,32 @@ async fn service(context: &Context, app: &App, check: &mut impl FnMut(&str, Heal
     } else {
         check("repositories", Health::Ok, format!("{n_found} set"));
     }
-    let orders = config.dispatch.repository.as_deref();
-    check("orders", Health::Ok, orders.map_or("none are taken".to_owned(), |it| format!("taken for {it}")));
+    let (health, text) = orders(config);
+    check("orders", health, text);
     let targets: Vec<&str> = config.notify.targets.iter().map(|it| it.name.as_str()).collect();
     if targets.is_empty() {
         check("notify", Health::Note, "nobody is told; see [notify] in the settings".to_owned());
     } else {
         check("notify", Health::Ok, targets.join(", "));
     }
+}
+
+/// Says for which repository orders are taken, who carries them out, and what keeps them from ending in a pull request.
+fn orders(config: &Config) -> (Health, String) {
+    let dispatch = &config.dispatch;
+    let Some(repository) = &dispatch.repository else { return (Health::Ok, "none are taken".to_owned()) };
+    let branch = dispatch.base_branch.as_ref().map(|it| format!(", from its branch {it}")).unwrap_or_default();
+    let may_write = config.github.enabled && !config.safe_mode && !config.read_only;
+    let (health, how) = match dispatch.carry_out {
+        _ if repository.starts_with('/') => (Health::Ok, "carried out here, without a pull request"),
+        CarryOut::Forge if may_write => {
+            return (Health::Ok, format!("taken for {repository}, sent on to its workflows"));
+        }
+        _ if !may_write => (Health::Ok, "carried out here; nothing is published"),
+        _ if config.github.terms.watches(repository) => (Health::Ok, "carried out here, published as pull requests"),
+        _ => (Health::Note, "carried out here; nothing is published: name it in `watch` of [github]"),
+    };
+    (health, format!("taken for {repository}{branch}, {how}"))
 }
 
 async fn programs(context: &Context, app: &App, check: &mut impl FnMut(&str, Health, String)) {

@@ -56,6 +56,10 @@ fn facts(detail: &RunDetail) -> String {
         fact("reported by", by.trim_end());
         fact("reported", &format!("{}: {}", run.error_type.as_deref().unwrap_or("unknown"), run.error_summary));
     }
+    if run.order.instruction.is_some() {
+        let by = run.order.requested_by.as_deref().unwrap_or("somebody");
+        fact("ordered by", &format!("{by}  {}", run.error_summary));
+    }
     fact("path", &run.order.repo_path);
     if let Some(command) = &run.order.test_command {
         fact("tests", &format!("{command}  ({})", run.order.test_reason.as_deref().unwrap_or("given")));

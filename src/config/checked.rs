@@ -174,7 +174,7 @@ impl Config {
             workers: WorkersSettings::check(raw.workers).map_err(ConfigError)?,
             repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,
             github: GithubSettings::check(raw.github, environment)?,
-            dispatch: DispatchSettings::check(raw.dispatch)?,
+            dispatch: DispatchSettings::check(raw.dispatch, environment)?,
             server: Server::checked(raw.server)?,
             read_only: flags.is_read_only,
             editor: environment.first(&["VISUAL", "EDITOR"]).map(str::to_owned),

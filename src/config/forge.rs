@@ -2,7 +2,7 @@
 use crate::config::repositories::is_repository_name;
 use crate::config::values::{parse_duration, truth};
 use crate::config::{ConfigError, Environment};
-use crate::domain::ForgeTerms;
+use crate::domain::{CarryOut, ForgeTerms};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +12,9 @@ pub const TOKEN_NAMES: &[&str] = &["GITHUB_TOKEN", "GH_TOKEN", "GITHUB_PAT"];
 
 /// Variable that may hold the private key of an App.
 pub const APP_KEY_NAME: &str = "GITHUB_APP_PRIVATE_KEY";
+
+/// Variable that may name the branch orders start from and go to.
+pub const BASE_BRANCH_NAME: &str = "GITHUB_BASE_BRANCH";
 
 /// Repositories that one service watches, at most: at one look in ten minutes each, half of what GitHub lets a token ask.
 const MAX_WATCHED: usize = 200;
@@ -84,6 +87,19 @@ impl RawGithub {
 pub struct RawDispatch {
     /// owner/name, or the absolute path of a local repository.
     pub repository: Option<String>,
+    /// Who carries orders out where GitHub may be written to: `forge`, its own workflows, or `here`. Default `forge`.
+    pub carry_out: Option<String>,
+    /// The branch that orders start from and go to. Default: the repository's default branch.
+    pub base_branch: Option<String>,
+}
+
+impl RawDispatch {
+    /// Lays another file's section over this one.
+    pub fn overlay(&mut self, over: Self) {
+        self.repository = over.repository.or(self.repository.take());
+        self.carry_out = over.carry_out.or(self.carry_out.take());
+        self.base_branch = over.base_branch.or(self.base_branch.take());
+    }
 }
 
 /// The forge.
@@ -109,9 +125,12 @@ pub struct AppSettings {
 }
 
 /// Where dispatch orders go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DispatchSettings {
     pub repository: Option<String>,
+    pub carry_out: CarryOut,
+    /// None: the repository's default branch.
+    pub base_branch: Option<String>,
 }
 
 impl GithubSettings {
@@ -203,15 +222,43 @@ fn terms(raw: RawGithub) -> Result<ForgeTerms, String> {
 }
 
 impl DispatchSettings {
-    /// Checks the section.
-    pub fn check(raw: RawDispatch) -> Result<Self, ConfigError> {
-        match raw.repository {
-            Some(it) if !it.starts_with('/') && !is_repository_name(&it) => {
-                Err(ConfigError(format!("dispatch.repository: `{it}` is neither owner/name nor an absolute path")))
-            }
-            repository => Ok(Self { repository }),
+    /// Checks the section; the environment wins.
+    pub fn check(raw: RawDispatch, environment: &Environment) -> Result<Self, ConfigError> {
+        let wrong = |why: String| Err(ConfigError(format!("dispatch.{why}")));
+        let is_path = raw.repository.as_ref().is_some_and(|it| it.starts_with('/'));
+        if let Some(it) = raw.repository.as_ref().filter(|it| !is_path && !is_repository_name(it)) {
+            return wrong(format!("repository: `{it}` is neither owner/name nor an absolute path"));
         }
+        if is_path && raw.base_branch.is_some() {
+            return wrong("base_branch: an order for a path starts from what is checked out there".to_owned());
+        }
+        let carry_out = match raw.carry_out.as_deref().map(str::parse) {
+            Some(Ok(carry_out)) => carry_out,
+            Some(Err(why)) => return wrong(format!("carry_out: {why}")),
+            None => CarryOut::Forge,
+        };
+        let base_branch = environment.text(BASE_BRANCH_NAME).map(str::to_owned).or(raw.base_branch);
+        if let Some(it) = base_branch.as_ref().filter(|it| !is_branch_name(it)) {
+            return wrong(format!(
+                "base_branch: `{it}` cannot be the name of a branch ({BASE_BRANCH_NAME} goes before)"
+            ));
+        }
+        Ok(Self { repository: raw.repository, carry_out, base_branch })
     }
+}
+
+/// Whether git takes a text for the name of a branch.
+fn is_branch_name(text: &str) -> bool {
+    let is_bad = |it: char| it.is_control() || it.is_whitespace() || "~^:?*[\\".contains(it);
+    let is_part = |it: &str| {
+        let is_lock = it.rsplit_once('.').is_some_and(|(_, end)| end == "lock");
+        !it.is_empty() && !it.starts_with(['.', '-']) && !it.ends_with('.') && !is_lock
+    };
+    text.len() < 250
+        && !text.contains(is_bad)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && text.split('/').all(is_part)
 }
 
 #[cfg(test)]
@@ -232,6 +279,28 @@ mod tests {
         ] {
             assert!(check(raw).starts_with(key), "{key}");
         }
+    }
+
+    #[test]
+    fn what_orders_cannot_be_for_is_refused_with_its_key() {
+        let text = |it: &str| Some(it.to_owned());
+        let raw = || RawDispatch { repository: text("acme/shop"), ..RawDispatch::default() };
+        for (key, raw) in [
+            ("dispatch.repository", RawDispatch { repository: text("shop?"), ..raw() }),
+            ("dispatch.carry_out", RawDispatch { carry_out: text("there"), ..raw() }),
+            ("dispatch.base_branch", RawDispatch { base_branch: text("-x"), ..raw() }),
+            ("dispatch.base_branch", RawDispatch { base_branch: text("a..b"), ..raw() }),
+            ("dispatch.base_branch", RawDispatch { base_branch: text("a/*"), ..raw() }),
+            ("dispatch.base_branch", RawDispatch { repository: text("/srv/shop"), base_branch: text("next"), ..raw() }),
+        ] {
+            let error = DispatchSettings::check(raw, &Environment::default()).unwrap_err().0;
+            assert!(error.starts_with(key), "{error}");
+        }
+        let of_file = RawDispatch { base_branch: text("release/1.x"), ..raw() };
+        let settings = DispatchSettings::check(of_file.clone(), &Environment::default()).unwrap();
+        assert_eq!((settings.carry_out, settings.base_branch.as_deref()), (CarryOut::Forge, Some("release/1.x")));
+        let environment = Environment::from_pairs([(BASE_BRANCH_NAME.into(), "next".into())]);
+        assert_eq!(DispatchSettings::check(of_file, &environment).unwrap().base_branch.as_deref(), Some("next"));
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl RawConfig {
         self.workers.overlay(over.workers);
         self.repositories.extend(over.repositories);
         self.github.overlay(over.github);
-        lay(&mut self.dispatch.repository, over.dispatch.repository);
+        self.dispatch.overlay(over.dispatch);
         self.access = self.access.overlaid_by(over.access);
         self.notify = self.notify.overlaid_by(over.notify);
         self.log = self.log.overlaid_by(over.log);

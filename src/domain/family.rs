@@ -300,7 +300,8 @@ impl Family {
 
     /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
     /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none. As long as a
-    /// merge is watched, what CI began before it, or where it did not reach, is old.
+    /// merge is watched, what CI began before it, or where it did not reach, is old. An order is somebody's word: given again after the one
+    /// before came to rest, it is new, whatever was said to that one.
     pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run, began_at: Timestamp) -> bool {
         let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
@@ -309,6 +310,7 @@ impl Family {
             // It says that a merge does not hold, which must be heard.
             _ if seen.escalation_reason == Some(Reason::Regressed) => run.escalation_reason == seen.escalation_reason,
             Status::Queued | Status::Running | Status::Fixed => true,
+            _ if seen.order.instruction.is_some() => false,
             Status::Resolved if run.pr_state == PrState::Merged => {
                 let after = self.after.as_ref().filter(|it| it.run_id == run.id && it.is_open(now));
                 after.is_some_and(|it| !it.is_later(&seen.branch, &seen.commit_sha, began_at))
@@ -419,7 +421,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::order::{CiRef, Order};
+    use crate::domain::order::{CiRef, Instruction, Intent, Order};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_740_000_000 + seconds).unwrap()
@@ -504,6 +506,24 @@ mod tests {
         }
         family.after.as_mut().unwrap().outcome = Some(AfterOutcome::Held);
         assert!(!family.takes_in(&merged, Duration::from_secs(1_000), &of("topic", "feed"), at(90)), "it is over");
+    }
+
+    #[test]
+    fn an_order_given_again_is_new_once_the_one_before_came_to_rest() {
+        let order = Instruction { intent: Intent::Fix, text: "it".to_owned(), context: None };
+        let ordered = |run: Run| Run { order: Order { instruction: Some(order.clone()), ..Order::default() }, ..run };
+        for (status, expected) in [
+            (Status::Queued, true),
+            (Status::Running, true),
+            (Status::Fixed, true),
+            (Status::Escalated, false),
+            (Status::Aborted, false),
+            (Status::Resolved, false),
+        ] {
+            let run = ordered(run(status, PrState::None));
+            let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&run, "order:a", None, at(0)) };
+            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1)), at(1)), expected, "{status}");
+        }
     }
 
     #[test]

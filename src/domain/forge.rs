@@ -4,6 +4,16 @@ use serde::Serialize;
 use std::time::Duration;
 
 named! {
+    /// Who carries out a dispatch order of a repository at a forge.
+    CarryOut {
+        /// The forge's own workflows, where it may be written to.
+        Forge = "forge",
+        /// This service, which publishes what comes of it.
+        Here = "here",
+    }
+}
+
+named! {
     /// How a pull request is merged.
     MergeMethod { Squash = "squash", Merge = "merge", Rebase = "rebase" }
 }

@@ -31,7 +31,7 @@ pub use family::{
     AfterOutcome, Aftermath, ChecksState, Chores, Family, Hold, Merging, OtherPull, PullState, Refusal, Revert,
     Tracking, family_key,
 };
-pub use forge::{ForgeTerms, MergeMethod};
+pub use forge::{CarryOut, ForgeTerms, MergeMethod};
 pub use ids::{Digest, RunId};
 pub use limits::{heals_today_of, limits};
 pub use metrics::{Depth, RepositorySummary, Summary};

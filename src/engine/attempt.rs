@@ -116,7 +116,7 @@ impl Session<'_> {
         }
         let agents = self.engine.agents.for_order(&self.run.order).map_err(EngineError::Invalid)?;
         let is_order = self.run.order.instruction.is_some();
-        let base = if is_order { ordered_patch(earlier) } else { continued_patch(earlier) }.cloned();
+        let base = if is_order { ordered_patch(since_moved(earlier)) } else { continued_patch(earlier) }.cloned();
         let mut declined = Vec::new();
         for agent in agents {
             let tree = self.fresh_tree(base.as_ref()).await?;
@@ -235,6 +235,7 @@ impl Session<'_> {
         let twin = earlier.iter().filter(was_judged).find(|it| !may_repeat && it.patch_digest == attempt.patch_digest);
         if let Some(twin) = twin {
             let why = format!("the same patch as attempt {}", twin.attempt_no);
+            attempt.guard.clone_from(&twin.guard);
             return Ok(Err((AttemptFailure::RepeatedPatch, why)));
         }
         let policy = match self.policy().await? {
@@ -385,6 +386,12 @@ fn proposed(attempt: &Attempt) -> NewEvent {
     NewEvent::new(EventType::AttemptProposed, attempt.author.to_string(), message).with(
         json!({ "attempt": attempt.attempt_no, "patchDigest": attempt.patch_digest, "recorded": attempt.recorded }),
     )
+}
+
+/// Returns the attempts since the branch last moved on: a patch of before may not apply any more.
+fn since_moved(earlier: &[Attempt]) -> &[Attempt] {
+    let moved = earlier.iter().rposition(|it| it.is_again).unwrap_or_default();
+    earlier.get(moved..).unwrap_or_default()
 }
 
 /// Returns the last patch of an order that was run and is to be repaired.

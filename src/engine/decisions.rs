@@ -3,7 +3,7 @@ mod pulls;
 
 use crate::domain::run::candidate;
 use crate::domain::transition::{Decided, Decision, Transition};
-use crate::domain::{Attempt, Failure, Illegal, Instruction, Intent, Patch, Pending, Run, RunId};
+use crate::domain::{Attempt, AttemptStatus, Failure, Illegal, Instruction, Intent, Patch, Pending, Run, RunId};
 use crate::engine::decisions::pulls::Way;
 use crate::engine::{Engine, EngineError};
 use crate::evidence::markdown;
@@ -264,11 +264,15 @@ pub(in crate::engine) fn commit_message(run: &Run, attempt: &Attempt, approved_b
         Some(order) => subject_of(order),
         None => format!("Heal {} of {short}", run.error_type.as_deref().unwrap_or("failure")),
     };
-    let proof = match &run.order.instruction {
-        Some(_) => "green with this change, green again".to_owned(),
-        None => format!("red at {short}, green with this change, green again"),
-    };
     let command = run.order.test_command.as_deref().unwrap_or_default();
+    let command = command.lines().next().unwrap_or_default();
+    let before = if run.order.instruction.is_some() { String::new() } else { format!("red at {short}, ") };
+    let proof = match attempt.status {
+        AttemptStatus::Succeeded => {
+            format!("Proved by `{command}`: {before}green with this change, green again.")
+        }
+        _ => "Not proved: a person must look at it.".to_owned(),
+    };
     let digest = attempt.patch_digest.as_ref().map(ToString::to_string).unwrap_or_default();
     let summary: String = run.error_summary.chars().take(300).collect();
     let author = &attempt.author;
@@ -277,9 +281,8 @@ pub(in crate::engine) fn commit_message(run: &Run, attempt: &Attempt, approved_b
     let approvers = approvers.concat();
     let id = run.id;
     let message = format!(
-        "{subject}\n\n{summary}\n\nProved by `{}`: {proof}.\n\n\
-         Paramedic-Run: {id}\nParamedic-Attempt: {n} by {author}\nParamedic-Patch: sha256:{digest}\n{approvers}",
-        command.lines().next().unwrap_or_default(),
+        "{subject}\n\n{summary}\n\n{proof}\n\n\
+         Paramedic-Run: {id}\nParamedic-Attempt: {n} by {author}\nParamedic-Patch: sha256:{digest}\n{approvers}"
     );
     message.lines().map(markdown::plain).collect::<Vec<_>>().join("\n")
 }

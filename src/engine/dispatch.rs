@@ -1,11 +1,15 @@
-//! Takes dispatch orders (seed 000): sent on to the forge where one is configured, else a run of our own.
-use crate::domain::{Digest, EventType, Instruction, NewEvent, Order, Provider, Run, RunId, Source, Transition};
+//! Takes dispatch orders (seed 000): sent on to the forge where that is to carry them out, else a run of our own.
+use crate::domain::{
+    Digest, EventType, Instruction, NewEvent, Order, Provider, Run, RunId, Source, Status, Transition,
+};
 use crate::engine::intake::LocalOrder;
 use crate::engine::{Engine, EngineError};
 use crate::forge::Writes;
+use crate::store::{Arrival, Arrived, FamilySighting, StoreError};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The event that the forge's workflows listen to.
 const EVENT_TYPE: &str = "jarvis_order";
@@ -19,6 +23,9 @@ pub struct Desk {
     engine: Engine,
     /// owner/name, or the path of a local repository.
     repository: Option<String>,
+    /// Where orders start from and go to; none: the default branch.
+    base_branch: Option<String>,
+    /// Who carries orders out instead of us.
     forge: Option<Arc<dyn Writes>>,
 }
 
@@ -41,8 +48,14 @@ impl Desk {
         self.repository.is_none().then_some(NOBODY)
     }
 
-    pub fn new(engine: Engine, repository: Option<String>, forge: Option<Arc<dyn Writes>>) -> Self {
-        Self { engine, repository, forge }
+    /// Returns a desk for orders of one repository. With `forge` they are sent on to its workflows, as far as it is not a local path.
+    pub fn new(
+        engine: Engine,
+        repository: Option<String>,
+        base_branch: Option<String>,
+        forge: Option<Arc<dyn Writes>>,
+    ) -> Self {
+        Self { engine, repository, base_branch, forge }
     }
 
     /// Takes an order that `by` gives; the error says what is missing or went wrong.
@@ -51,14 +64,19 @@ impl Desk {
         if let Some(forge) = &self.forge {
             return self.send_on(forge.as_ref(), repository, &order, by).await;
         }
-        let run =
-            self.make_run(repository, order, by).await.map_err(|it| self.engine.safe_text(&it.to_string(), 500))?;
-        tracing::info!(run = %run.id, by, "an order was taken in");
-        Ok(Taken {
-            message: format!("Order taken in as run {}", run.id),
-            workflow_url: format!("/api/v1/ci-healing/runs/{}", run.id),
-            run_id: Some(run.id),
-        })
+        let arrived = self.take_in(repository, order, by).await;
+        let Arrived { run_id, status, is_duplicate } =
+            arrived.map_err(|it| self.engine.safe_text(&it.to_string(), 500))?;
+        tracing::info!(run = %run_id, by, is_duplicate, "an order was taken in");
+        let message = match (is_duplicate, status) {
+            (false, _) => format!("Order taken in as run {run_id}"),
+            (true, Status::Fixed) => {
+                format!("The same order was carried out by run {run_id}, which waits for a decision")
+            }
+            (true, _) => format!("The same order is under way already, as run {run_id}"),
+        };
+        let workflow_url = format!("/api/v1/ci-healing/runs/{run_id}");
+        Ok(Taken { message, workflow_url, run_id: Some(run_id) })
     }
 
     async fn send_on(
@@ -84,7 +102,7 @@ impl Desk {
         })
     }
 
-    async fn make_run(&self, repository: &str, order: Instruction, by: &str) -> Result<Run, EngineError> {
+    async fn take_in(&self, repository: &str, order: Instruction, by: &str) -> Result<Arrived, EngineError> {
         let terms = self.engine.repositories.terms(repository);
         let order = Order {
             test_reason: terms.test_command.as_ref().map(|_| "settings".to_owned()),
@@ -97,17 +115,52 @@ impl Desk {
         };
         if repository.starts_with('/') {
             let local = LocalOrder { repo: Path::new(repository), order, max_attempts: terms.max_attempts };
-            return Ok(self.engine.take_in(&local).await?.0);
+            let (run, _) = self.engine.take_in(&local).await?;
+            return Ok(Arrived { run_id: run.id, status: run.status, is_duplicate: false });
         }
-        let head = self.engine.repositories.head(repository).await.map_err(|it| EngineError::Invalid(it.0))?;
-        let now = self.engine.clock.now();
-        let run = Run::queued(repository, &head.branch, &head.commit, order, terms.max_attempts, now);
-        let (run, created) = self.engine.as_order(Run { provider: Provider::Generic, ..run });
+        let arrival = self.arrival(repository, order, terms.max_attempts).await?;
+        let arrived = self.engine.store.arrive(&[arrival]).await?;
+        let nothing = || StoreError::Broken("an arrival got no answer".to_owned());
+        Ok(arrived.into_iter().next().ok_or_else(nothing)?)
+    }
+
+    /// Returns an order of a repository at a forge as it is stored. Where that is watched it is of a family, by which what comes of it is
+    /// published; the same words while it is under way are the same order.
+    async fn arrival(&self, repository: &str, order: Order, max_attempts: u32) -> Result<Arrival, EngineError> {
+        let engine = &self.engine;
+        let branch = self.base_branch.as_deref();
+        let head = engine.repositories.head(repository, branch).await.map_err(|it| match branch {
+            Some(_) => EngineError::Invalid(format!("{it} (`base_branch` of [dispatch], or GITHUB_BASE_BRANCH)")),
+            None => EngineError::Invalid(it.0),
+        })?;
+        let now = engine.clock.now();
+        let run = Run::queued(repository, &head.branch, &head.commit, order, max_attempts, now);
+        let (run, created) = engine.as_order(Run { provider: Provider::Generic, ..run });
+        let note = self.why_unpublished(repository).map(|why| {
+            let why = format!("what comes of this order stays here, without a pull request: {why}");
+            NewEvent::new(EventType::AttemptThinking, "system", why)
+        });
         let queued = NewEvent::new(EventType::RunQueued, "system", "waiting for a worker");
-        let events = created.into_iter().chain([queued]).collect();
-        let transition = Transition { run: run.clone(), attempt: None, events, releases_lease: false };
-        self.engine.store.create(&transition, None).await?;
-        Ok(run)
+        let family = engine.forge.terms.watches(repository).then(|| FamilySighting {
+            error_hash: run.error_hash.clone(),
+            url: None,
+            began_at: now,
+            live_for: Duration::ZERO,
+        });
+        let key = Digest::of(json!(["order", run.id]).to_string());
+        let events = created.into_iter().chain(note).chain([queued]).collect();
+        let creation = Transition { run, attempt: None, events, releases_lease: false };
+        Ok(Arrival { creation, key, delivery: None, outputs: Vec::new(), family })
+    }
+
+    /// Returns why nobody will publish what comes of an order, where that is known from the start.
+    fn why_unpublished(&self, repository: &str) -> Option<String> {
+        let seat = &self.engine.forge;
+        if !seat.terms.watches(repository) {
+            return Some(format!("{repository} is not watched (`watch` of [github])"));
+        }
+        // Who reads there says the rest.
+        seat.why_not.clone().filter(|_| seat.reads.is_none())
     }
 }
 

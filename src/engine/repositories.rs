@@ -26,7 +26,7 @@ pub struct Located {
     pub hold: Option<Box<dyn Debug + Send + Sync>>,
 }
 
-/// The newest commit of a repository's default branch.
+/// The newest commit of a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     pub branch: String,
@@ -50,8 +50,8 @@ pub trait Repositories: Debug + Send + Sync {
     /// Returns the repository, fetching the run's commit where that is needed. Whether a checkout has it is seen when it is looked up.
     async fn locate(&self, run: &Run) -> Result<Located, NotLocated>;
 
-    /// Returns where the default branch stands now.
-    async fn head(&self, repository: &str) -> Result<Head, NotLocated>;
+    /// Returns where a branch stands now, the default branch if none is named.
+    async fn head(&self, repository: &str, branch: Option<&str>) -> Result<Head, NotLocated>;
 
     /// Returns where branches with fixes are pushed.
     async fn push_target(&self, repository: &str) -> Result<Remote, NotLocated>;

@@ -31,7 +31,8 @@ pub fn fence(text: &str, language: &str) -> String {
     format!("{ticks}{language}\n{inner}\n{ticks}\n")
 }
 
-/// Returns a text as one line for places where Markdown is not read but names and numbers still count: titles and messages of commits.
+/// Returns a text as one line for places where Markdown is not read but names, numbers and commands still count: titles and messages of
+/// commits. `[skip ci]` is such a command: nothing that a log says may keep CI from running.
 pub fn plain(text: &str) -> String {
     let clean = text::clean_line(text);
     let line = clean.trim().replace("://", ":⁄⁄");
@@ -44,6 +45,8 @@ pub fn plain(text: &str) -> String {
             '`' => '\'',
             '<' => '‹',
             '>' => '›',
+            '[' => '［',
+            ']' => '］',
             // `GH-12` is a reference, too.
             '-' if ends_with_gh(&plain) && chars.peek().is_some_and(char::is_ascii_digit) => '‐',
             other => other,

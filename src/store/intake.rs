@@ -105,7 +105,8 @@ impl Kin {
             relative.family.passes_to(found);
             return None;
         }
-        let message = format!("the same failure was seen again, {} times in all", relative.family.count);
+        let what = if created.order.instruction.is_some() { "order was given" } else { "failure was seen" };
+        let message = format!("the same {what} again, {} times in all", relative.family.count);
         let fact = NewEvent::new(EventType::RunRecurred, "system", message)
             .with(json!({ "count": relative.family.count, "url": sighting.url }));
         let about = About { run_id: found, version: run.version, at: now };

@@ -136,8 +136,20 @@ impl Repositories for ConfiguredRepositories {
         }
     }
 
-    async fn head(&self, repository: &str) -> Result<Head, NotLocated> {
+    async fn head(&self, repository: &str, branch: Option<&str>) -> Result<Head, NotLocated> {
         let (settings, origin) = self.settings(repository)?;
+        if let Some(branch) = branch {
+            let found = match origin {
+                Origin::Path(path) => self.workspace.tip(&path, branch).await,
+                Origin::CloneUrl(url) => {
+                    let remote = self.remote(repository, &settings, url).await?;
+                    self.mirrors.tip(&remote, branch).await
+                }
+            };
+            let commit = found.map_err(|it| told(&it))?;
+            let commit = commit.ok_or_else(|| NotLocated(format!("{repository} has no branch `{branch}`")))?;
+            return Ok(Head { branch: branch.to_owned(), commit });
+        }
         match origin {
             Origin::Path(path) => {
                 let facts = self.workspace.facts(&path).await.map_err(|it| told(&it))?;

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::thread::JoinHandle;
 
 /// A program whose tests are green.
-const GREEN: &[(&str, &str)] = &[
+pub(crate) const GREEN: &[(&str, &str)] = &[
     ("calc.py", "def add(a, b):\n    return a + b\n"),
     (
         "test_calc.py",
@@ -100,8 +100,8 @@ fn rules_without_words_decline_an_order() {
 }
 
 /// A server with one operator and one viewer.
-struct Served {
-    world: World,
+pub(crate) struct Served {
+    pub(crate) world: World,
     child: Child,
     address: String,
 }
@@ -114,7 +114,7 @@ impl Drop for Served {
 }
 
 impl Served {
-    fn new(world: World, settings: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(world: World, settings: &str, env: &[(&str, &str)]) -> Self {
         fs::write(world.dir.path().join("config.toml"), settings).unwrap();
         fs::create_dir_all(world.data_dir()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -152,7 +152,7 @@ impl Served {
     }
 
     /// Sends an order; returns status, head and answer.
-    fn post(&self, token: Option<&str>, body: &Value) -> (u16, String, Value) {
+    pub(crate) fn post(&self, token: Option<&str>, body: &Value) -> (u16, String, Value) {
         let body = body.to_string();
         let token = token.map(|it| format!("Authorization: Bearer {it}\r\n")).unwrap_or_default();
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();

@@ -70,6 +70,10 @@ impl Reading<'_> {
         let options = Options { keywords: self.keywords.clone(), green, ..self.analyst.options(self.repository) };
         let hint = if job.conclusion.as_deref() == Some("timed_out") { ExitHint::TimedOut } else { ExitHint::Failed };
         let max = MAX_LOG_BYTES.min(self.left);
+        if max == 0 {
+            self.note(&format!("the log of job {} was not read: those before it are too long", job.name));
+            return Ok(JobLog::of_text(&words::without_log(job, &[]), false, Options { green: None, ..options }));
+        }
         if let Some(reader) = self.streamed(job, max, options.clone()).await? {
             return Ok(reader.finish(hint));
         }
@@ -85,9 +89,6 @@ impl Reading<'_> {
 
     /// Returns the log as the forge streams it, `None` where there is nothing.
     async fn streamed(&mut self, job: &CiJob, max: u64, options: Options) -> Result<Option<LogReader>, ForgeError> {
-        if max == 0 {
-            return Ok(None);
-        }
         let mut reader = LogReader::new(options);
         let mut take = |bytes: &[u8]| {
             reader.push(bytes);

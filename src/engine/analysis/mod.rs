@@ -127,11 +127,15 @@ impl Analyst {
             notes: Vec::new(),
             lacks_log: false,
         };
-        let mut read = Vec::new();
+        let mut read: Vec<(CiJob, JobLog)> = Vec::new();
         for job in reading.failed_jobs().await? {
             let green = self.greens.of(self, repository, run, &job.name, default_branch).await;
             let log = Box::pin(reading.job(&job, green)).await?;
             read.push((job, log));
+            // Megabytes each: only those of the one that the run may be known by are kept.
+            let clearest = clearest(&read);
+            let others = read.iter_mut().enumerate().filter(|(idx, _)| *idx != clearest);
+            others.for_each(|(_, (_, log))| log.bytes = Vec::new());
         }
         let report = reading.tests(&read).await?;
         let mut told = reading.told(read);
@@ -211,6 +215,15 @@ impl Analyst {
     }
 }
 
+/// Returns where the job stands that the run is known by: the clearest of those that say why, and of these the first.
+fn clearest(read: &[(CiJob, JobLog)]) -> usize {
+    let clearest = read.iter().enumerate().max_by(|(a, (_, one)), (b, (_, other))| {
+        let confident = one.failure.confidence.total_cmp(&other.failure.confidence);
+        one.tells_why.cmp(&other.tells_why).then(confident).then(Reverse(a).cmp(&Reverse(b)))
+    });
+    clearest.map_or(0, |(idx, _)| idx)
+}
+
 /// The failures of a run, and the log of the one it is known by.
 struct Told {
     failure: Failure,
@@ -250,11 +263,7 @@ impl Reading<'_> {
             return Told { failure: log.failure, bytes: log.bytes, dropped: 0, jobs: Vec::new(), tells_why: false };
         }
         let tells_why = read.iter().any(|(_, log)| log.tells_why);
-        let clearest = read.iter().enumerate().max_by(|(a, (_, one)), (b, (_, other))| {
-            let confident = one.failure.confidence.total_cmp(&other.failure.confidence);
-            one.tells_why.cmp(&other.tells_why).then(confident).then(Reverse(a).cmp(&Reverse(b)))
-        });
-        let clearest = clearest.map_or(0, |(idx, _)| idx);
+        let clearest = clearest(&read);
         let failure = Failure::none(None);
         let mut told = Told { failure, bytes: Vec::new(), dropped: 0, jobs: Vec::new(), tells_why };
         for (idx, (job, log)) in read.into_iter().enumerate() {

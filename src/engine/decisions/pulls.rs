@@ -367,8 +367,8 @@ impl Engine {
         operator: &Operator,
     ) -> Result<Done, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
-        let family =
-            family.ok_or_else(|| no("this run is not of a watched repository; there is nowhere to publish it"))?;
+        let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
+        let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
         if let Some((number, pull)) = family.open_pull() {
             if candidate(attempts).is_some_and(|it| holds_another(pull, run.id, it.patch_digest.as_ref())) {
                 return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
@@ -456,12 +456,16 @@ impl Engine {
             _ => of(&[CiState::Red]),
         };
         let pending = of(&[CiState::Queued, CiState::Waiting, CiState::Running]);
+        let broken_off = of(checks::BROKEN_OFF);
         let grace = SignedDuration::try_from(self.forge.terms.checks_grace).unwrap_or(SignedDuration::MAX);
         let now = self.clock.now();
         let is_young = pull.checks_since.or(pull.opened_at).is_some_and(|it| now.duration_since(it) < grace);
         Ok(match () {
             () if !red.is_empty() => Some(format!("these checks are red: {}", named(&red))),
             () if !pending.is_empty() => Some(format!("these checks have not ended: {}", named(&pending))),
+            () if !broken_off.is_empty() => {
+                Some(format!("these checks were broken off, run them again: {}", named(&broken_off)))
+            }
             () if is_young && of(&[CiState::Green]).is_empty() => Some("no check has begun yet".to_owned()),
             () => None,
         })

@@ -15,6 +15,9 @@ const MAX_LOG_CHARS: usize = 32_000;
 /// Red checks that are named.
 const MAX_NAMED: usize = 10;
 
+/// Checks that ended without a word on the commit, by hand, by a newer run or by GitHub itself.
+pub(in crate::engine) const BROKEN_OFF: &[CiState] = &[CiState::Cancelled, CiState::Unknown];
+
 /// What all checks together say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
@@ -105,12 +108,19 @@ impl Scene<'_> {
         let names: Vec<&str> = red.iter().take(MAX_NAMED).map(|it| it.name.as_str()).collect();
         let mut text = format!("Red in CI: {}\n", names.join(", "));
         let run = red.iter().find_map(|it| it.run_id);
-        let ci = self.run.order.ci.as_ref();
-        if let (Some(run), Some(analyst), Some(ci)) = (run, &self.steward.analyst, ci) {
+        // An order knows no run of CI; where it goes is what it is compared with.
+        let green_branch = self.run.order.ci.as_ref().map_or(&self.run.branch, |it| &it.default_branch);
+        if let (Some(run), Some(analyst)) = (run, &self.steward.analyst) {
             let repository = &self.family.repository;
-            let run = self.reads.run(repository, run).await?;
-            let analysis = analyst.analyse(repository, &run, &self.rules, &ci.default_branch).await?;
-            text.push_str(&analysis.failure.reduced_log);
+            match self.reads.run(repository, run).await {
+                Ok(run) => {
+                    let analysis = analyst.analyse(repository, &run, &self.rules, green_branch).await?;
+                    text.push_str(&analysis.failure.reduced_log);
+                }
+                // Deleted meanwhile: that it was red counts all the same.
+                Err(ForgeError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(engine.safe_text(&text, MAX_LOG_CHARS))
     }
@@ -144,12 +154,13 @@ pub(in crate::engine) async fn red<'a>(
     Ok(counted)
 }
 
-/// Returns what checks say, given those of the red ones that count. Skipped and cancelled ones say nothing.
+/// Returns what checks say, given those of the red ones that count. A skipped one says nothing; one that was broken off has yet to be run.
 fn said(checks: &[Check], red: &[&Check]) -> Said {
     let is_any = |states: &[CiState]| checks.iter().any(|it| states.contains(&it.state));
     match () {
         () if is_any(&[CiState::Queued, CiState::Waiting, CiState::Running]) => Said::Pending,
         () if !red.is_empty() => Said::Red,
+        () if is_any(BROKEN_OFF) => Said::Pending,
         () if is_any(&[CiState::Green]) => Said::Green,
         () => Said::Nothing,
     }
@@ -172,7 +183,10 @@ mod tests {
         use CiState::{Cancelled, Green, Queued, Red, Running, Skipped, Unknown, Waiting};
         for (states, expected) in [
             (&[][..], Said::Nothing),
-            (&[Skipped, Cancelled, Unknown], Said::Nothing),
+            (&[Skipped], Said::Nothing),
+            (&[Skipped, Unknown], Said::Pending),
+            (&[Green, Cancelled], Said::Pending),
+            (&[Cancelled, Red], Said::Red),
             (&[Green, Skipped], Said::Green),
             (&[Green, Red], Said::Red),
             (&[Green, Red, Queued], Said::Pending),

@@ -70,20 +70,23 @@ impl Scene<'_> {
 
     /// Returns why the candidate may not leave, whoever asks for it.
     pub(super) fn stays(&self, base_branch: &str) -> Option<String> {
-        let Some(ci) = &self.run.order.ci else {
+        let ci = self.run.order.ci.as_ref();
+        if ci.is_none() && self.run.order.instruction.is_none() {
             return Some("it is not known which run of CI it is about".to_owned());
-        };
-        let attempt = self.candidate()?;
+        }
+        let Some(attempt) = self.candidate() else { return Some("there is no change".to_owned()) };
         let (n_files, ..) = attempt.proposed_fix.as_ref().map(Patch::stat).unwrap_or_default();
         let max_files = usize::try_from(self.rules.max_file_changes).unwrap_or(usize::MAX);
-        let is_trusted = ci.is_trusted && self.rules.is_trusted(base_branch, &ci.default_branch);
-        let is_refused = attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation);
+        // What an order starts from, whoever set up the service has named.
+        let is_trusted = ci.is_none_or(|it| it.is_trusted && self.rules.is_trusted(base_branch, &it.default_branch));
+        let is_refused = attempt.guard.as_ref().is_some_and(|it| it.verdict == Verdict::Violation);
         Some(match &self.refusal {
-            _ if ci.is_fork => "the commit is from a fork".to_owned(),
+            _ if ci.is_some_and(|it| it.is_fork) => "the commit is from a fork".to_owned(),
             Some(why) => format!("the repository's rules cannot be followed: {why}"),
             None if !self.rules.is_enabled => "healing is off here (`enabled: false`)".to_owned(),
             None if !is_trusted => "the branch is none of `trusted_branches`".to_owned(),
             None if is_refused => "the guard refused the patch".to_owned(),
+            None if attempt.guard.is_none() => "the guard did not judge the patch".to_owned(),
             None if n_files > max_files => format!("it changes {n_files} files, and the rules allow {max_files}"),
             None => return None,
         })
@@ -98,7 +101,7 @@ impl Scene<'_> {
             _ if self.rules.needs_approval => {
                 Some(Skip::always("a person must ask for it (`require_manual_approval`)"))
             }
-            _ if age >= DAY => Some(Skip::always("it was proved more than a day ago; ask for it by hand")),
+            _ if age >= DAY => Some(Skip::always("it is more than a day old; ask for it by hand")),
             Some(until) => {
                 let why = format!("a person said no; the failure is left alone until {until:.0}");
                 Some(Skip::until(until, why))
@@ -147,7 +150,9 @@ impl Scene<'_> {
         match self.run.status {
             Status::Fixed => Some(Wanted::Proved),
             Status::Escalated if !self.is_refused() => {
-                (pull.is_some() || self.family.wanted_by.is_some()).then_some(Wanted::ForReview)
+                // An order ends in a pull request, also in one that a person must look at.
+                let is_order = self.run.order.instruction.is_some();
+                (is_order || pull.is_some() || self.family.wanted_by.is_some()).then_some(Wanted::ForReview)
             }
             _ => None,
         }

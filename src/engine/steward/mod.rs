@@ -16,7 +16,8 @@ mod sync;
 mod twin;
 mod words;
 
-use crate::domain::{Digest, EventType, Family, Run, RunId, Status};
+use crate::domain::run::candidate;
+use crate::domain::{Attempt, Digest, EventType, Family, Reason, Run, RunId, Status};
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
 use crate::engine::steward::scene::{Scene, Trouble};
@@ -191,10 +192,10 @@ impl Steward {
             store.make_due(&[run.id], now + REST).await?;
             return Ok(Visit::Until(now + REST));
         }
-        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
-            return self.say_why_not(family, &run, now).await;
-        };
         let attempts = store.attempts(run.id).await?;
+        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
+            return self.say_why_not(family, &run, &attempts, now).await;
+        };
         let (failed_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
@@ -222,11 +223,21 @@ impl Steward {
         Ok(visit)
     }
 
-    /// Says once why a proved fix stays here, where nothing at the forge may be changed.
-    async fn say_why_not(&self, family: Family, run: &Run, now: Timestamp) -> Result<Visit, StoreError> {
+    /// Says once why what would be published by itself stays here, where nothing at the forge may be changed.
+    async fn say_why_not(
+        &self,
+        family: Family,
+        run: &Run,
+        attempts: &[Attempt],
+        now: Timestamp,
+    ) -> Result<Visit, StoreError> {
         let store = &self.engine.store;
         let why = self.engine.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned());
-        if run.status == Status::Fixed && family.skipped.as_ref() != Some(&why) {
+        let is_for_review = run.status == Status::Escalated
+            && run.escalation_reason != Some(Reason::Denied)
+            && run.order.instruction.is_some()
+            && candidate(attempts).is_some();
+        if (run.status == Status::Fixed || is_for_review) && family.skipped.as_ref() != Some(&why) {
             let fact = gate::skipped(&why);
             let next = Family { skipped: Some(why), due_at: Some(now + REST), ..family.next() };
             store.put_family(&next, &[fact], now).await?;

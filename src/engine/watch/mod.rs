@@ -16,6 +16,7 @@ pub use repository::{Look, Watched};
 use crate::domain::RunId;
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
+use crate::engine::watch::pokes::HandedOn;
 use crate::engine::watch::rounds::Rounds;
 use crate::forge::Reads;
 use crate::store::StoreError;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 const CURSOR: &str = "github:watch";
 /// How long the place is held without a sign of life.
 const HOLD: Duration = Duration::from_secs(45);
-/// How often a sign is given, and how often another holder is looked after.
+/// How often at least a sign is given, another holder is looked after, and a poke goes from one process to another.
 const SIGN: Duration = Duration::from_secs(10);
 
 /// Watches repositories. Cheap to clone.
@@ -83,7 +84,7 @@ impl Watcher {
             if let Err(error) = ended {
                 tracing::warn!(%error, "the repositories are not watched for now");
             }
-            if stop.run_until_cancelled(tokio::time::sleep(SIGN)).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(shared.beat())).await.is_none() {
                 break;
             }
         }
@@ -101,23 +102,30 @@ impl Shared {
     /// Watches as long as the place is ours. What is under way when it is lost is dropped: the next one does it again.
     async fn watch_while_held(self: &Arc<Self>) -> Result<(), StoreError> {
         if !self.hold(HOLD).await? {
-            return Ok(());
+            return self.pokes().hand_on(self.engine.store.as_ref(), self.engine.clock.now()).await;
         }
         tracing::info!(n = self.engine.forge.terms.watch.len(), "watching repositories");
+        let handed_on = HandedOn::begin(self.engine.store.as_ref()).await?;
         let mut rounds = Rounds::start(self.clone()).await?;
         tokio::select! {
-            lost = self.keep_hold() => lost,
+            lost = self.keep_hold(handed_on) => lost,
             ended = rounds.go_on() => ended,
         }
     }
 
-    async fn keep_hold(&self) -> Result<(), StoreError> {
+    /// Keeps the place, and hears what other processes were poked about; ends when the place is lost.
+    async fn keep_hold(&self, mut handed_on: HandedOn) -> Result<(), StoreError> {
         loop {
-            tokio::time::sleep(SIGN).await;
+            tokio::time::sleep(self.beat()).await;
             if !self.hold(HOLD).await? {
                 return Ok(());
             }
+            handed_on.pass(self.engine.store.as_ref(), self.pokes()).await?;
         }
+    }
+
+    fn beat(&self) -> Duration {
+        SIGN.min(self.engine.forge.terms.poll_active)
     }
 
     fn pokes(&self) -> &Pokes {

@@ -15,6 +15,8 @@ use std::time::Duration;
 const PAGE: usize = 100;
 /// Rows that are asked for where more has happened than a page holds.
 const MORE: &[usize] = &[300, 1_000];
+/// Rows that are asked for where those of a page are too long: a commit's message is as long as whoever pushes it likes.
+const FEW: usize = 10;
 /// How often the repository itself is asked for.
 const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often open pull requests are asked for, and where one of ours is open.
@@ -178,7 +180,10 @@ impl Watched {
     async fn read_runs(&self, reads: &dyn Reads, terms: &ForgeTerms, now: Timestamp) -> Result<Vec<CiRun>, ForgeError> {
         let repository = &self.picture.repository;
         let query = |max| RunsQuery { max, ..RunsQuery::default() };
-        let mut page = reads.runs(repository, &query(PAGE)).await?;
+        let mut page = match reads.runs(repository, &query(PAGE)).await {
+            Err(ForgeError::TooLarge(_)) => reads.runs(repository, &query(FEW)).await?,
+            read => read?,
+        };
         let newest = self.picture.runs.iter().map(|it| it.run.id).max().unwrap_or(0);
         let since = now - lookback(terms);
         // History is looked at less far: only the latest of each workflow and branch counts.
@@ -188,7 +193,10 @@ impl Watched {
             if page.is_last || is_enough {
                 break;
             }
-            page = reads.runs(repository, &query(*max)).await?;
+            page = match reads.runs(repository, &query(*max)).await {
+                Err(ForgeError::TooLarge(_)) => break,
+                read => read?,
+            };
         }
         let mut runs = page.items;
         let listed: BTreeSet<u64> = runs.iter().map(|it| it.id).collect();

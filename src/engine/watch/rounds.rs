@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{self, Discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -29,8 +30,10 @@ const RUNS_FRESH: Duration = Duration::from_mins(10);
 /// After which pause a red run is tried again; then once an hour.
 const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
-/// Characters of a foreign text that is shown.
-const MAX_CHARS: usize = 500;
+/// Characters of a foreign text that is shown. A picture of the longest texts is still taken by the store.
+const MAX_CHARS: usize = 300;
+/// Pull requests of a run that are told.
+const MAX_PULLS: usize = 20;
 /// Families and runs of a repository that limits are counted from.
 const MAX_COUNTED: u32 = 500;
 
@@ -62,6 +65,8 @@ struct Seat {
     merged: BTreeSet<String>,
     /// The refusal of the rules that was told.
     refusal: Option<String>,
+    /// Which kind of error the look before came to.
+    trouble: Option<Discriminant<ForgeError>>,
 }
 
 /// A red run that is to be taken in.
@@ -95,6 +100,7 @@ impl Rounds {
                 heals: BTreeMap::new(),
                 pruned_at: None,
                 merged: BTreeSet::new(),
+                trouble: None,
             }
         };
         let seats = shared.engine.forge.terms.watch.iter().map(seat).collect();
@@ -156,13 +162,21 @@ impl Rounds {
         let (wait, is_told) = match &looked {
             Ok(look) => {
                 seat.n_errors = 0;
+                if seat.trouble.take().is_some() {
+                    tracing::info!(repository = seat.watched.picture().repository, "looked at again");
+                }
                 (seat.watched.wait(terms, n_watched, reads, chance(), now), look.changed)
             }
             Err(error) => {
                 seat.n_errors = seat.n_errors.saturating_add(1);
-                let is_new = seat.watched.picture().error.is_none();
-                seat.watched.failed(&shared.engine.safe_text(&error.to_string(), 500));
-                tracing::debug!(repository = seat.watched.picture().repository, %error, "a look came to nothing");
+                let kind = Some(mem::discriminant(error));
+                let is_new = seat.trouble != kind;
+                seat.trouble = kind;
+                let why = shared.engine.safe_text(&with_advice(error), 500);
+                if is_new {
+                    tracing::warn!(repository = seat.watched.picture().repository, why, "not looked at for now");
+                }
+                seat.watched.failed(&why);
                 (until(error, now).unwrap_or_else(|| interval::pause(idle, seat.n_errors)), is_new)
             }
         };
@@ -364,11 +378,16 @@ impl Rounds {
 /// Returns a picture that may be stored: what others wrote is cleaned and masked.
 fn safe(picture: &Picture, engine: &Engine) -> Picture {
     let mut picture = picture.clone();
+    for seen in &mut picture.runs {
+        seen.run.pull_numbers.truncate(MAX_PULLS);
+    }
     let runs = picture.runs.iter_mut().map(|it| &mut it.run);
     let runs = runs.flat_map(|it| {
+        let optional = it.conclusion.iter_mut().chain(&mut it.head_repository);
         [&mut it.workflow, &mut it.workflow_path, &mut it.title, &mut it.event, &mut it.branch, &mut it.commit_sha]
             .into_iter()
             .chain([&mut it.actor, &mut it.author_email, &mut it.commit_message, &mut it.url])
+            .chain(optional)
     });
     let pulls = picture.pulls.iter_mut();
     let pulls = pulls.flat_map(|it| [&mut it.title, &mut it.branch, &mut it.head, &mut it.url]);
@@ -380,6 +399,17 @@ fn safe(picture: &Picture, engine: &Engine) -> Picture {
 
 fn document<T: Serialize>(it: &T) -> Result<serde_json::Value, StoreError> {
     serde_json::to_value(it).map_err(|it| StoreError::Broken(it.to_string()))
+}
+
+/// Returns why a look came to nothing, and what a person can do about it.
+fn with_advice(error: &ForgeError) -> String {
+    let advice = match error {
+        ForgeError::Unauthorised(_) => "set a valid token that may read it (GITHUB_TOKEN, GH_TOKEN or `gh auth login`)",
+        ForgeError::NotFound(_) => "mend its name in `watch` of [github], or let the token see it",
+        ForgeError::Unanswered(_) => "see to the network, the proxy and `api_url` of [github]",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {advice}; `paramedic doctor` tells more")
 }
 
 /// Returns how long the forge asks us to wait, if it does.

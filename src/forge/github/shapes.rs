@@ -79,7 +79,9 @@ fn step(it: &Value) -> CiStep {
 pub(super) fn check_run(it: &Value) -> Option<Check> {
     let state = CiState::of(&line(it, "/status"), line_if(it, "/conclusion").as_deref());
     let url = line_if(it, "/details_url");
-    let (run_id, job_id) = url.as_deref().map_or((None, None), run_and_job);
+    // Another CI's page may look the same, and lead to a run that is none of ours.
+    let is_of_actions = line_if(it, "/app/slug").is_none_or(|it| it == "github-actions");
+    let (run_id, job_id) = url.as_deref().filter(|_| is_of_actions).map_or((None, None), run_and_job);
     Some(Check { name: line_if(it, "/name")?, state, url, run_id, job_id })
 }
 

@@ -99,6 +99,20 @@ impl Mirrors {
         Ok((text::clean_line(branch.unwrap_or("HEAD")), commit.ok_or_else(nothing)?.to_owned()))
     }
 
+    /// Returns the commit of a remote's branch, `None` if there is no such branch.
+    pub async fn tip(&self, remote: &Remote, branch: &str) -> Result<Option<String>, WorkspaceError> {
+        let git = self.network.reach(Git::of_user(&self.launcher, Path::new("/")), remote);
+        let name = format!("refs/heads/{branch}");
+        let output = git.output(&["ls-remote", "--", &remote.url, &name], None).await?;
+        if output.code != Some(0) {
+            return Err(refused(remote, &complaint(&output)));
+        }
+        let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+        // git lists every ref that ends so.
+        let commit = listing.lines().find_map(|it| it.split_once('\t').filter(|(_, it)| *it == name));
+        Ok(commit.map(|(commit, _)| commit.to_owned()).filter(|it| is_object_id(it)))
+    }
+
     fn place(&self, remote: &Remote) -> Place {
         let key: String = Digest::of(format!("{}\n{}", remote.name, remote.url)).as_str().chars().take(16).collect();
         Place {

@@ -87,6 +87,19 @@ impl GitWorkspace {
         Ok(self.locate(path).await?.root)
     }
 
+    /// Returns the commit of a branch of a checkout, or of the one that its `origin` was last seen to have; `None` if there is no such branch.
+    pub async fn tip(&self, path: &Path, branch: &str) -> Result<Option<String>, WorkspaceError> {
+        let git = self.locate(path).await?.git(&self.launcher);
+        for place in ["refs/heads", "refs/remotes/origin"] {
+            let spec = format!("{place}/{branch}^{{commit}}");
+            let commit = git.line(&["rev-parse", "--verify", "--quiet", "--end-of-options", &spec]).await?;
+            if commit.is_some() {
+                return Ok(commit);
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the patch that a tree's state amounts to: what is stored after a patch written by a person was applied.
     pub async fn canonical(&self, tree: &Tree) -> Result<Patch, WorkspaceError> {
         self.difference(tree).await

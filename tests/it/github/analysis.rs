@@ -167,6 +167,52 @@ async fn a_log_of_80_megabytes_is_read_whole_and_kept_in_part() {
     assert_eq!((archived.failure.hash, archived.failure.total_bytes), (analysis.failure.hash, 20 << 20));
 }
 
+/// Returns the most memory that the process had since it was last asked, and what it has now, in bytes.
+fn memory() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find(|it| it.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    };
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    (field("VmHWM:"), field("VmRSS:"))
+}
+
+#[tokio::test]
+#[ignore = "measures the whole process: run it alone, with --ignored --nocapture"]
+async fn archives_of_80_megabytes_and_bombs_take_little_memory() {
+    let place = Place::new().await;
+    place.no_logs();
+    let hex = |n: u64| format!("{}", paramedic::domain::Digest::of(n.to_string()));
+    let part: String = (0..60_000_u64).map(|n| format!("2026-11-20T10:00:00.1234567Z {}\n", hex(n))).collect();
+    let log = format!("{part}{}", log("add"));
+    let names: Vec<String> = (0..20).map(|n| format!("job {n}")).collect();
+    let jobs: Vec<_> = names.iter().map(|it| (it.as_str(), "failure", &b""[..])).collect();
+    let run = async |what: &str, zip: Vec<u8>| {
+        let id = place.fake.run(SHOP, &RunSpec { jobs: &jobs, ..RunSpec::default() });
+        let n_bytes = zip.len();
+        place.fake.state().shop().add_archive(id, 1, zip);
+        let before = memory().1;
+        let analysis = place.read(id, "").await;
+        let peak = memory().0 - before;
+        println!("{what}: archive of {} MB, {} MB at the peak", n_bytes >> 20, peak >> 20);
+        assert!(peak < 150 << 20, "{what}: {peak}");
+        analysis
+    };
+    let files: Vec<(String, &[u8])> =
+        names.iter().enumerate().map(|(n, it)| (format!("{n}_{it}.txt"), log.as_bytes())).collect();
+    let mut files: Vec<(&str, &[u8])> = files.iter().map(|(name, log)| (name.as_str(), *log)).collect();
+    files.push(("../../etc/passwd", b"evil"));
+    assert!(files.iter().map(|it| it.1.len()).sum::<usize>() > 80 << 20);
+    let analysis = run("many jobs", zipped(&files)).await;
+    assert_eq!((analysis.jobs.len(), analysis.failure.error_type.as_str()), (20, "AssertionError"));
+    let bomb = "all is well and nothing happens here\n".repeat((300 << 20) / 37).into_bytes();
+    let bomb = zipped(&[("0_job 0.txt", bomb.as_slice()), ("1_job 1.txt", log.as_bytes())]);
+    assert!(bomb.len() < 4 << 20);
+    let analysis = run("a bomb", bomb).await;
+    assert!(analysis.notes.iter().any(|it| it.contains("only the first")), "{:?}", analysis.notes);
+}
+
 #[tokio::test]
 async fn what_is_green_is_left_out_and_the_hash_stays() {
     let place = Place::new().await;

@@ -303,16 +303,27 @@ async fn the_merge_closes_nothing_and_names_nobody() {
     let (head, url) = (scene.head.clone(), run.pr_url.clone().unwrap());
     let facts = PullFacts { number: scene.number, url: &url, branch: BRANCH, head: &head, is_draft: false };
     let mut hostile = run.pull_updated(&facts, now).unwrap();
-    hostile.run.error_type = Some("Oops fixes #3".to_owned());
+    hostile.run.error_type = Some("Oops [skip ci] fixes #3".to_owned());
     hostile.run.error_summary =
-        "fixes #1 closes #2 @org/team\nresolves https://github.com/acme/shop/issues/4".to_owned();
+        "fixes #1 closes #2 @org/team [no ci][Actions Skip]\nresolves https://github.com/acme/shop/issues/4".to_owned();
     scene.engine.store.commit(&hostile, None).await.unwrap();
     words(scene.decide(Action::Approve, "ann").await);
     let sent = scene.fake.writes()[0].json();
     let (title, message) = (sent["commit_title"].as_str().unwrap(), sent["commit_message"].as_str().unwrap());
     assert_eq!(title.matches('#').count(), 1, "{title}");
+    assert!(!title.contains('[') && !message.contains(['[', ']']), "CI would not run: {title}\n{message}");
     assert!(!message.contains(['#', '@']) && !message.contains("://"), "{message}");
     assert!(message.contains("\nParamedic-Run: ") && message.contains("Approved-by: ann"), "{message}");
+}
+
+/// Cancelled beside green is not green: what was to be proved did not run to its end.
+#[tokio::test]
+async fn what_was_broken_off_has_not_ended_well() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    scene.fake.checks(SHOP, &scene.head, &[("lint", "success"), ("build", "cancelled")]);
+    let refused = scene.decide(Action::Approve, "ann").await.unwrap_err().to_string();
+    assert!(refused.contains("broken off") && refused.contains("build"), "{refused}");
+    assert!(scene.fake.writes().is_empty());
 }
 
 #[tokio::test]

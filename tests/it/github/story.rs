@@ -4,6 +4,9 @@ use crate::support::github::{Fake, Https, RunSpec, TOKEN};
 use crate::support::{Ran, World, eventually, ran};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use paramedic::domain::{RunDetail, RunForge, RunQuery};
+use paramedic::store::Store as _;
+use paramedic::store::sqlite::SqliteStore;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -107,11 +110,10 @@ impl Story {
 
     /// Waits until the one run is as wanted, and returns it with its attempts.
     fn run_that(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
+        let (reader, mut last) = (Reader::new(&self.world), Value::Null);
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually(what, || {
-                let shown = self.run(&["show", "latest", "--json"]);
-                last = serde_json::from_str(&shown.stdout).ok()?;
+                last = reader.latest()?;
                 wanted(&last).then(|| last.clone())
             })
         }));
@@ -213,6 +215,32 @@ fn secrets() -> Vec<String> {
     use base64::Engine as _;
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{TOKEN}"));
     vec![TOKEN.to_owned(), encoded]
+}
+
+/// Reads the database beside the program that works on it, which costs the machine less than asking the program again and again.
+struct Reader {
+    runtime: tokio::runtime::Runtime,
+    store: SqliteStore,
+}
+
+impl Reader {
+    fn new(world: &World) -> Self {
+        fs::create_dir_all(world.data_dir()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = runtime.block_on(SqliteStore::open(&world.data_dir().join("paramedic.db"))).unwrap();
+        Self { runtime, store }
+    }
+
+    /// Returns the latest run as `show` prints it, but for its events.
+    fn latest(&self) -> Option<Value> {
+        let (query, store) = (RunQuery { limit: 1, ..RunQuery::default() }, &self.store);
+        self.runtime.block_on(async {
+            let run = store.runs(&query).await.unwrap().0.pop()?;
+            let attempts = store.attempts(run.id).await.unwrap();
+            let forge = RunForge::of(&run, store.family_of_run(run.id).await.unwrap().as_ref());
+            Some(serde_json::to_value(RunDetail { run, attempts, events: Vec::new(), forge }).unwrap())
+        })
+    }
 }
 
 fn for_each_file(folder: &Path, look: &mut impl FnMut(&Path)) {

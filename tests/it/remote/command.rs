@@ -255,7 +255,7 @@ fn doctor_and_the_settings_tell_what_a_service_has_and_lacks() {
     assert_eq!(of("operators"), "ok 1, one can decide; two keys need two");
     assert_eq!(of("webhook"), "ok reports must be signed");
     assert_eq!(of("repositories"), "ok 1 set");
-    assert_eq!(of("orders"), "ok taken for acme/shop");
+    assert_eq!(of("orders"), "ok taken for acme/shop, carried out here; nothing is published");
     assert!(of("notify").starts_with("note nobody is told"));
     let of = healths(&["--database", "postgres://nobody:s3cret@127.0.0.1:1/x"]);
     assert!(of("database").starts_with("broken ") && !of("database").contains("s3cret"), "{}", of("database"));

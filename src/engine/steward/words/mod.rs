@@ -1,6 +1,7 @@
 //! What is written at the forge: titles and bodies of issues, pull requests and comments. Pure; foreign text stays in spans and fences.
 mod comments;
 mod issue;
+mod order;
 mod pull;
 
 use crate::domain::{Attempt, Digest, Family, Run};
@@ -91,12 +92,17 @@ impl Words<'_> {
         let mut row = |name: &str, value: &str| {
             let _ = writeln!(table, "| {name} | {} |", cell(&self.safe(value, MAX_SPAN_CHARS)));
         };
-        row("Workflow", self.workflow());
+        let is_order = run.order.instruction.is_some();
+        if !is_order {
+            row("Workflow", self.workflow());
+        }
         row("Branch", &run.branch);
-        row("Commit", &run.commit_sha);
-        row("Error", self.error_type());
-        row("Summary", &run.error_summary);
-        row("Error hash", &run.error_hash);
+        row("Commit", if is_order { run.working_commit() } else { &run.commit_sha });
+        if !is_order {
+            row("Error", self.error_type());
+            row("Summary", &run.error_summary);
+            row("Error hash", &run.error_hash);
+        }
         row("Run of Paramedic", &run.id.to_string());
         if let Some(ci) = &run.order.ci {
             // Our own form of the address, not the sender's.

@@ -14,14 +14,31 @@ impl Words<'_> {
     /// Returns the pull request as it should be now.
     pub(in crate::engine::steward) fn pull(&self, needs_review: bool) -> Text {
         let run = self.run;
-        let template = &self.rules.pull_request;
-        let mut title = match &template.title {
+        let (title, mut body) = match &run.order.instruction {
+            Some(order) => (self.title_of_order(order, needs_review), self.body_of_order(order, needs_review)),
+            None => (self.title_of_fix(needs_review), self.body_of_fix(needs_review)),
+        };
+        body.push_str(&self.attempts_table());
+        if let Some(by) = &self.family.wanted_by {
+            let _ = writeln!(body, "\nAsked for by {}.", self.span(by));
+        }
+        let digest = self.published().and_then(|it| it.patch_digest.as_ref()).map(Digest::short).unwrap_or_default();
+        let more = format!("run={} patch={digest}", run.id);
+        self.text(&title, &body, &marker(Kind::Pull, &self.family.key, &more))
+    }
+
+    fn title_of_fix(&self, needs_review: bool) -> String {
+        let title = match &self.rules.pull_request.title {
             Some(title) => title.fill(|it| plain(&self.value(it))),
             None => format!("Heal {}: {}", self.short_workflow(), self.error_type()),
         };
         let suffix = if needs_review { " (Needs Review)" } else { "" };
-        title = format!("{}{suffix}", cut(&plain(&title), MAX_TITLE_CHARS - suffix.len()));
-        let mut body = match &template.description {
+        format!("{}{suffix}", cut(&plain(&title), MAX_TITLE_CHARS - suffix.len()))
+    }
+
+    /// Returns the body without attempts and marker.
+    fn body_of_fix(&self, needs_review: bool) -> String {
+        let mut body = match &self.rules.pull_request.description {
             Some(description) => format!("{}\n\n---\n\n", description.fill(|it| span(&self.value(it)))),
             None => String::new(),
         };
@@ -35,31 +52,23 @@ impl Words<'_> {
             let _ = writeln!(body, "\nTracking issue: #{}", issue.number);
         }
         let _ = writeln!(body, "\n### What failed\n\n{}", self.block(self.log(), MAX_LOG_CHARS, "text"));
-        let attempt = self.published();
-        if let Some(attempt) = attempt {
+        if let Some(attempt) = self.published() {
             let _ = writeln!(body, "### Why\n\n{}", self.block(&attempt.diagnosis, MAX_DIAGNOSIS_CHARS, "text"));
             body.push_str(&self.proof(attempt));
             body.push_str(&self.findings(attempt));
         }
-        body.push_str(&self.attempts_table());
-        let asked = run.order.requested_by.as_deref().or(self.family.wanted_by.as_deref());
-        if let Some(by) = asked {
-            let _ = writeln!(body, "\nAsked for by {}.", self.span(by));
-        }
-        let digest = attempt.and_then(|it| it.patch_digest.as_ref()).map(Digest::short).unwrap_or_default();
-        let more = format!("run={} patch={digest}", run.id);
-        self.text(&title, &body, &marker(Kind::Pull, &self.family.key, &more))
+        body
     }
 
     /// Returns the attempt whose patch the pull request holds; before there is one, the attempt whose patch it is to hold.
-    fn published(&self) -> Option<&Attempt> {
+    pub(super) fn published(&self) -> Option<&Attempt> {
         let candidate = candidate(self.attempts)?;
         let Some(pull) = &self.family.pull else { return Some(candidate) };
         let is_held = |it: &&Attempt| it.patch_digest.as_ref() == Some(&pull.patch);
         self.attempts.iter().rev().find(is_held)
     }
 
-    fn proof(&self, attempt: &Attempt) -> String {
+    pub(super) fn proof(&self, attempt: &Attempt) -> String {
         let run = self.run;
         let command = run.order.test_command.as_deref().unwrap_or_default();
         let mut text = String::from("### Proof\n\n");
@@ -70,8 +79,9 @@ impl Words<'_> {
                 if run.order.instruction.is_some() { String::new() } else { format!("red at {}, ", span(short)) };
             let _ = writeln!(text, "{}: {before}green with this change, green again.\n", self.span(command));
         } else {
-            let why = attempt.failure_reason.as_deref().unwrap_or("not proved");
-            let _ = writeln!(text, "{}: {}\n", self.span(command), self.span(why));
+            let why = self.span(attempt.failure_reason.as_deref().unwrap_or("not proved"));
+            let of = if command.is_empty() { String::new() } else { format!("{}: ", self.span(command)) };
+            let _ = writeln!(text, "{of}{why}\n");
         }
         if let Some(digest) = &attempt.patch_digest {
             let _ = writeln!(text, "Patch {}.\n", span(&format!("sha256:{digest}")));
@@ -79,7 +89,7 @@ impl Words<'_> {
         text
     }
 
-    fn findings(&self, attempt: &Attempt) -> String {
+    pub(super) fn findings(&self, attempt: &Attempt) -> String {
         let Some(guard) = &attempt.guard else { return String::new() };
         let verdict = match guard.verdict {
             Verdict::Ok => "nothing to object to",

@@ -1,6 +1,6 @@
 //! What is written, made of hostile text.
 use super::{Kind, MAX_BODY_CHARS, MAX_TITLE_CHARS, Text, Words, is_marked, marker};
-use crate::domain::{Attempt, Author, Digest, Family, Order, Patch, Run};
+use crate::domain::{Attempt, AttemptFailure, Author, Digest, Family, Instruction, Intent, Order, Patch, Run};
 use crate::evidence::mask::Masker;
 use crate::rules::Rules;
 use jiff::Timestamp;
@@ -48,6 +48,17 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         failed_jobs: "1",
         suggested: &[text.to_owned()],
     };
+    let instruction = Instruction { intent: Intent::Fix, text: text.to_owned(), context: Some(text.to_owned()) };
+    let mut ordered = run.clone();
+    ordered.order.instruction = Some(instruction);
+    ordered.order.requested_by = Some(text.to_owned());
+    ordered.order.test_command = Some(text.to_owned());
+    let unproved = [Attempt {
+        failure_kind: Some(AttemptFailure::StillRed),
+        new_failure: Some(text.to_owned()),
+        ..attempts[0].clone()
+    }];
+    let order = Words { run: &ordered, attempts: &unproved, ..words };
     let comment = |body: String| Text { title: String::new(), body };
     vec![
         words.issue(),
@@ -57,6 +68,8 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         comment(words.seen("2026-03-01")),
         comment(words.closed(7)),
         comment(words.held(7, true)),
+        order.pull(true),
+        order.pull(false),
     ]
 }
 

@@ -46,13 +46,22 @@ impl Git {
 
     /// Returns the commit of a branch, `None` if there is no such branch.
     pub(crate) fn tip(&self, branch: &str) -> Option<String> {
-        self.resolve(&format!("refs/heads/{branch}"))
+        self.loose(branch).or_else(|| self.resolve(&format!("refs/heads/{branch}")))
     }
 
     /// Returns the commit that a name stands for: a branch's, or one of which it is the id.
     pub(super) fn resolve(&self, name: &str) -> Option<String> {
+        if let Some(sha) = self.loose(name) {
+            return Some(sha);
+        }
         let tries = [format!("refs/heads/{name}^{{commit}}"), format!("{name}^{{commit}}")];
         tries.iter().filter(|it| !it.starts_with('-')).find_map(|it| self.ask(&["rev-parse", "-q", "--verify", it]))
+    }
+
+    /// Reads a branch as git writes it: asked for with every request, it is not worth a process. One that somebody packed is not found.
+    fn loose(&self, branch: &str) -> Option<String> {
+        let sha = std::fs::read_to_string(self.0.join("refs/heads").join(branch)).ok()?;
+        Some(sha.trim_end().to_owned())
     }
 
     /// Returns all branches with their commits.

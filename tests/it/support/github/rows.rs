@@ -148,19 +148,19 @@ impl Repo {
                 { "name": "Run tests", "status": "completed", "conclusion": "failure", "number": 2 },
             ],
         }));
-        self.blobs.insert(format!("job-{id}"), log.to_vec());
+        self.blobs.insert(format!("job-{id}"), log.to_vec().into());
     }
 
     /// Keeps the archive of the logs of a run's attempt.
     pub(crate) fn add_archive(&mut self, run: u64, attempt: u32, zip: Vec<u8>) {
-        self.blobs.insert(format!("logs-{run}-{attempt}"), zip);
+        self.blobs.insert(format!("logs-{run}-{attempt}"), zip.into());
     }
 
     /// Adds what a run left behind.
     pub(crate) fn add_artifact(&mut self, id: u64, run: u64, name: &str, zip: Vec<u8>) {
         let row = json!({ "id": id, "name": name, "size_in_bytes": zip.len(), "expired": false });
         self.artifacts.push((run, row));
-        self.blobs.insert(format!("artifact-{id}"), zip);
+        self.blobs.insert(format!("artifact-{id}"), zip.into());
     }
 
     /// Adds an issue that somebody else opened.

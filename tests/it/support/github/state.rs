@@ -1,6 +1,7 @@
 //! What the fake knows and remembers.
 use crate::support::github::Fault;
 use crate::support::github::git::Git;
+use axum::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +96,7 @@ pub(crate) struct Repo {
     pub(crate) runs: Vec<Value>,
     pub(crate) jobs: Vec<Value>,
     /// Logs, archives and artifacts, by the name that a redirect gives them.
-    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+    pub(crate) blobs: BTreeMap<String, Bytes>,
     /// Run of each artifact, and what is told of it.
     pub(crate) artifacts: Vec<(u64, Value)>,
     /// By check run.
