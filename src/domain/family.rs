@@ -70,6 +70,9 @@ pub struct Family {
     pub other_pull: Option<OtherPull>,
     /// Who asked for a pull request that would not be opened otherwise.
     pub wanted_by: Option<String>,
+    /// Digest of the patch that was asked for. None: stored before that was kept.
+    #[serde(default)]
+    pub wanted_patch: Option<Digest>,
     /// Who makes a write at the forge right now: nobody else may make the same.
     pub held: Option<Hold>,
     /// What the steward keeps for itself.
@@ -287,6 +290,7 @@ impl Family {
             skipped: None,
             other_pull: None,
             wanted_by: None,
+            wanted_patch: None,
             held: None,
             chores: Chores::default(),
         }
@@ -310,11 +314,11 @@ impl Family {
             // It says that a merge does not hold, which must be heard.
             _ if seen.escalation_reason == Some(Reason::Regressed) => run.escalation_reason == seen.escalation_reason,
             Status::Queued | Status::Running | Status::Fixed => true,
-            _ if seen.order.instruction.is_some() => false,
             Status::Resolved if run.pr_state == PrState::Merged => {
                 let after = self.after.as_ref().filter(|it| it.run_id == run.id && it.is_open(now));
                 after.is_some_and(|it| !it.is_later(&seen.branch, &seen.commit_sha, began_at))
             }
+            _ if seen.order.instruction.is_some() => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
             }
@@ -337,6 +341,7 @@ impl Family {
         self.run_id = run;
         self.pull = self.pull.take().filter(|it| it.state == PrState::Open);
         (self.cooled_until, self.skipped, self.other_pull, self.wanted_by) = (None, None, None, None);
+        self.wanted_patch = None;
         self.refusals.clear();
     }
 
@@ -348,6 +353,12 @@ impl Family {
         let known = self.after.take().filter(|it| Some(it.number) == pull.number && it.merged_sha == commit);
         self.after = known.or_else(|| Aftermath::of(run, pull, commit, at, until));
         self.due_at = Some(at);
+    }
+
+    /// Returns who asked for a pull request with this patch: a word for one patch is none for another.
+    pub fn asked_by(&self, patch: Option<&Digest>) -> Option<&str> {
+        let is_it = self.wanted_patch.is_none() || self.wanted_patch.as_ref() == patch;
+        self.wanted_by.as_deref().filter(|_| is_it)
     }
 
     /// Returns what the forge refused last, in words.
@@ -522,7 +533,7 @@ mod tests {
         ] {
             let run = ordered(run(status, PrState::None));
             let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&run, "order:a", None, at(0)) };
-            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1)), at(1)), expected, "{status}");
+            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1)), at(0)), expected, "{status}");
         }
     }
 

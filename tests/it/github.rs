@@ -7,6 +7,7 @@ mod deciding;
 mod described;
 mod doctor;
 mod downloads;
+mod fences;
 mod flood;
 mod house;
 mod housekeeping;

@@ -60,17 +60,18 @@ fn no(why: impl Into<String>) -> EngineError {
 
 impl Engine {
     /// Returns what an approve of a run does at the forge. The error says why it can do neither yet.
-    pub(super) async fn way_of(&self, run: &Run) -> Result<Way, EngineError> {
+    pub(super) async fn way_of(&self, run: &Run, attempts: &[Attempt]) -> Result<Way, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
+        let patch = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
+        let is_asked_for = family.as_ref().is_some_and(|it| it.asked_by(patch).is_some());
+        let refusal = self.why_not_there(&run.repository);
         let open = family.as_ref().and_then(Family::open_pull).map(|it| it.0);
         let number = open.or(run.pr_number.filter(|_| run.pr_state == PrState::Open));
         match (family, number) {
-            (Some(_) | None, Some(number)) if self.forge.writes.is_none() => {
-                let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
-                Err(no(format!(
-                    "pull request #{number} is open and cannot be merged from here: {why}; merge or close it there"
-                )))
-            }
+            (Some(_) | None, Some(number)) if refusal.is_some() => Err(no(format!(
+                "pull request #{number} is open and cannot be merged from here: {}; merge or close it there",
+                refusal.unwrap_or_default()
+            ))),
             (Some(family), Some(_)) if open.is_some() => Ok(Way::Merge(Box::new(family))),
             (Some(family), Some(number)) if has_merged(&family) => Err(no(format!(
                 "pull request #{number} was merged before; retry the run, and approve what comes of it"
@@ -79,13 +80,13 @@ impl Engine {
                 Err(no(format!("pull request #{number} is not followed any more; merge or close it there")))
             }
             (Some(family), None) => match (&family.skipped, family.trouble()) {
-                _ if self.forge.writes.is_none() || !self.forge.terms.watches(&family.repository) => Ok(Way::Here),
+                _ if refusal.is_some() => Ok(Way::Here),
                 // One stands that is not this run's to merge, so that an approve would be a word without a deed.
                 (Some(why), _) if family.other_pull.as_ref().is_some_and(|it| it.is_open) => {
                     Err(no(format!("{why}; merge or close it there")))
                 }
-                (Some(_), _) if family.wanted_by.is_none() && run.order.is_trusted() => Ok(Way::Unasked),
-                (Some(_), _) if family.wanted_by.is_none() => Ok(Way::Here),
+                (Some(_), _) if !is_asked_for && run.order.is_trusted() => Ok(Way::Unasked),
+                (Some(_), _) if !is_asked_for => Ok(Way::Here),
                 (_, Some(trouble)) => Err(no(format!("its pull request is not open yet: {trouble}"))),
                 (_, None) => {
                     Err(no("its pull request is not open yet; look at its checks when it is, and approve again"))
@@ -93,6 +94,14 @@ impl Engine {
             },
             (None, None) => Ok(Way::Here),
         }
+    }
+
+    /// Returns why nothing is changed at the forge for a repository, in words.
+    fn why_not_there(&self, repository: &str) -> Option<String> {
+        if self.forge.writes.is_none() {
+            return Some(self.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned()));
+        }
+        (!self.forge.terms.watches(repository)).then(|| format!("the settings do not watch {repository} any more"))
     }
 
     /// Refuses what would contradict a merge that somebody's word has begun: it may be done any moment.
@@ -369,14 +378,18 @@ impl Engine {
         let family = self.store.family_of_run(run.id).await?;
         let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
         let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
+        // The author of what runs at the forge needs another person's word also where a pull request is open for it to follow on.
+        let author = candidate(attempts).and_then(Attempt::waits_for_another);
+        let digest = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
         if let Some((number, pull)) = family.open_pull() {
-            if candidate(attempts).is_some_and(|it| holds_another(pull, run.id, it.patch_digest.as_ref())) {
+            if digest.is_some() && holds_another(pull, run.id, digest) {
                 return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
             }
-            return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
+            if author.is_none() || digest == Some(&pull.patch) {
+                return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
+            }
         }
-        if self.forge.writes.is_none() {
-            let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
+        if let Some(why) = self.why_not_there(&family.repository) {
             return Err(no(format!("no pull request can be opened: {why}")));
         }
         if !matches!(run.status, Status::Fixed | Status::Escalated) {
@@ -392,7 +405,13 @@ impl Engine {
         if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
-        if family.wanted_by.as_ref() == Some(&operator.name) {
+        if author == Some(&operator.name) {
+            let by = &operator.name;
+            return Err(no(format!(
+                "{by} wrote this patch, which changes what runs at the forge; another person must ask"
+            )));
+        }
+        if family.asked_by(digest) == Some(&operator.name) {
             return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
         }
         let now = self.clock.now();
@@ -400,6 +419,7 @@ impl Engine {
             .with(json!({ "patchDigest": attempt.patch_digest, "note": operator.note }));
         let next = Family {
             wanted_by: Some(operator.name.clone()),
+            wanted_patch: attempt.patch_digest.clone(),
             skipped: None,
             other_pull: None,
             cooled_until: None,

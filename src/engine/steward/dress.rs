@@ -29,7 +29,7 @@ impl Scene<'_> {
         if missing.is_empty() {
             return Ok(None);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         self.write(writes.add_labels(&repository, number, &missing)).await?;
         self.record(Vec::new(), |family| family.chores.labels.extend(missing)).await
     }
@@ -43,7 +43,7 @@ impl Scene<'_> {
         }
         let (people, teams) = (wanted.reviewers.clone(), wanted.team_reviewers.clone());
         let teams: Vec<String> = teams.iter().map(|it| it.rsplit('/').next().unwrap_or(it).to_owned()).collect();
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let facts = match self.write(writes.request_reviewers(&repository, number, &people, &teams)).await {
             Ok(()) => Vec::new(),
             Err(trouble) if trouble.is_refusal() => {
@@ -62,7 +62,7 @@ impl Scene<'_> {
             return Ok(None);
         }
         let body_digest = pull.body_digest.clone();
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let needs_review = self.needs_review();
         let text = self.words(|it| it.pull(needs_review));
         let stands = self.pull.as_ref().map(|it| Text { title: it.title.clone(), body: it.body.clone() }.digest());

@@ -24,7 +24,8 @@ impl Scene<'_> {
             }
             Some(pull) if self.patch_digest().as_ref() == Some(&pull.patch) => self.open(wanted).await,
             Some(pull) if pull.number.is_some() => {
-                match self.stands_elsewhere(pull).or_else(|| self.stays(&pull.base_branch)) {
+                let stays = self.stands_elsewhere(pull).or_else(|| self.stays(&pull.base_branch));
+                match stays.or_else(|| self.waits_for_another()) {
                     Some(why) => self.say_skipped(Skip::always(why)).await,
                     None => self.push().await,
                 }
@@ -76,6 +77,10 @@ impl Scene<'_> {
             return self.say_skipped(Skip::always("the branch is gone")).await;
         };
         if tip != self.run.working_commit() && wanted == Wanted::Proved {
+            if self.family.wanted_by.is_some() && self.family.wanted_patch.is_none() {
+                let patch = self.patch_digest();
+                return self.record(Vec::new(), |family| family.wanted_patch = patch).await;
+            }
             let transition = self.run.moved(&self.attempts, &tip, self.now)?;
             self.commit(transition).await?;
             return Ok(Some(Visit::Again));
@@ -210,7 +215,7 @@ impl Scene<'_> {
     /// Finds the pull request of the branch, or opens it.
     async fn open(&mut self, wanted: Wanted) -> Stepped {
         let Some(pull) = self.family.pull.clone() else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if let Some(there) = self.find(&pull).await? {
             if self.steward.is_ours(&*self.reads, &there.author).await? {
                 return self.adopt(&there).await;
@@ -307,7 +312,7 @@ impl Scene<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let writes = self.writes.clone();
+        let writes = self.writes()?;
         self.write(writes.mark_ready(&there.node_id)).await?;
         self.record_pull(vec![fact(": CI is green")], |it| it.is_draft = false).await
     }

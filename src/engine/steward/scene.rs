@@ -79,10 +79,12 @@ pub(super) type Stepped = Result<Option<Visit>, Trouble>;
 pub(super) struct Scene<'a> {
     pub(super) steward: &'a Steward,
     pub(super) reads: Arc<dyn Reads>,
-    pub(super) writes: Arc<dyn Writes>,
+    /// None: nothing may be changed at the forge.
+    pub(super) writes: Option<Arc<dyn Writes>>,
     pub(super) family: Family,
     pub(super) run: Run,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) default_branch: String,
     pub(super) rules: Arc<Rules>,
     /// Why the repository's rules cannot be followed.
     pub(super) refusal: Option<String>,
@@ -97,11 +99,18 @@ pub(super) struct Scene<'a> {
     pub(super) step: &'static str,
     /// When it is worth looking again although nothing happens here.
     pub(super) look_at: Timestamp,
+    /// Whether it is not worth looking again before something happens here.
+    pub(super) is_over: bool,
 }
 
 impl Scene<'_> {
     pub(super) fn repository(&self) -> String {
         self.family.repository.clone()
+    }
+
+    /// Returns what changes something at the forge.
+    pub(super) fn writes(&self) -> Result<Arc<dyn Writes>, Trouble> {
+        self.writes.clone().ok_or(Trouble::NotYet(self.look_at))
     }
 
     /// Returns the attempt whose patch is, or would be, published.
@@ -249,6 +258,17 @@ impl Scene<'_> {
         self.steward.engine.store.put_family(&next, &facts, self.now).await?;
         self.family = next;
         Ok(at)
+    }
+
+    /// Leaves the family alone until something happens to it. As old as its failure, it stands behind those that have something left to do.
+    pub(super) async fn rest(&mut self) -> Result<(), StoreError> {
+        if self.family.due_at.is_none() {
+            return Ok(());
+        }
+        let next = Family { due_at: None, ..self.family.next() };
+        self.steward.engine.store.put_family(&next, &[], next.last_seen_at).await?;
+        self.family = next;
+        Ok(())
     }
 
     /// Keeps everybody else from writing for the family until then.

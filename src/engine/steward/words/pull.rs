@@ -19,10 +19,11 @@ impl Words<'_> {
             None => (self.title_of_fix(needs_review), self.body_of_fix(needs_review)),
         };
         body.push_str(&self.attempts_table());
-        if let Some(by) = &self.family.wanted_by {
+        let patch = self.published().and_then(|it| it.patch_digest.as_ref());
+        if let Some(by) = self.family.asked_by(patch) {
             let _ = writeln!(body, "\nAsked for by {}.", self.span(by));
         }
-        let digest = self.published().and_then(|it| it.patch_digest.as_ref()).map(Digest::short).unwrap_or_default();
+        let digest = patch.map(Digest::short).unwrap_or_default();
         let more = format!("run={} patch={digest}", run.id);
         self.text(&title, &body, &marker(Kind::Pull, &self.family.key, &more))
     }
