@@ -2,7 +2,7 @@
 use crate::domain::ids::Digest;
 use crate::domain::names::named;
 use crate::domain::patch::Patch;
-use crate::domain::verdict::Judgement;
+use crate::domain::verdict::{Finding, Judgement};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -48,6 +48,9 @@ impl AttemptFailure {
         matches!(self, Self::AgentCrashed | Self::NoChange | Self::AgentTimedOut)
     }
 }
+
+/// Rules of the guard about what takes effect on any branch of the forge, before anybody has approved it.
+const TAKES_EFFECT: &[&str] = &["ci-config", "agent-config", "protected-path"];
 
 /// Who made the candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,5 +162,11 @@ impl Attempt {
             cost_usd: None,
             created_at: now,
         }
+    }
+
+    /// Returns the person who wrote the patch, where it changes what runs at the forge, so that it goes there only by somebody else's word.
+    pub fn waits_for_another(&self) -> Option<&str> {
+        let takes_effect = |it: &Finding| TAKES_EFFECT.contains(&it.rule.as_str());
+        self.author.human().filter(|_| self.guard.as_ref().is_some_and(|it| it.findings.iter().any(takes_effect)))
     }
 }

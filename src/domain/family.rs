@@ -2,6 +2,7 @@
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{Digest, RunId};
 use crate::domain::names::named;
+use crate::domain::reason::Reason;
 use crate::domain::run::{PrState, Run, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,9 @@ pub struct Family {
     pub other_pull: Option<OtherPull>,
     /// Who asked for a pull request that would not be opened otherwise.
     pub wanted_by: Option<String>,
+    /// Digest of the patch that was asked for. None: stored before that was kept.
+    #[serde(default)]
+    pub wanted_patch: Option<Digest>,
     /// Who makes a write at the forge right now: nobody else may make the same.
     pub held: Option<Hold>,
     /// What the steward keeps for itself.
@@ -286,6 +290,7 @@ impl Family {
             skipped: None,
             other_pull: None,
             wanted_by: None,
+            wanted_patch: None,
             held: None,
             chores: Chores::default(),
         }
@@ -298,15 +303,21 @@ impl Family {
     }
 
     /// Whether `run`, which stands for the family, takes in a failure for which `seen` would be made. A run that came to rest does so for a
-    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none. An order is
-    /// somebody's word: given again after the one before came to rest, it is new, whatever was said to that one.
-    pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run) -> bool {
+    /// while; what came back after a merge is new, and so is what a trusted branch has while one stands for it that is of none. As long as a
+    /// merge is watched, what CI began before it, or where it did not reach, is old. An order is somebody's word: given again after the one
+    /// before came to rest, it is new, whatever was said to that one.
+    pub fn takes_in(&self, run: &Run, live_for: Duration, seen: &Run, began_at: Timestamp) -> bool {
         let now = seen.created_at;
         let live_for = SignedDuration::try_from(live_for).unwrap_or(SignedDuration::MAX);
         match run.status {
             _ if seen.order.is_trusted() && !run.order.is_trusted() => false,
+            // It says that a merge does not hold, which must be heard.
+            _ if seen.escalation_reason == Some(Reason::Regressed) => run.escalation_reason == seen.escalation_reason,
             Status::Queued | Status::Running | Status::Fixed => true,
-            Status::Resolved if run.pr_state == PrState::Merged => false,
+            Status::Resolved if run.pr_state == PrState::Merged => {
+                let after = self.after.as_ref().filter(|it| it.run_id == run.id && it.is_open(now));
+                after.is_some_and(|it| !it.is_later(&seen.branch, &seen.commit_sha, began_at))
+            }
             _ if seen.order.instruction.is_some() => false,
             Status::Resolved | Status::Escalated | Status::Aborted => {
                 now.duration_since(run.updated_at) < live_for || self.cooled_until.is_some_and(|it| now < it)
@@ -330,6 +341,7 @@ impl Family {
         self.run_id = run;
         self.pull = self.pull.take().filter(|it| it.state == PrState::Open);
         (self.cooled_until, self.skipped, self.other_pull, self.wanted_by) = (None, None, None, None);
+        self.wanted_patch = None;
         self.refusals.clear();
     }
 
@@ -341,6 +353,12 @@ impl Family {
         let known = self.after.take().filter(|it| Some(it.number) == pull.number && it.merged_sha == commit);
         self.after = known.or_else(|| Aftermath::of(run, pull, commit, at, until));
         self.due_at = Some(at);
+    }
+
+    /// Returns who asked for a pull request with this patch: a word for one patch is none for another.
+    pub fn asked_by(&self, patch: Option<&Digest>) -> Option<&str> {
+        let is_it = self.wanted_patch.is_none() || self.wanted_patch.as_ref() == patch;
+        self.wanted_by.as_deref().filter(|_| is_it)
     }
 
     /// Returns what the forge refused last, in words.
@@ -381,6 +399,16 @@ impl PullState {
 }
 
 impl Aftermath {
+    /// Whether it is still looked for what comes of the merge.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.outcome.is_none() && now < self.until
+    }
+
+    /// Whether what CI began then has the merge in it: on the branch that it was merged to, and not before.
+    pub fn is_later(&self, branch: &str, commit: &str, began_at: Timestamp) -> bool {
+        branch == self.branch && (commit == self.merged_sha || began_at > self.merged_at)
+    }
+
     /// Returns the watch over a merge, from then until a set time, of a run that CI reported; none where no workflow is known.
     pub fn of(run: &Run, pull: &PullState, merged_sha: &str, merged_at: Timestamp, until: Timestamp) -> Option<Self> {
         Some(Self {
@@ -439,12 +467,56 @@ mod tests {
         ] {
             let run = run(status, pr_state);
             let family = Family::first_seen(&run, "v1:a", None, at(0));
-            assert_eq!(family.takes_in(&run, live_for, &seen(99)), soon, "{status} {pr_state}");
-            assert_eq!(family.takes_in(&run, live_for, &seen(100)), late, "{status} {pr_state}");
+            assert_eq!(family.takes_in(&run, live_for, &seen(99), at(0)), soon, "{status} {pr_state}");
+            assert_eq!(family.takes_in(&run, live_for, &seen(100), at(0)), late, "{status} {pr_state}");
         }
         let denied = run(Status::Escalated, PrState::Closed);
         let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&denied, "v1:a", None, at(0)) };
-        assert!(family.takes_in(&denied, live_for, &seen(499)) && !family.takes_in(&denied, live_for, &seen(500)));
+        let takes_in = |second| family.takes_in(&denied, live_for, &seen(second), at(0));
+        assert!(takes_in(499) && !takes_in(500));
+    }
+
+    #[test]
+    fn while_a_merge_is_watched_what_is_older_is_no_news() {
+        let merged = run(Status::Resolved, PrState::Merged);
+        let mut family = Family::first_seen(&merged, "v1:a", None, at(0));
+        family.after = Some(Aftermath {
+            run_id: merged.id,
+            number: 12,
+            merged_sha: "beef".to_owned(),
+            patch: Digest::of("a patch"),
+            patch_run: None,
+            merged_at: at(50),
+            branch: "main".to_owned(),
+            workflow_id: 3,
+            until: at(200),
+            rerun_at: None,
+            reran: false,
+            outcome: None,
+            revert: None,
+        });
+        let of =
+            |branch: &str, commit: &str| Run { branch: branch.to_owned(), commit_sha: commit.to_owned(), ..seen(99) };
+        for (seen, began, is_taken_in) in [
+            (of("main", "c0ffee"), 49, true),
+            (of("main", "c0ffee"), 51, false),
+            (of("main", "beef"), 49, false),
+            (of("topic", "feed"), 90, true),
+            (Run { created_at: at(200), ..of("topic", "feed") }, 90, false),
+        ] {
+            let found = family.takes_in(&merged, Duration::from_secs(1_000), &seen, at(began));
+            assert_eq!(found, is_taken_in, "{} {began}", seen.commit_sha);
+        }
+        // That it does not hold is heard, whoever stands for it, and once.
+        let back = Run { escalation_reason: Some(Reason::Regressed), ..of("main", "beef") };
+        let said = Run { escalation_reason: Some(Reason::Regressed), ..run(Status::Escalated, PrState::None) };
+        for (stands, is_taken_in) in
+            [(merged.clone(), false), (run(Status::Queued, PrState::None), false), (said, true)]
+        {
+            assert_eq!(family.takes_in(&stands, Duration::from_secs(1_000), &back, at(90)), is_taken_in);
+        }
+        family.after.as_mut().unwrap().outcome = Some(AfterOutcome::Held);
+        assert!(!family.takes_in(&merged, Duration::from_secs(1_000), &of("topic", "feed"), at(90)), "it is over");
     }
 
     #[test]
@@ -461,7 +533,7 @@ mod tests {
         ] {
             let run = ordered(run(status, PrState::None));
             let family = Family { cooled_until: Some(at(500)), ..Family::first_seen(&run, "order:a", None, at(0)) };
-            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1))), expected, "{status}");
+            assert_eq!(family.takes_in(&run, Duration::from_secs(100), &ordered(seen(1)), at(0)), expected, "{status}");
         }
     }
 
@@ -484,7 +556,7 @@ mod tests {
             for (stands, sees, is_taken_in) in [(true, false, false), (true, true, true), (false, true, true)] {
                 let stands = of(run(status, PrState::None), stands);
                 let family = Family::first_seen(&stands, "v1:a", None, at(0));
-                let found = family.takes_in(&stands, Duration::from_secs(100), &of(seen(1), sees));
+                let found = family.takes_in(&stands, Duration::from_secs(100), &of(seen(1), sees), at(1));
                 assert_eq!(found, is_taken_in, "{status} {sees}");
             }
         }

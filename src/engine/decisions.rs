@@ -100,7 +100,7 @@ impl Engine {
             if !matches!(action, Action::Approve | Action::Abort) {
                 self.check_not_merging(&run).await?;
             }
-            let way = if is_final_approve { self.way_of(&run).await? } else { Way::Here };
+            let way = if is_final_approve { self.way_of(&run, &attempts).await? } else { Way::Here };
             if let Way::Merge(family) = &way {
                 match self.approve_there(&run, &attempts, *transition, operator, family).await? {
                     Some(done) => return Ok(done),

@@ -144,6 +144,7 @@ impl Desk {
         let family = engine.forge.terms.watches(repository).then(|| FamilySighting {
             error_hash: run.error_hash.clone(),
             url: None,
+            began_at: now,
             live_for: Duration::ZERO,
         });
         let key = Digest::of(json!(["order", run.id]).to_string());

@@ -77,7 +77,9 @@ impl Kin {
         let (key, sighting) = key_of(arrival)?;
         let family = &self.families.get(&key)?.family;
         let run = self.runs.get(&family.run_id)?;
-        family.takes_in(run, sighting.live_for, &arrival.creation.run).then_some((run.id, run.status))
+        family
+            .takes_in(run, sighting.live_for, &arrival.creation.run, sighting.began_at)
+            .then_some((run.id, run.status))
     }
 
     /// Counts a sighting that came to the run `found`. Returns the fact that tells it, if it is to be told.

@@ -35,6 +35,23 @@ pub enum MergedBy<'a> {
     Another,
 }
 
+impl MergedBy<'_> {
+    /// Returns whose deed a merge is, and what is told of it.
+    fn words(self, number: u64) -> (String, String) {
+        let by_system = |message| ("system".to_owned(), message);
+        match self {
+            Self::Approval(merging) => (format!("human:{}", merging.by), format!("merged pull request #{number}")),
+            Self::Forge(login) => {
+                let by = login.map(|it| format!(" by @{it}")).unwrap_or_default();
+                by_system(format!("pull request #{number} was merged at the forge{by}"))
+            }
+            Self::Another => {
+                by_system(format!("pull request #{number} of another failure, which has this very fix, was merged"))
+            }
+        }
+    }
+}
+
 /// A merge that the forge tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergeFacts<'a> {
@@ -182,27 +199,16 @@ impl Run {
         run.resolved_by = run.resolved_by.or(Some(ResolvedBy::Human));
         let number = merge.number;
         let mut events = Vec::new();
-        match merge.by {
-            MergedBy::Approval(merging) => {
-                run.approved_by.clone_from(&merging.approvals);
-                let actor = format!("human:{}", merging.by);
-                let note = merging.note.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
-                events.push(
-                    NewEvent::new(EventType::RunApproved, actor.as_str(), format!("approved{note}"))
-                        .with(json!({ "patchDigest": merge.patch, "final": true, "note": merging.note })),
-                );
-                events.push(pr_merged(&actor, number, merge.commit, &format!("merged pull request #{number}")));
-            }
-            MergedBy::Forge(login) => {
-                let by = login.map(|it| format!(" by @{it}")).unwrap_or_default();
-                let message = format!("pull request #{number} was merged at the forge{by}");
-                events.push(pr_merged("system", number, merge.commit, &message));
-            }
-            MergedBy::Another => {
-                let message = format!("pull request #{number} of another failure, which has this very fix, was merged");
-                events.push(pr_merged("system", number, merge.commit, &message));
-            }
+        let (actor, message) = merge.by.words(number);
+        if let MergedBy::Approval(merging) = merge.by {
+            run.approved_by.clone_from(&merging.approvals);
+            let note = merging.note.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+            events.push(
+                NewEvent::new(EventType::RunApproved, actor.as_str(), format!("approved{note}"))
+                    .with(json!({ "patchDigest": merge.patch, "final": true, "note": merging.note })),
+            );
         }
+        events.push(pr_merged(&actor, number, merge.commit, &message));
         Ok(Transition { run, attempt: None, events, releases_lease: false })
     }
 
@@ -211,16 +217,15 @@ impl Run {
         &self,
         number: u64,
         commit: &str,
-        by: Option<&str>,
+        by: MergedBy<'_>,
         now: Timestamp,
     ) -> Result<Transition, Illegal> {
         if self.status != Status::Aborted {
             return Err(self.illegal("merge"));
         }
         let run = Self { pr_state: PrState::Merged, ..self.next(now) };
-        let by = by.map(|it| format!(" by @{it}")).unwrap_or_default();
-        let message = format!("pull request #{number} was merged at the forge{by}, although the run was aborted");
-        let fact = NewEvent::new(EventType::PrMerged, "system", message)
+        let (actor, merged) = by.words(number);
+        let fact = NewEvent::new(EventType::PrMerged, actor, format!("{merged}, although the run was aborted"))
             .with(json!({ "number": number, "commit": commit, "final": false }));
         Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
@@ -239,9 +244,9 @@ impl Run {
         Ok(Transition { run, attempt: None, events, releases_lease: false })
     }
 
-    /// We closed the pull request of a run that came to nothing; the state stays.
+    /// The pull request of a run was closed, which was no word on what the run is about now; the state stays.
     pub fn pull_closed(&self, now: Timestamp) -> Result<Transition, Illegal> {
-        if !matches!(self.status, Status::Escalated | Status::Aborted | Status::Resolved) {
+        if matches!(self.status, Status::Queued | Status::Running) {
             return Err(self.illegal("close the pull request of"));
         }
         let run = Self { pr_state: PrState::Closed, ..self.next(now) };

@@ -26,6 +26,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// Checks that a refusal names.
 const MAX_NAMES: usize = 5;
 const MAX_WORDS: usize = 1_000;
+const HOLDS_ANOTHER: &str = "it holds another run's fix; close it there, and this one gets its own";
 
 /// What an approve does with the pull request of its run.
 pub(super) enum Way {
@@ -59,17 +60,18 @@ fn no(why: impl Into<String>) -> EngineError {
 
 impl Engine {
     /// Returns what an approve of a run does at the forge. The error says why it can do neither yet.
-    pub(super) async fn way_of(&self, run: &Run) -> Result<Way, EngineError> {
+    pub(super) async fn way_of(&self, run: &Run, attempts: &[Attempt]) -> Result<Way, EngineError> {
         let family = self.store.family_of_run(run.id).await?;
+        let patch = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
+        let is_asked_for = family.as_ref().is_some_and(|it| it.asked_by(patch).is_some());
+        let refusal = self.why_not_there(&run.repository);
         let open = family.as_ref().and_then(Family::open_pull).map(|it| it.0);
         let number = open.or(run.pr_number.filter(|_| run.pr_state == PrState::Open));
         match (family, number) {
-            (Some(_) | None, Some(number)) if self.forge.writes.is_none() => {
-                let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
-                Err(no(format!(
-                    "pull request #{number} is open and cannot be merged from here: {why}; merge or close it there"
-                )))
-            }
+            (Some(_) | None, Some(number)) if refusal.is_some() => Err(no(format!(
+                "pull request #{number} is open and cannot be merged from here: {}; merge or close it there",
+                refusal.unwrap_or_default()
+            ))),
             (Some(family), Some(_)) if open.is_some() => Ok(Way::Merge(Box::new(family))),
             (Some(family), Some(number)) if has_merged(&family) => Err(no(format!(
                 "pull request #{number} was merged before; retry the run, and approve what comes of it"
@@ -78,13 +80,13 @@ impl Engine {
                 Err(no(format!("pull request #{number} is not followed any more; merge or close it there")))
             }
             (Some(family), None) => match (&family.skipped, family.trouble()) {
-                _ if self.forge.writes.is_none() || !self.forge.terms.watches(&family.repository) => Ok(Way::Here),
+                _ if refusal.is_some() => Ok(Way::Here),
                 // One stands that is not this run's to merge, so that an approve would be a word without a deed.
                 (Some(why), _) if family.other_pull.as_ref().is_some_and(|it| it.is_open) => {
                     Err(no(format!("{why}; merge or close it there")))
                 }
-                (Some(_), _) if family.wanted_by.is_none() && run.order.is_trusted() => Ok(Way::Unasked),
-                (Some(_), _) if family.wanted_by.is_none() => Ok(Way::Here),
+                (Some(_), _) if !is_asked_for && run.order.is_trusted() => Ok(Way::Unasked),
+                (Some(_), _) if !is_asked_for => Ok(Way::Here),
                 (_, Some(trouble)) => Err(no(format!("its pull request is not open yet: {trouble}"))),
                 (_, None) => {
                     Err(no("its pull request is not open yet; look at its checks when it is, and approve again"))
@@ -92,6 +94,14 @@ impl Engine {
             },
             (None, None) => Ok(Way::Here),
         }
+    }
+
+    /// Returns why nothing is changed at the forge for a repository, in words.
+    fn why_not_there(&self, repository: &str) -> Option<String> {
+        if self.forge.writes.is_none() {
+            return Some(self.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned()));
+        }
+        (!self.forge.terms.watches(repository)).then(|| format!("the settings do not watch {repository} any more"))
     }
 
     /// Refuses what would contradict a merge that somebody's word has begun: it may be done any moment.
@@ -171,7 +181,7 @@ impl Engine {
                 )));
             }
         }
-        let mut objection = changed(number, pull, &there, attempt.patch_digest.as_ref());
+        let mut objection = changed(number, pull, &there, run.id, attempt.patch_digest.as_ref());
         if objection.is_none() && self.forge.terms.require_green {
             let not_green = self.not_green(run, pull, writes.as_ref()).await;
             objection = not_green.map_err(|it| self.not_asked(number, &it))?;
@@ -192,19 +202,26 @@ impl Engine {
             Err(error) => return Err(error.into()),
         }
         let text = commit_message(run, attempt, &merging.approvals);
-        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text);
+        let mut is_ready = false;
+        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text, &mut is_ready);
         let told = tokio::time::timeout(MERGE_TIME, asked).await;
         match told.unwrap_or_else(|_| Err(ForgeError::Unknown("there was no answer in time".to_owned()))) {
             Ok(commit) => Ok(Merged::Now { number, commit }),
             Err(error) => {
                 let words = self.safe_text(&error.to_string(), MAX_WORDS);
-                if !is_in_doubt(&error) {
+                let is_over = !is_in_doubt(&error);
+                if is_over || is_ready {
                     self.change_family(&family.key, |it| {
-                        if let Some(pull) = &mut it.pull {
-                            pull.merging = pull.merging.take().filter(|it| *it != merging);
-                        }
+                        let Some(pull) = &mut it.pull else { return };
+                        pull.merging = pull.merging.take().filter(|it| !is_over || *it != merging);
+                        pull.is_draft &= !is_ready;
                     })
                     .await?;
+                }
+                if is_ready {
+                    let message = format!("pull request #{number} is ready for review: it was approved");
+                    let fact = NewEvent::new(EventType::PrReady, format!("human:{}", operator.name), message);
+                    self.store.note(run.id, &[fact], self.clock.now()).await?;
                 }
                 let words = if is_in_doubt(&error) {
                     format!(
@@ -218,7 +235,7 @@ impl Engine {
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists, and an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists, which `is_ready` tells; an answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
@@ -226,6 +243,7 @@ impl Engine {
         there: &PullRequest,
         head: &str,
         text: &str,
+        is_ready: &mut bool,
     ) -> Result<String, ForgeError> {
         let (subject, message) = text.split_once("\n\n").unwrap_or((text, ""));
         let title = format!("{subject} (#{})", there.number);
@@ -234,6 +252,7 @@ impl Engine {
             Err(ForgeError::Refused { status: 405, .. }) if there.is_draft => {
                 let ready = writes.mark_ready(&there.node_id).await;
                 ready.map_err(|it| ForgeError::Refused { status: 405, message: format!("it is a draft: {it}") })?;
+                *is_ready = true;
                 writes.merge(repository, there.number, &merge).await
             }
             merged => merged,
@@ -282,6 +301,17 @@ impl Engine {
                         "pull request #{number} was merged, while the run became {}; it is settled when that is over",
                         run.status
                     )));
+                }
+                // The steward finds nothing left to say once the family knows of the merge: the run must.
+                (Status::Aborted, Some((merging, _))) => {
+                    let by = MergedBy::Approval(merging);
+                    let transition = run.merged_nonetheless(number, commit, by, now)?;
+                    match self.store.commit(&transition, None).await {
+                        Err(StoreError::Conflict) => continue,
+                        done => done?,
+                    }
+                    self.after_merge(&transition.run, number, commit).await?;
+                    return Err(no(format!("pull request #{number} was merged, while the run became aborted")));
                 }
                 (status, _) => {
                     let message = format!("pull request #{number} was merged, while the run became {status}");
@@ -348,11 +378,18 @@ impl Engine {
         let family = self.store.family_of_run(run.id).await?;
         let what = if run.order.is_of_a_path() { "of a folder on a machine" } else { "not of a watched repository" };
         let family = family.ok_or_else(|| no(format!("this run is {what}; there is nowhere to publish it")))?;
-        if let Some((number, _)) = family.open_pull() {
-            return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
+        // The author of what runs at the forge needs another person's word also where a pull request is open for it to follow on.
+        let author = candidate(attempts).and_then(Attempt::waits_for_another);
+        let digest = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
+        if let Some((number, pull)) = family.open_pull() {
+            if digest.is_some() && holds_another(pull, run.id, digest) {
+                return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
+            }
+            if author.is_none() || digest == Some(&pull.patch) {
+                return Ok(Done::Repeat { message: format!("pull request #{number} is open already"), run });
+            }
         }
-        if self.forge.writes.is_none() {
-            let why = self.forge.why_not.as_deref().unwrap_or("nothing is changed at the forge");
+        if let Some(why) = self.why_not_there(&family.repository) {
             return Err(no(format!("no pull request can be opened: {why}")));
         }
         if !matches!(run.status, Status::Fixed | Status::Escalated) {
@@ -368,7 +405,13 @@ impl Engine {
         if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
-        if family.wanted_by.as_ref() == Some(&operator.name) {
+        if author == Some(&operator.name) {
+            let by = &operator.name;
+            return Err(no(format!(
+                "{by} wrote this patch, which changes what runs at the forge; another person must ask"
+            )));
+        }
+        if family.asked_by(digest) == Some(&operator.name) {
             return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
         }
         let now = self.clock.now();
@@ -376,6 +419,7 @@ impl Engine {
             .with(json!({ "patchDigest": attempt.patch_digest, "note": operator.note }));
         let next = Family {
             wanted_by: Some(operator.name.clone()),
+            wanted_patch: attempt.patch_digest.clone(),
             skipped: None,
             other_pull: None,
             cooled_until: None,
@@ -464,7 +508,7 @@ const fn is_in_doubt(error: &ForgeError) -> bool {
 }
 
 /// Returns how a pull request differs from the one that was proved and seen here.
-fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Digest>) -> Option<String> {
+fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch: Option<&Digest>) -> Option<String> {
     let short = |sha: &str| sha.get(..8).unwrap_or(sha).to_owned();
     if there.number != number || there.head_branch != pull.branch {
         return Some("the forge tells of another one".to_owned());
@@ -488,12 +532,20 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, patch: Option<&Di
             "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
         ));
     }
+    if holds_another(pull, run, patch) {
+        return Some(HOLDS_ANOTHER.to_owned());
+    }
     if patch != Some(&pull.patch) {
         return Some(
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
     }
     None
+}
+
+/// Whether a pull request holds the patch of another run, and not this one.
+fn holds_another(pull: &PullState, run: RunId, patch: Option<&Digest>) -> bool {
+    patch != Some(&pull.patch) && pull.patch_run.is_some_and(|it| it != run)
 }
 
 fn has_merged(family: &Family) -> bool {

@@ -4,7 +4,7 @@ use crate::engine::steward::branch;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::{CommitFacts, ForgeError, NewPull, PullsQuery, RunsQuery};
 use crate::workspace::{BranchCommit, OUR_EMAIL, Push, WorkspaceError};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 /// How often the workflow is looked at.
@@ -19,7 +19,7 @@ impl Scene<'_> {
         if self.family.chores.is_branch_gone || pull.hands_off.is_some() {
             return Ok(None);
         }
-        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
+        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes()?);
         let mut facts = Vec::new();
         if reads.branch(&repository, &pull.branch).await?.as_ref() == Some(&pull.head) {
             self.write(writes.delete_branch(&repository, &pull.branch)).await?;
@@ -64,7 +64,7 @@ impl Scene<'_> {
             return Ok(None);
         }
         let delay = SignedDuration::try_from(self.rules.retry.delay).unwrap_or_default();
-        let at = after.rerun_at.unwrap_or_else(|| after.merged_at + delay);
+        let at = after.rerun_at.unwrap_or_else(|| after.merged_at.checked_add(delay).unwrap_or(Timestamp::MAX));
         if at > self.now {
             self.look_again(at);
             return Ok(None);
@@ -74,7 +74,7 @@ impl Scene<'_> {
         let fact = after.rerun_at.is_none().then(|| fact.with(json!({ "runId": run })));
         let facts = fact.into_iter().collect();
         let visit = self.record_after(facts, |it| (it.reran, it.rerun_at) = (true, Some(at))).await?;
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         match self.write(writes.rerun_failed(&repository, run)).await {
             Ok(()) => {}
             Err(trouble @ (Trouble::Forge(ForgeError::Unknown(_)) | Trouble::Store(_))) => return Err(trouble),
@@ -91,7 +91,7 @@ impl Scene<'_> {
     pub(super) async fn take_back(&mut self) -> Stepped {
         let is_regressed = |it: &Aftermath| it.outcome == Some(AfterOutcome::Regressed);
         let Some(after) = self.family.after.clone().filter(is_regressed) else { return Ok(None) };
-        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes.clone());
+        let (repository, reads, writes) = (self.repository(), self.reads.clone(), self.writes()?);
         match after.revert.clone() {
             Some(Revert::Proposed { .. } | Revert::Impossible) => Ok(None),
             None => {

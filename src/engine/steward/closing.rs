@@ -17,7 +17,7 @@ impl Scene<'_> {
             return self.take_up(&pull).await;
         }
         let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if self.family.chores.closing_told != Some(number) {
             let facts = match self.say_closed(number).await {
                 Ok(()) => Vec::new(),
@@ -42,7 +42,7 @@ impl Scene<'_> {
         if self.is_said(number, &mark).await? {
             return Ok(());
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let body = self.words(|it| it.closed(number));
         self.write(writes.add_comment(&repository, number, &body)).await.map(drop)
     }

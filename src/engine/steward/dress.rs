@@ -15,7 +15,7 @@ impl Scene<'_> {
     }
 
     fn needs_review(&self) -> bool {
-        self.run.status == Status::Escalated
+        self.run.status == Status::Escalated || !self.holds_fix()
     }
 
     /// Adds the labels that it was not given yet.
@@ -29,7 +29,7 @@ impl Scene<'_> {
         if missing.is_empty() {
             return Ok(None);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         self.write(writes.add_labels(&repository, number, &missing)).await?;
         self.record(Vec::new(), |family| family.chores.labels.extend(missing)).await
     }
@@ -43,7 +43,7 @@ impl Scene<'_> {
         }
         let (people, teams) = (wanted.reviewers.clone(), wanted.team_reviewers.clone());
         let teams: Vec<String> = teams.iter().map(|it| it.rsplit('/').next().unwrap_or(it).to_owned()).collect();
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let facts = match self.write(writes.request_reviewers(&repository, number, &people, &teams)).await {
             Ok(()) => Vec::new(),
             Err(trouble) if trouble.is_refusal() => {
@@ -55,11 +55,14 @@ impl Scene<'_> {
         self.record(facts, |family| family.chores.has_reviewers = true).await
     }
 
-    /// Brings title and body up to date.
+    /// Brings title and body up to date. What is said of another run's patch stays as it is: nothing that is proved now was proved of it.
     pub(super) async fn describe(&mut self) -> Stepped {
         let Some((number, pull)) = self.to_dress() else { return Ok(None) };
+        if self.is_of_another(pull) && !self.holds_fix() {
+            return Ok(None);
+        }
         let body_digest = pull.body_digest.clone();
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let needs_review = self.needs_review();
         let text = self.words(|it| it.pull(needs_review));
         let stands = self.pull.as_ref().map(|it| Text { title: it.title.clone(), body: it.body.clone() }.digest());

@@ -13,7 +13,7 @@ pub(super) const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
 const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
-const MAX_FACTS: u32 = 1_000;
+pub(super) const MAX_FACTS: u32 = 1_000;
 
 /// Why a fix stays here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Scene<'_> {
         if let Some(skip) = self.twin().await?.or_else(|| self.waits()) {
             return Ok(Some(skip));
         }
-        if self.family.wanted_by.is_none() && self.is_green_again().await? {
+        if self.asked_by().is_none() && self.is_green_again().await? {
             return Ok(Some(Skip::always(GREEN_AGAIN)));
         }
         self.skip_by_number(true).await
@@ -78,7 +78,7 @@ impl Scene<'_> {
         let (n_files, ..) = attempt.proposed_fix.as_ref().map(Patch::stat).unwrap_or_default();
         let max_files = usize::try_from(self.rules.max_file_changes).unwrap_or(usize::MAX);
         // What an order starts from, whoever set up the service has named.
-        let is_trusted = ci.is_none_or(|it| it.is_trusted && self.rules.is_trusted(base_branch, &it.default_branch));
+        let is_trusted = ci.is_none_or(|it| it.is_trusted && self.rules.is_trusted(base_branch, &self.default_branch));
         let is_refused = attempt.guard.as_ref().is_some_and(|it| it.verdict == Verdict::Violation);
         Some(match &self.refusal {
             _ if ci.is_some_and(|it| it.is_fork) => "the commit is from a fork".to_owned(),
@@ -92,16 +92,42 @@ impl Scene<'_> {
         })
     }
 
+    /// Returns who asked for a pull request with the candidate.
+    pub(super) fn asked_by(&self) -> Option<&str> {
+        self.family.asked_by(self.candidate().and_then(|it| it.patch_digest.as_ref()))
+    }
+
+    /// Returns why the candidate waits for the word of somebody who has not written it: the forge would follow it from the push on.
+    pub(super) fn waits_for_another(&self) -> Option<String> {
+        let author = self.candidate()?.waits_for_another()?;
+        let is_asked_for = self.asked_by().is_some_and(|it| it != author);
+        (!is_asked_for)
+            .then(|| format!("it changes what runs at the forge; somebody other than {author} must ask for it"))
+    }
+
+    /// Whether it is so old that nothing but a person's word publishes it.
+    fn is_old(&self) -> bool {
+        self.candidate().is_some_and(|it| self.now.duration_since(it.created_at) >= DAY)
+    }
+
+    /// Whether the run has nothing that could be published before something happens.
+    pub(super) fn is_nothing_to_publish(&self) -> bool {
+        self.wanted().is_none() || (self.is_old() && self.asked_by().is_none())
+    }
+
     /// Returns why the candidate waits for a person's word.
     fn waits(&self) -> Option<Skip> {
-        let age = self.now.duration_since(self.candidate()?.created_at);
+        if let Some(why) = self.waits_for_another() {
+            return Some(Skip::always(why));
+        }
+        self.candidate()?;
         let cooled_until = self.family.cooled_until.filter(|it| *it > self.now);
         match cooled_until {
-            _ if self.family.wanted_by.is_some() => None,
+            _ if self.asked_by().is_some() => None,
             _ if self.rules.needs_approval => {
                 Some(Skip::always("a person must ask for it (`require_manual_approval`)"))
             }
-            _ if age >= DAY => Some(Skip::always("it is more than a day old; ask for it by hand")),
+            _ if self.is_old() => Some(Skip::always("it is more than a day old; ask for it by hand")),
             Some(until) => {
                 let why = format!("a person said no; the failure is left alone until {until:.0}");
                 Some(Skip::until(until, why))
@@ -152,7 +178,7 @@ impl Scene<'_> {
             Status::Escalated if !self.is_refused() => {
                 // An order ends in a pull request, also in one that a person must look at.
                 let is_order = self.run.order.instruction.is_some();
-                (is_order || pull.is_some() || self.family.wanted_by.is_some()).then_some(Wanted::ForReview)
+                (is_order || pull.is_some() || self.asked_by().is_some()).then_some(Wanted::ForReview)
             }
             _ => None,
         }

@@ -8,7 +8,7 @@ use crate::forge::{ForgeError, PullsQuery, Reads};
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often it is looked for them.
 const EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -23,6 +23,8 @@ const PREFIX: &str = "heal";
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
     next_at: Option<Timestamp>,
+    /// By repository and commit: when we made it, if we did. A commit never changes, so that it is asked for once.
+    made_at: BTreeMap<String, BTreeMap<String, Option<Timestamp>>>,
 }
 
 impl Sweeps {
@@ -34,7 +36,7 @@ impl Sweeps {
         }
         self.next_at = Some(now + EVERY);
         for repository in &steward.engine.forge.terms.watch {
-            match steward.sweep(repository).await {
+            match steward.sweep(repository, self.made_at.entry(repository.clone()).or_default()).await {
                 Ok(()) => {}
                 Err(Trouble::Store(error)) => return Err(error),
                 Err(Trouble::Forge(ForgeError::Later { until, .. })) => {
@@ -50,13 +52,18 @@ impl Sweeps {
 
 impl Steward {
     /// Lists the stale branches of a repository, and deletes them where the settings say so.
-    pub(super) async fn sweep(&self, repository: &str) -> Result<(), Trouble> {
+    async fn sweep(&self, repository: &str, made_at: &mut BTreeMap<String, Option<Timestamp>>) -> Result<(), Trouble> {
         let Some(reads) = self.engine.forge.reads.clone() else { return Ok(()) };
         let now = self.engine.clock.now();
-        let mut stale = self.stale(&*reads, repository, now).await?;
+        let mut stale = self.stale(&*reads, repository, made_at, now).await?;
         let terms = &self.engine.forge.terms;
         if let Some(writes) = self.engine.forge.writes.as_ref().filter(|_| terms.delete_stale_branches) {
-            for name in std::mem::take(&mut stale) {
+            let n_deleted = stale.len().min(MAX_BRANCHES);
+            for (name, commit) in stale.drain(..n_deleted).collect::<Vec<_>>() {
+                // Seconds lie between two writes: what was pushed meanwhile stays.
+                if reads.branch(repository, &name).await? != Some(commit) {
+                    continue;
+                }
                 writes.delete_branch(repository, &name).await?;
                 let fact = NewEvent::new(
                     EventType::BranchDeleted,
@@ -67,12 +74,20 @@ impl Steward {
                 self.engine.store.note(RunId::NONE, &[fact], now).await?;
             }
         }
-        self.engine.store.put_snapshot(&format!("{STALE}{repository}"), &json!(stale), now).await?;
+        let names: Vec<String> = stale.into_iter().map(|(name, _)| name).collect();
+        self.engine.store.put_snapshot(&format!("{STALE}{repository}"), &json!(names), now).await?;
         Ok(())
     }
 
-    /// Returns the branches that are ours by name and commit, are old, and have neither an open pull request nor a run that works with them.
-    async fn stale(&self, reads: &dyn Reads, repository: &str, now: Timestamp) -> Result<Vec<String>, Trouble> {
+    /// Returns the branches that are ours by name and commit, are old, and have neither an open pull request nor a run that works with them; each
+    /// with its commit. Those that are still to be looked at in detail have their turn in later sweeps.
+    async fn stale(
+        &self,
+        reads: &dyn Reads,
+        repository: &str,
+        made_at: &mut BTreeMap<String, Option<Timestamp>>,
+        now: Timestamp,
+    ) -> Result<Vec<(String, String)>, Trouble> {
         let families = self.engine.store.families(repository, MAX_FAMILIES).await?;
         // Where the rules call them otherwise, those that are known tell how; reading the rules for this would cost a request.
         let known = families.iter().filter_map(|it| it.pull.as_ref()?.branch.split_once('/')).map(|(prefix, _)| prefix);
@@ -96,14 +111,14 @@ impl Steward {
         }
         ours.retain(|(name, _)| !used.contains(name));
         let days = SignedDuration::from_hours(24 * i64::from(self.engine.forge.terms.stale_branch_days));
-        let mut stale = Vec::new();
-        for (name, commit) in ours.into_iter().take(MAX_BRANCHES) {
+        made_at.retain(|commit, _| ours.iter().any(|(_, it)| it == commit));
+        let unknown = ours.iter().map(|(_, commit)| commit).filter(|it| !made_at.contains_key(*it));
+        for commit in unknown.take(MAX_BRANCHES).cloned().collect::<BTreeSet<_>>() {
             let facts = reads.commit(repository, &commit).await?;
-            let is_old = facts.committed_at.is_some_and(|it| now.duration_since(it) >= days);
-            if is_old && is_our_commit(&facts) {
-                stale.push(name);
-            }
+            made_at.insert(commit, facts.committed_at.filter(|_| is_our_commit(&facts)));
         }
-        Ok(stale)
+        let is_old = |at: Timestamp| now.duration_since(at) >= days;
+        ours.retain(|(_, commit)| made_at.get(commit).copied().flatten().is_some_and(is_old));
+        Ok(ours)
     }
 }

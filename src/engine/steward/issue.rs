@@ -22,7 +22,7 @@ impl Scene<'_> {
         {
             return Ok(None);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if let Some(issue) = &self.family.issue {
             // Closed after a merge, and a later run stands for the family.
             let is_closed_with_it = self.family.chores.issue_closed.is_some_and(|(_, run)| run == self.run.id);
@@ -112,7 +112,7 @@ impl Scene<'_> {
     /// Tells where things stand and how often the failure was seen, at most once a minute.
     pub(super) async fn tell(&mut self) -> Stepped {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let text = self.issue_text();
         let status = text.body_digest().to_string();
         let count = self.family.count;
@@ -165,10 +165,11 @@ impl Scene<'_> {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
         let is_merged = self.run.status == Status::Resolved && self.run.pr_state == PrState::Merged;
         let of_pull = self.family.pull.as_ref().and_then(|it| it.number);
+        let is_as_proved = self.family.pull.as_ref().is_some_and(|it| it.hands_off.is_none());
         let (number, outcome) = match (&self.family.after, of_pull) {
             (Some(after), _) => (after.number, after.outcome),
             // Nothing is known that could be watched.
-            (None, Some(number)) if is_merged => (number, Some(AfterOutcome::Unseen)),
+            (None, Some(number)) if is_merged && is_as_proved => (number, Some(AfterOutcome::Unseen)),
             (None, _) => return Ok(None),
         };
         let is_seen = match outcome {
@@ -179,7 +180,7 @@ impl Scene<'_> {
         if self.family.chores.issue_closed.is_some_and(|(of, _)| of == number) {
             return Ok(None);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if self.family.chores.held_told != Some(number) {
             let mark = marker(Kind::Held, &self.family.key, &format!("pull={number}"));
             if !self.is_said(issue.number, &mark).await? {

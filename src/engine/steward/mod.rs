@@ -16,8 +16,7 @@ mod sync;
 mod twin;
 mod words;
 
-use crate::domain::run::candidate;
-use crate::domain::{Attempt, Digest, EventType, Family, Reason, Run, RunId, Status};
+use crate::domain::{Digest, EventType, PrState, PullState, Run, RunId, Status};
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
 use crate::engine::steward::scene::{Scene, Trouble};
@@ -52,6 +51,8 @@ const OF_WORKFLOW: &str = "github-actions[bot]";
 const MAX_ROUNDS: usize = 3;
 /// When a family is looked at again for which there is nothing to do.
 const REST: SignedDuration = SignedDuration::from_hours(1);
+/// How long a repository's rules are followed as they were read.
+const RULES_FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// What happens to a run that may want something of the forge.
 const FOLLOWED: &[EventType] = &[
     EventType::RunCreated,
@@ -83,8 +84,16 @@ pub struct Steward {
     /// By whom a family is held.
     me: String,
     analyst: Option<Analyst>,
-    rules: Mutex<BTreeMap<String, Read>>,
+    rules: Mutex<BTreeMap<String, Known>>,
     login: OnceCell<Option<String>>,
+}
+
+/// What is known of how a repository wants to be healed.
+#[derive(Debug, Default)]
+struct Known {
+    at: Option<Timestamp>,
+    default_branch: String,
+    read: Read,
 }
 
 impl Steward {
@@ -192,59 +201,37 @@ impl Steward {
             store.make_due(&[run.id], now + REST).await?;
             return Ok(Visit::Until(now + REST));
         }
+        let Some(reads) = &seat.reads else { return Ok(Visit::Until(now + REST)) };
         let attempts = store.attempts(run.id).await?;
-        let (Some(reads), Some(writes)) = (&seat.reads, &seat.writes) else {
-            return self.say_why_not(family, &run, &attempts, now).await;
-        };
         let (failed_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
             reads: reads.clone(),
-            writes: writes.clone(),
+            writes: seat.writes.clone(),
             family,
             failed_jobs,
             suggested,
             run,
             attempts,
+            default_branch: String::new(),
             rules: Arc::default(),
             refusal: None,
             pull: None,
             now,
             step: "look",
             look_at: now + REST,
+            is_over: false,
         };
         let visit = match scene.steps().await {
             Ok(visit) => visit,
             Err(trouble) => scene.settle(trouble).await?,
         };
-        if let Visit::Until(at) = visit {
-            store.make_due(&[scene.family.run_id], at).await?;
+        match visit {
+            Visit::Until(_) if scene.is_over => scene.rest().await?,
+            Visit::Until(at) => store.make_due(&[scene.family.run_id], at).await?,
+            Visit::Again => {}
         }
         Ok(visit)
-    }
-
-    /// Says once why what would be published by itself stays here, where nothing at the forge may be changed.
-    async fn say_why_not(
-        &self,
-        family: Family,
-        run: &Run,
-        attempts: &[Attempt],
-        now: Timestamp,
-    ) -> Result<Visit, StoreError> {
-        let store = &self.engine.store;
-        let why = self.engine.forge.why_not.clone().unwrap_or_else(|| "nothing is changed at the forge".to_owned());
-        let is_for_review = run.status == Status::Escalated
-            && run.escalation_reason != Some(Reason::Denied)
-            && run.order.instruction.is_some()
-            && candidate(attempts).is_some();
-        if (run.status == Status::Fixed || is_for_review) && family.skipped.as_ref() != Some(&why) {
-            let fact = gate::skipped(&why);
-            let next = Family { skipped: Some(why), due_at: Some(now + REST), ..family.next() };
-            store.put_family(&next, &[fact], now).await?;
-        } else {
-            store.make_due(&[run.id], now + REST).await?;
-        }
-        Ok(Visit::Until(now + REST))
     }
 
     /// Returns how many jobs failed and what the rules suggest, as the analysis of the run says.
@@ -256,18 +243,22 @@ impl Steward {
         Ok((count.to_string(), suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
     }
 
-    /// Returns a repository's rules as they stand on its default branch, or why they cannot be followed.
+    /// Returns a repository's default branch and its rules as they stand there, or why they cannot be followed.
     async fn rules_of(
         &self,
         reads: &dyn Reads,
         repository: &str,
-        branch: &str,
         now: Timestamp,
-    ) -> Result<(Arc<Rules>, Option<String>), ForgeError> {
+    ) -> Result<(String, Arc<Rules>, Option<String>), ForgeError> {
         let mut all = self.rules.lock().await;
-        let read = all.entry(repository.to_owned()).or_default();
-        read.refresh(reads, repository, branch, true, now).await?;
-        Ok((read.rules.clone().unwrap_or_default(), read.refusal().map(str::to_owned)))
+        let Known { at, default_branch, read } = all.entry(repository.to_owned()).or_default();
+        let age = at.map(|it| now.duration_since(it));
+        if age.is_none_or(|it| it.is_negative() || it >= RULES_FRESH) {
+            *default_branch = reads.repository(repository).await?.default_branch;
+            read.refresh(reads, repository, default_branch, true, now).await?;
+            *at = Some(now);
+        }
+        Ok((default_branch.clone(), read.rules.clone().unwrap_or_default(), read.refusal().map(str::to_owned)))
     }
 
     /// Whether something at the forge was written by us. Where it is not known who we are, nothing was.
@@ -289,16 +280,14 @@ impl Scene<'_> {
         if let Some(visit) = self.settle_merge().await? {
             return Ok(visit);
         }
-        let ci = self.run.order.ci.as_ref();
-        let default_branch = match ci.map(|it| it.default_branch.clone()).filter(|it| !it.is_empty()) {
-            Some(branch) => branch,
-            None => self.reads.repository(&self.family.repository).await?.default_branch,
-        };
-        let (repository, reads) = (self.repository(), self.reads.clone());
-        (self.rules, self.refusal) = self.steward.rules_of(&*reads, &repository, &default_branch, self.now).await?;
         if let Some(visit) = self.sync().await? {
             return Ok(visit);
         }
+        if self.writes.is_none() {
+            return self.say_why_not().await;
+        }
+        let rules = self.steward.rules_of(&*self.reads, &self.family.repository, self.now).await?;
+        (self.default_branch, self.rules, self.refusal) = rules;
         macro_rules! step {
             ($($step:ident),+) => {$(
                 self.step = stringify!($step);
@@ -324,6 +313,30 @@ impl Scene<'_> {
         }
         if let Some(at) = self.family.refusals.values().map(|it| it.retry_at).min() {
             self.look_again(at);
+        }
+        self.is_over = self.is_nothing_left();
+        Ok(Visit::Until(self.look_at))
+    }
+
+    /// Whether every step has done what it can, and only what happens to the run gives one more to do.
+    fn is_nothing_left(&self) -> bool {
+        let is_live = |it: &PullState| matches!(it.state, PrState::Open | PrState::None);
+        let is_at_rest = !matches!(self.run.status, Status::Queued | Status::Running);
+        is_at_rest
+            && self.look_at == self.now + REST
+            && self.refusal.is_none()
+            && self.is_nothing_to_publish()
+            && !self.family.pull.as_ref().is_some_and(is_live)
+            && !self.family.other_pull.as_ref().is_some_and(|it| it.is_open)
+    }
+
+    /// Says once why what would be published stays here, where nothing at the forge may be changed.
+    async fn say_why_not(&mut self) -> Result<Visit, Trouble> {
+        let why_not = self.steward.engine.forge.why_not.clone();
+        let why = why_not.unwrap_or_else(|| "nothing is changed at the forge".to_owned());
+        let is_here = self.wanted().is_some() && self.candidate().is_some() && self.family.open_pull().is_none();
+        if is_here && self.family.skipped.as_ref() != Some(&why) {
+            self.record(vec![gate::skipped(&why)], |family| family.skipped = Some(why)).await?;
         }
         Ok(Visit::Until(self.look_at))
     }

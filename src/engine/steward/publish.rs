@@ -24,7 +24,8 @@ impl Scene<'_> {
             }
             Some(pull) if self.patch_digest().as_ref() == Some(&pull.patch) => self.open(wanted).await,
             Some(pull) if pull.number.is_some() => {
-                match self.stands_elsewhere(pull).or_else(|| self.stays(&pull.base_branch)) {
+                let stays = self.stands_elsewhere(pull).or_else(|| self.stays(&pull.base_branch));
+                match stays.or_else(|| self.waits_for_another()) {
                     Some(why) => self.say_skipped(Skip::always(why)).await,
                     None => self.push().await,
                 }
@@ -37,10 +38,13 @@ impl Scene<'_> {
     fn stands_elsewhere(&self, pull: &PullState) -> Option<String> {
         let number = pull.number?;
         if pull.base_branch != self.run.branch {
-            return Some(format!("its pull request #{number} goes to another branch"));
+            return Some(format!(
+                "pull request #{number} is open for another branch; close it, and this fix gets its own"
+            ));
         }
-        (pull.base_sha != self.run.working_commit())
-            .then(|| format!("its pull request #{number} stands on another commit of the branch"))
+        (pull.base_sha != self.run.working_commit()).then(|| {
+            format!("pull request #{number} holds another fix, of another commit; close it, and this one gets its own")
+        })
     }
 
     /// Goes on only where the branch is where we left it.
@@ -73,6 +77,10 @@ impl Scene<'_> {
             return self.say_skipped(Skip::always("the branch is gone")).await;
         };
         if tip != self.run.working_commit() && wanted == Wanted::Proved {
+            if self.family.wanted_by.is_some() && self.family.wanted_patch.is_none() {
+                let patch = self.patch_digest();
+                return self.record(Vec::new(), |family| family.wanted_patch = patch).await;
+            }
             let transition = self.run.moved(&self.attempts, &tip, self.now)?;
             self.commit(transition).await?;
             return Ok(Some(Visit::Again));
@@ -207,7 +215,7 @@ impl Scene<'_> {
     /// Finds the pull request of the branch, or opens it.
     async fn open(&mut self, wanted: Wanted) -> Stepped {
         let Some(pull) = self.family.pull.clone() else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if let Some(there) = self.find(&pull).await? {
             if self.steward.is_ours(&*self.reads, &there.author).await? {
                 return self.adopt(&there).await;
@@ -299,11 +307,12 @@ impl Scene<'_> {
         let is_wanted = self.steward.engine.forge.terms.ready_when_green
             && pull.checks == ChecksState::Green
             && self.run.status == Status::Fixed
+            && self.holds_fix()
             && self.is_harmless();
         if !is_wanted {
             return Ok(None);
         }
-        let writes = self.writes.clone();
+        let writes = self.writes()?;
         self.write(writes.mark_ready(&there.node_id)).await?;
         self.record_pull(vec![fact(": CI is green")], |it| it.is_draft = false).await
     }

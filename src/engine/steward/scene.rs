@@ -79,10 +79,12 @@ pub(super) type Stepped = Result<Option<Visit>, Trouble>;
 pub(super) struct Scene<'a> {
     pub(super) steward: &'a Steward,
     pub(super) reads: Arc<dyn Reads>,
-    pub(super) writes: Arc<dyn Writes>,
+    /// None: nothing may be changed at the forge.
+    pub(super) writes: Option<Arc<dyn Writes>>,
     pub(super) family: Family,
     pub(super) run: Run,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) default_branch: String,
     pub(super) rules: Arc<Rules>,
     /// Why the repository's rules cannot be followed.
     pub(super) refusal: Option<String>,
@@ -97,11 +99,18 @@ pub(super) struct Scene<'a> {
     pub(super) step: &'static str,
     /// When it is worth looking again although nothing happens here.
     pub(super) look_at: Timestamp,
+    /// Whether it is not worth looking again before something happens here.
+    pub(super) is_over: bool,
 }
 
 impl Scene<'_> {
     pub(super) fn repository(&self) -> String {
         self.family.repository.clone()
+    }
+
+    /// Returns what changes something at the forge.
+    pub(super) fn writes(&self) -> Result<Arc<dyn Writes>, Trouble> {
+        self.writes.clone().ok_or(Trouble::NotYet(self.look_at))
     }
 
     /// Returns the attempt whose patch is, or would be, published.
@@ -125,6 +134,19 @@ impl Scene<'_> {
 
     pub(super) fn patch_digest(&self) -> Option<Digest> {
         self.candidate().and_then(|it| it.patch_digest.clone())
+    }
+
+    /// Whether the pull request holds the very patch that the run is about: only then its proof, its state and its end are the run's. It may be
+    /// from an earlier run, and outlive that one's proof.
+    pub(super) fn holds_fix(&self) -> bool {
+        let Some(pull) = &self.family.pull else { return false };
+        self.patch_digest().as_ref() == Some(&pull.patch)
+            && (!self.is_of_another(pull) || (self.run.order.is_trusted() && pull.base_branch == self.run.branch))
+    }
+
+    /// Whether a pull request holds the patch of another run.
+    pub(super) fn is_of_another(&self, pull: &PullState) -> bool {
+        pull.patch_run.is_some_and(|it| it != self.run.id)
     }
 
     /// Has the family looked at again then, if not before.
@@ -236,6 +258,17 @@ impl Scene<'_> {
         self.steward.engine.store.put_family(&next, &facts, self.now).await?;
         self.family = next;
         Ok(at)
+    }
+
+    /// Leaves the family alone until something happens to it. As old as its failure, it stands behind those that have something left to do.
+    pub(super) async fn rest(&mut self) -> Result<(), StoreError> {
+        if self.family.due_at.is_none() {
+            return Ok(());
+        }
+        let next = Family { due_at: None, ..self.family.next() };
+        self.steward.engine.store.put_family(&next, &[], next.last_seen_at).await?;
+        self.family = next;
+        Ok(())
     }
 
     /// Keeps everybody else from writing for the family until then.

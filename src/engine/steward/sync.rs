@@ -1,10 +1,12 @@
 //! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
 use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
-use crate::domain::{EventType, NewEvent, PrState, Reason, Status};
+use crate::domain::{EventType, NewEvent, PrState, PullState, Reason, Status};
 use crate::engine::steward::Visit;
+use crate::engine::steward::gate::MAX_FACTS;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::forge::PullRequest;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 /// How long the process that began a merge is left alone with it.
 const MERGING: SignedDuration = SignedDuration::from_secs(10);
@@ -14,6 +16,7 @@ const NOT_MERGED: SignedDuration = SignedDuration::from_mins(2);
 pub(super) const OPEN: SignedDuration = SignedDuration::from_mins(2);
 /// How often it is asked whether a worker is done with a run.
 const HELD_RUN: SignedDuration = SignedDuration::from_secs(30);
+const MAX_WHY_CHARS: usize = 300;
 
 impl Scene<'_> {
     /// Settles a merge whose end nobody recorded.
@@ -36,7 +39,10 @@ impl Scene<'_> {
 
     /// Looks at the pull request, and takes over what became of it there.
     pub(super) async fn sync(&mut self) -> Stepped {
-        let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
+        let Some((number, _)) = self.family.open_pull() else {
+            self.let_go_of_closed().await?;
+            return Ok(None);
+        };
         let there = self.reads.pull(&self.family.repository, number).await?;
         self.look_again(self.now + OPEN);
         if there.is_merged {
@@ -65,6 +71,9 @@ impl Scene<'_> {
     /// Brings the run's own words about its pull request up to date.
     async fn stands(&mut self, there: &PullRequest) -> Result<(), Trouble> {
         let Some((number, pull)) = self.family.open_pull() else { return Ok(()) };
+        if self.is_of_another(pull) && !self.holds_fix() {
+            return Ok(());
+        }
         let facts =
             PullFacts { number, url: &there.url, branch: &pull.branch, head: &pull.head, is_draft: pull.is_draft };
         let is_known = self.run.pr_number == Some(number) && self.run.pr_state == PrState::Open;
@@ -81,27 +90,59 @@ impl Scene<'_> {
         let commit = there.merge_commit.clone().unwrap_or_else(|| pull.head.clone());
         let by = pull.merging.as_ref().filter(|it| it.head == there.head_commit);
         let by = by.map_or(MergedBy::Forge(there.merged_by.as_deref()), MergedBy::Approval);
+        let otherwise = self.merged_otherwise(&pull, there);
+        let number = there.number;
+        let mut facts = Vec::new();
         match self.run.status {
+            // The fix of the run is another one, and is not accepted with it.
+            Status::Fixed | Status::Escalated
+                if self.is_of_another(&pull) && self.candidate().is_some() && !self.holds_fix() =>
+            {
+                let message = format!("pull request #{number}, which holds another fix, was merged");
+                let fact = NewEvent::new(EventType::PrMerged, "system", message);
+                facts.push(fact.with(json!({ "number": number, "commit": commit, "final": false })));
+            }
             Status::Fixed | Status::Escalated => {
-                let facts = MergeFacts { number: there.number, commit: &commit, patch: &pull.patch, by };
-                let transition = self.run.merged(&facts, self.now)?;
+                let merge = MergeFacts { number, commit: &commit, patch: &pull.patch, by };
+                let transition = self.run.merged(&merge, self.now)?;
                 self.commit(transition).await?;
             }
             // A worker has it: when it comes to rest, this is found again.
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
             Status::Aborted if self.run.pr_state != PrState::Merged => {
-                let transition =
-                    self.run.merged_nonetheless(there.number, &commit, there.merged_by.as_deref(), self.now)?;
+                let transition = self.run.merged_nonetheless(number, &commit, by, self.now)?;
                 self.commit(transition).await?;
             }
             Status::Resolved | Status::Aborted => {}
         }
+        if let Some(why) = &otherwise {
+            let message = format!("pull request #{number}: {why}; it is not watched whether the fix holds");
+            facts.push(NewEvent::new(EventType::PrSkipped, "system", message));
+        }
         let (run, at) = (self.run.clone(), there.merged_at.unwrap_or(self.now));
         let watched_for = self.steward.engine.forge.terms.watch_after_merge;
-        self.record(Vec::new(), |family| family.was_merged(&run, &commit, at, watched_for)).await
+        self.record(facts, |family| {
+            family.was_merged(&run, &commit, at, watched_for);
+            if let (Some(why), Some(pull)) = (otherwise, &mut family.pull) {
+                (family.after, pull.hands_off) = (None, Some(why));
+            }
+        })
+        .await
+    }
+
+    /// Returns how a merge is not the one that was proved, in words: what follows on its branch says nothing of the fix.
+    fn merged_otherwise(&self, pull: &PullState, there: &PullRequest) -> Option<String> {
+        if there.base_branch != pull.base_branch {
+            let why = format!("it was merged into {}, and not into {}", there.base_branch, pull.base_branch);
+            return Some(self.steward.engine.safe_text(&why, MAX_WHY_CHARS));
+        }
+        (there.head_commit != pull.head).then(|| "it was merged with commits that are not ours".to_owned())
     }
 
     async fn closed(&mut self) -> Stepped {
+        if self.is_overtaken().await? {
+            return self.record_pull(Vec::new(), |it| (it.state, it.merging) = (PrState::Closed, None)).await;
+        }
         let is_refused = self.run.escalation_reason == Some(Reason::Denied);
         match self.run.status {
             Status::Fixed | Status::Escalated if !is_refused => {
@@ -125,6 +166,36 @@ impl Scene<'_> {
             }
         })
         .await
+    }
+
+    /// Whether the run is about another fix by now than its pull request, so that closing that one is no word on it: the fix is another run's,
+    /// or a person asked for another round since.
+    async fn is_overtaken(&self) -> Result<bool, Trouble> {
+        let Some(pull) = &self.family.pull else { return Ok(false) };
+        match self.run.status {
+            Status::Fixed | Status::Escalated if self.holds_fix() => return Ok(false),
+            Status::Aborted | Status::Resolved => return Ok(false),
+            _ if self.is_of_another(pull) => return Ok(true),
+            _ => {}
+        }
+        let Some(attempt) = self.attempts.iter().find(|it| it.attempt_no == pull.attempt_no) else { return Ok(false) };
+        let facts = self.steward.engine.store.events(Some(self.run.id), 0, MAX_FACTS).await?;
+        Ok(facts.iter().any(|it| {
+            matches!(it.kind, EventType::RunRequeued | EventType::RunHumanFixed)
+                && it.actor.starts_with("human:")
+                && it.created_at > attempt.created_at
+        }))
+    }
+
+    /// Says with the run at rest, too, that its pull request is closed, where that was no word on it.
+    async fn let_go_of_closed(&mut self) -> Result<(), Trouble> {
+        let closed = self.family.pull.as_ref().filter(|it| it.state == PrState::Closed).and_then(|it| it.number);
+        let is_of_run = closed.is_some() && closed == self.run.pr_number && self.run.pr_state == PrState::Open;
+        if is_of_run && !matches!(self.run.status, Status::Queued | Status::Running) {
+            let transition = self.run.pull_closed(self.now)?;
+            self.commit(transition).await?;
+        }
+        Ok(())
     }
 
     /// Returns until when a no of now stands.

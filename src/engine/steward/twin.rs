@@ -26,7 +26,7 @@ impl Scene<'_> {
             }));
         }
         let other = self.family.other_pull.clone().filter(|it| it.head.is_some() && !it.is_open);
-        Ok(other.filter(|_| self.family.wanted_by.is_none()).map(closed))
+        Ok(other.filter(|_| self.asked_by().is_none()).map(closed))
     }
 
     /// Returns the pull request of another failure that holds the run's patch where it was proved.
@@ -53,7 +53,7 @@ impl Scene<'_> {
             return Ok(None);
         }
         let there = self.reads.pull(&self.family.repository, other.number).await?;
-        if there.is_merged && there.head_commit == head {
+        if there.is_merged && there.head_commit == head && there.base_branch == self.run.branch {
             return self.merged_as(&there, head).await;
         }
         if there.is_open || there.is_merged {

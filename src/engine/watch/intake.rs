@@ -1,7 +1,7 @@
 //! From a red run of CI to a run of ours: read it, know its family, keep the limits, store it once.
 use crate::domain::{
-    CiRef, CiRun, Digest, EventType, Family, ForgeTerms, NewEvent, Order, PrState, Provider, Reason, Run, RunId,
-    RunQuery, Source, Status, Transition, family_key, heals_today_of,
+    CiRef, CiRun, Digest, EventType, Family, ForgeTerms, NewEvent, Order, Provider, Reason, Run, RunId, RunQuery,
+    Source, Transition, family_key, heals_today_of,
 };
 use crate::engine::analysis::Analysis;
 use crate::engine::baseline::declined_kind;
@@ -89,7 +89,8 @@ impl Shared {
         let creation = self.declined(red, &analysis, creation, now).await?;
         let mut outputs = vec![analysis.log];
         outputs.extend(analysis.artifacts);
-        let family = Some(FamilySighting { error_hash: hash, url, live_for: self.engine.forge.terms.cooldown });
+        let live_for = self.engine.forge.terms.cooldown;
+        let family = Some(FamilySighting { error_hash: hash, url, began_at: red.run.created_at, live_for });
         Ok(Arrival { creation, key, delivery: Some(delivery), outputs, family })
     }
 
@@ -180,19 +181,18 @@ pub(super) fn heals_a_day(rules: &Rules, is_written: bool, terms: &ForgeTerms) -
 }
 
 /// Returns the number of the pull request that was merged for a failure, if `seen` says that it did not hold. What a fork runs never says so,
-/// whatever its branch is called.
+/// whatever its branch is called. Which run stands for the failure meanwhile does not matter, unless it has said so before.
 fn regressed(family: &Family, stands: &Run, seen: &CiRun, is_fork: bool, now: Timestamp) -> Option<u64> {
-    let after = family.after.as_ref().filter(|it| now < it.until && it.outcome.is_none())?;
-    let is_merged = stands.status == Status::Resolved && stands.pr_state == PrState::Merged;
-    let is_of_it = seen.branch == after.branch && seen.workflow_id == after.workflow_id;
-    let is_later = seen.commit_sha == after.merged_sha || seen.created_at > after.merged_at;
-    (is_merged && is_of_it && is_later && !is_fork).then_some(after.number)
+    let after = family.after.as_ref().filter(|it| it.is_open(now))?;
+    let is_said = stands.escalation_reason == Some(Reason::Regressed);
+    let is_later = after.is_later(&seen.branch, &seen.commit_sha, seen.created_at);
+    (is_later && seen.workflow_id == after.workflow_id && !is_said && !is_fork).then_some(after.number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Aftermath, Digest};
+    use crate::domain::{Aftermath, Digest, PrState, Status};
     use crate::engine::watch::testing::red;
 
     #[test]
@@ -232,6 +232,10 @@ mod tests {
         let at_merge = CiRun { commit_sha: "beef".to_owned(), ..red(2) };
         assert_eq!(regressed(&family, &merged, &at_merge, false, now), Some(12));
         assert_eq!(regressed(&family, &merged, &at_merge, true, now), None, "a fork's");
+        let sibling = Run { status: Status::Queued, pr_state: PrState::None, ..merged.clone() };
+        assert_eq!(regressed(&family, &sibling, &later, false, now), Some(12), "whichever run stands for it");
+        let said = Run { status: Status::Escalated, escalation_reason: Some(Reason::Regressed), ..sibling };
+        assert_eq!(regressed(&family, &said, &later, false, now), None, "once");
         for other in [CiRun { branch: "topic".to_owned(), ..later.clone() }, CiRun { workflow_id: 4, ..later.clone() }]
         {
             assert_eq!(regressed(&family, &merged, &other, false, now), None);

@@ -75,17 +75,14 @@ impl Watched {
         now: Timestamp,
     ) -> Result<Look, ForgeError> {
         let before = self.picture.clone();
-        self.read_facts(reads, now).await?;
-        let repository = self.picture.repository.clone();
-        let branch = self.picture.default_branch.clone();
-        self.rules.refresh(reads, &repository, &branch, false, now).await?;
+        self.read_rules(reads, false, now).await?;
         let runs = self.read_runs(reads, terms, now).await?;
         let is_known = |it: &CiRun| {
             let same = before.runs.iter().find(|was| was.run.id == it.id && was.run.attempt == it.attempt);
             same.is_some_and(|was| was.run.state == it.state)
         };
         if runs.iter().any(|it| it.state == CiState::Red && !is_known(it)) {
-            self.rules.refresh(reads, &repository, &branch, true, now).await?;
+            self.read_rules(reads, true, now).await?;
         }
         let pulls_fresh = if self.picture.pulls.iter().any(|it| it.is_ours) { OWN_PULLS_FRESH } else { PULLS_FRESH };
         if is_due(self.pulls_at, pulls_fresh, now) {
@@ -158,13 +155,14 @@ impl Watched {
         self.picture.runs.iter_mut().find(|it| (it.run.id, it.run.attempt) == (id, attempt))
     }
 
-    async fn read_facts(&mut self, reads: &dyn Reads, now: Timestamp) -> Result<(), ForgeError> {
-        if !is_due(self.facts_at, FACTS_FRESH, now) {
-            return Ok(());
+    /// Reads which branch is the default one, and the rules that stand there: when they are old, or now if `at_once`.
+    async fn read_rules(&mut self, reads: &dyn Reads, at_once: bool, now: Timestamp) -> Result<(), ForgeError> {
+        let Picture { repository, default_branch, .. } = &mut self.picture;
+        if at_once || is_due(self.facts_at, FACTS_FRESH, now) {
+            *default_branch = reads.repository(repository).await?.default_branch;
+            self.facts_at = Some(now);
         }
-        self.picture.default_branch = reads.repository(&self.picture.repository).await?.default_branch;
-        self.facts_at = Some(now);
-        Ok(())
+        self.rules.refresh(reads, repository, default_branch, at_once, now).await
     }
 
     async fn read_pulls(&mut self, reads: &dyn Reads) -> Result<(), ForgeError> {

@@ -1,5 +1,6 @@
 //! A repository's own rules, read from the tip of its default branch: a failing branch cannot write its own.
 use crate::domain::{RulesFile, RulesPicture};
+use crate::evidence::text::clean_line;
 use crate::forge::{ForgeError, Reads};
 use crate::rules::{PATH, Rules};
 use jiff::{SignedDuration, Timestamp};
@@ -41,16 +42,18 @@ impl Read {
         if tip.is_some() && tip == self.tip {
             return Ok(());
         }
-        // An empty repository has no branch and no rules. A file of a commit never changes, so that it is asked for once.
-        let file = match &tip {
-            Some(commit) => match reads.file(repository, PATH, commit).await {
-                Err(ForgeError::TooLarge(why)) => {
-                    self.refuse(tip, why);
-                    return Ok(());
-                }
-                read => read?,
-            },
-            None => None,
+        // What is not there says nothing: neither that there are no rules, nor that those of before still hold.
+        let Some(commit) = &tip else {
+            self.refuse(None, format!("the default branch {} is not there", clean_line(branch)));
+            return Ok(());
+        };
+        // A file of a commit never changes, so that it is asked for once.
+        let file = match reads.file(repository, PATH, commit).await {
+            Err(ForgeError::TooLarge(why)) => {
+                self.refuse(tip, why);
+                return Ok(());
+            }
+            read => read?,
         };
         self.is_absent = file.is_none();
         match Rules::read(&file.unwrap_or_default()) {

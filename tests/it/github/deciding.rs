@@ -204,6 +204,20 @@ async fn a_draft_is_made_ready_where_github_insists() {
     scene.is_merged_by(&["ann"]).await;
 }
 
+/// What an approve did before GitHub refused the rest of it is told as that person's deed.
+#[tokio::test]
+async fn a_draft_that_was_made_ready_in_vain_is_known_as_ready() {
+    let scene = Scene::new(Verdict::Ok, true).await;
+    scene.fake.state().shop().protection.needs_review = true;
+    refusal(scene.decide(Action::Approve, "ann").await);
+    let pull = scene.family().await.pull.unwrap();
+    assert_eq!((pull.is_draft, pull.state, pull.merging), (false, PrState::Open, None));
+    let events = scene.engine.store.events(Some(scene.run), 0, 1_000).await.unwrap();
+    let by: Vec<_> = events.iter().filter(|it| it.kind == EventType::PrReady).map(|it| it.actor.as_str()).collect();
+    assert_eq!(by, ["human:ann"]);
+    scene.is_intact().await;
+}
+
 #[tokio::test]
 async fn the_first_of_two_keys_asks_nobody() {
     let scene = Scene::new(Verdict::NeedsTwoKeys, false).await;
@@ -445,7 +459,9 @@ async fn an_abort_during_the_merge_stands_beside_it() {
     let told = refusal(approve.await.unwrap());
     assert!(told.contains("was merged, while the run became aborted"), "{told}");
     let run = scene.run().await;
-    assert_eq!((run.status, scene.told(EventType::PrMerged).await), (Status::Aborted, vec![told]));
+    let fact = format!("merged pull request #{}, although the run was aborted", scene.number);
+    assert_eq!((run.status, scene.told(EventType::PrMerged).await), (Status::Aborted, vec![fact]));
+    assert_eq!(run.pr_state, PrState::Merged, "nobody looks after a pull request that is open for ever");
     assert_eq!(scene.family().await.pull.unwrap().state, PrState::Merged);
     // Another round has nothing to do with what was merged.
     words(scene.decide(Action::Retry, "bob").await);

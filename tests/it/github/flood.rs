@@ -1,9 +1,11 @@
 //! Much at once: the same failure again and again, and long lists that do not change.
 use super::watch::{Place, SHOP, Watching, log};
+use crate::github::house::House;
 use crate::support::eventually_answered;
 use crate::support::github::Fake;
 use jiff::{SignedDuration, Timestamp};
-use paramedic::domain::{EventType, ForgeTerms, Status};
+use paramedic::domain::{EventType, ForgeTerms, Reason, Status};
+use paramedic::engine::steward::Visit;
 use paramedic::engine::watch::Watched;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -68,4 +70,38 @@ async fn an_hour_in_which_nothing_changes_costs_nothing() {
     let (all, before, after) = look(start + hour).await;
     assert!(all < 400, "{all} requests in the first hour");
     assert_eq!(before, Some(after), "none of them counted");
+}
+
+/// What has nothing left to do asks nothing, however much of it there is, until something happens to it.
+#[tokio::test]
+async fn settled_failures_cost_nothing() {
+    const N: usize = 60;
+    let house = House::new("").await;
+    for n in 0..N {
+        let hash = format!("v1:{n:012x}");
+        // One has an issue, which stays open.
+        let reason = if n == 0 { Reason::Exhausted } else { Reason::Denied };
+        house.fails_as(&hash, |it| it.error_hash.clone_from(&hash), |it| it.declined(reason, "for a person")).await;
+    }
+    let store = &house.engine.store;
+    let steward = house.steward();
+    let visits = async || {
+        let mut n_visits = 0;
+        for family in store.due(house.now(), 1_000).await.unwrap() {
+            while steward.visit(&family.key).await.unwrap() == Visit::Again {}
+            n_visits += 1;
+        }
+        n_visits
+    };
+    assert_eq!((visits().await, house.issues().len()), (N, 1));
+    let first = house.fake.seen("").len();
+    assert!(first < N, "{first} requests to begin with");
+    for _ in 0..130 {
+        house.forward(60);
+        assert_eq!(visits().await, 0);
+    }
+    assert_eq!(house.fake.seen("").len(), first, "requests in two hours");
+    let again = format!("v1:{:012x}", 7);
+    house.fails("again", |it| it.error_hash.clone_from(&again)).await;
+    assert_eq!(visits().await, 1, "it was seen again");
 }

@@ -171,6 +171,7 @@ impl House {
         let family = FamilySighting {
             error_hash: creation.run.error_hash.clone(),
             url: Some(format!("https://github.com/{SHOP}/actions/runs/{}", self.ci_run)),
+            began_at: self.now(),
             live_for: Duration::from_hours(24),
         };
         let arrival = Arrival {
@@ -191,13 +192,19 @@ impl House {
 
     /// The same for this run.
     pub(crate) async fn proves_for(&self, id: RunId, right: &str, verdict: Verdict) {
+        let guard = Judgement { verdict, findings: Vec::new() };
+        self.proves_as(id, right, Author::Agent("playbook".to_owned()), guard).await;
+    }
+
+    /// The same by this author, with what the guard says of it.
+    pub(crate) async fn proves_as(&self, id: RunId, right: &str, author: Author, guard: Judgement) {
         let patch = Patch(format!(
             "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"
         ));
         let (store, now) = (&self.engine.store, self.now());
         let claim = Claim::of("w", Some(id), now, Duration::from_mins(1));
         let (run, lease) = store.claim(&claim).await.unwrap().unwrap();
-        let started = run.attempt_started(Author::Agent("playbook".to_owned()), None, now).unwrap();
+        let started = run.attempt_started(author, None, now).unwrap();
         store.commit(&started, Some(&lease)).await.unwrap();
         let mut attempt = started.attempt.clone().unwrap();
         (attempt.patch_digest, attempt.proposed_fix) = (Some(patch.digest()), Some(patch.clone()));
@@ -207,7 +214,7 @@ impl House {
         let proposed = started.run.attempt_updated(attempt.clone(), vec![proposed], now).unwrap();
         store.commit(&proposed, Some(&lease)).await.unwrap();
         attempt.status = AttemptStatus::Succeeded;
-        attempt.guard = Some(Judgement { verdict, findings: Vec::new() });
+        attempt.guard = Some(guard);
         let fixed = proposed.run.fixed(attempt, now).unwrap();
         store.commit(&fixed, Some(&lease)).await.unwrap();
     }

@@ -1,7 +1,9 @@
 //! Branches with fixes that lead nowhere: listed, and deleted only where the settings say so and only if they are ours.
-use crate::github::house::House;
+use crate::github::house::{House, SHOP};
 use crate::support::eventually_answered;
+use crate::support::github::Fault;
 use paramedic::domain::{EventType, ForgeTerms};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 /// Makes branches of all kinds, of which one is stale.
@@ -51,6 +53,53 @@ async fn stale_branches_are_deleted_where_the_settings_say_so() {
     tokio::join!(gone, steward.run(&stop));
     assert_eq!(house.branches(), ["heal/1a2b3c4d-00000002", "heal/1a2b3c4d-00000003", "heal/mine"]);
     assert_eq!(house.fake.writes().len(), 1);
+}
+
+/// However many young branches there are, those behind them have their turn.
+#[tokio::test]
+async fn young_branches_hide_no_stale_one() {
+    let house = House::new("").await;
+    for n in 0..26 {
+        let (year, branch) = if n < 25 { ("4923072000", format!("{n:08x}")) } else { ("1767225600", "f".repeat(8)) };
+        let who = format!("Paramedic <paramedic@localhost> {year} +0000");
+        let branch = format!("heal/{branch}-00000001");
+        house.fake.state().shop().git.commit_by(&who, &branch, &[("x", &branch)], "Heal\n\nParamedic-Run: 1");
+    }
+    let (stop, steward) = (CancellationToken::new(), house.steward());
+    let listed = async {
+        let n_commits = || house.fake.count("GET /repos/acme/shop/commits/");
+        eventually_answered(async || (n_commits() == 20).then_some(())).await;
+        house.forward(3_601);
+        let listed = eventually_answered(async || stale(&house).await).await;
+        stop.cancel();
+        (listed, n_commits())
+    };
+    let ((listed, n_commits), ()) = tokio::join!(listed, steward.run(&stop));
+    assert_eq!((listed, n_commits), (vec!["heal/ffffffff-00000001".to_owned()], 26), "each commit is asked for once");
+}
+
+/// Between the look at a branch and its end somebody may work on it.
+#[tokio::test]
+async fn what_is_pushed_to_a_stale_branch_meanwhile_is_kept() {
+    let house = House::with_terms("", ForgeTerms { delete_stale_branches: true, ..ForgeTerms::default() }).await;
+    let (name, mut commits) = ("heal/1a2b3c4d-00000001", Vec::new());
+    for (who, at) in [("Paramedic <paramedic@localhost>", "1767225600"), ("Ann <ann@example.com>", "1767225700")] {
+        let who = format!("{who} {at} +0000");
+        commits.push(house.fake.state().shop().git.commit_by(&who, name, &[("x", at)], "Heal\n\nParamedic-Run: 1"));
+    }
+    let row = json!([{ "ref": format!("refs/heads/{name}"), "object": { "type": "commit", "sha": commits[0] } }]);
+    let before = Fault::Status(200, vec![("content-type", "application/json".to_owned())], row.to_string());
+    house.fake.next("GET /repos/acme/shop/git/matching-refs/", before);
+    let (stop, steward) = (CancellationToken::new(), house.steward());
+    let swept = async {
+        let snapshots = async || house.engine.store.snapshots("").await.unwrap();
+        eventually_answered(async || (!snapshots().await.is_empty()).then_some(())).await;
+        stop.cancel();
+    };
+    tokio::join!(swept, steward.run(&stop));
+    assert_eq!(house.fake.tip(SHOP, name).as_ref(), Some(&commits[1]));
+    assert!(house.fake.writes().is_empty());
+    assert_eq!(house.fake.count(&format!("GET /repos/acme/shop/commits/{}", commits[0])), 1, "it was judged");
 }
 
 #[tokio::test]

@@ -391,3 +391,22 @@ async fn a_delivery_about_a_watched_repository_only_says_that_it_is_worth_a_look
     assert_eq!(place.runs().await.len(), 1);
     watching.stop().await;
 }
+
+/// What turns red is judged by the rules of the branch that is the default then.
+#[tokio::test]
+async fn rules_are_read_from_the_branch_that_is_the_default_now() {
+    let place = Place::new().await;
+    let watching = place.watch();
+    place.looked(2).await;
+    place.fake.commit(SHOP, "trunk", &[(".github/auto-heal-config.yml", "enabled: false\n")]);
+    place.fake.state().repo(SHOP).default_branch = "trunk".to_owned();
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("add"));
+    let why = place.ignored(id).await;
+    assert!(why.contains("enabled: false"), "{why}");
+    place.fake.state().repo(SHOP).default_branch = "gone".to_owned();
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("sub"));
+    let why = place.ignored(id).await;
+    assert!(why.contains("the default branch gone is not there"), "{why}");
+    assert!(place.runs().await.is_empty());
+    watching.stop().await;
+}

@@ -39,6 +39,7 @@ pub(crate) fn sighting(hash: &str, commit: &str, delivery: &str, second: i64) ->
     arrival.family = Some(FamilySighting {
         error_hash: hash.to_owned(),
         url: Some(format!("https://forge.test/{delivery}")),
+        began_at: at(second),
         live_for: Duration::from_hours(24),
     });
     arrival

@@ -74,7 +74,7 @@ fn every_state() {
         [
             no(close, "queued"),
             no(close, "running"),
-            no(close, "fixed"),
+            Ok((Status::Fixed, false)),
             Ok((Status::Escalated, false)),
             Ok((Status::Resolved, false)),
             Ok((Status::Aborted, false)),

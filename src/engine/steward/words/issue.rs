@@ -1,5 +1,6 @@
 //! The tracking issue.
-use crate::domain::{ChecksState, PrState, Reason, Status};
+use crate::domain::run::candidate;
+use crate::domain::{ChecksState, PrState, PullState, Reason, Status};
 use crate::engine::steward::words::{Kind, MAX_LOG_CHARS, Text, Words, marker};
 use crate::evidence::markdown::span;
 use std::fmt::Write as _;
@@ -29,6 +30,8 @@ impl Words<'_> {
     fn standing(&self) -> String {
         let run = self.run;
         let pull = self.family.pull.as_ref();
+        let is_here = |it: &&PullState| run.status != Status::Fixed || self.holds_candidate(it);
+        let pull = pull.filter(is_here);
         let number = pull.and_then(|it| it.number).map(|it| format!("#{it}"));
         let mut line = match (run.status, &number) {
             (Status::Queued | Status::Running, _) => "being worked on".to_owned(),
@@ -38,7 +41,12 @@ impl Words<'_> {
                 let reason = run.escalation_reason.map(Reason::explain).unwrap_or_default();
                 format!("a person must act: {reason}")
             }
-            (Status::Resolved, Some(number)) if run.pr_state == PrState::Merged => format!("fixed by {number}"),
+            (Status::Resolved, Some(number)) if run.pr_state == PrState::Merged => {
+                match pull.and_then(|it| it.hands_off.as_ref()) {
+                    Some(why) => format!("{number} was merged, and not as it was proved: {}", self.span(why)),
+                    None => format!("fixed by {number}"),
+                }
+            }
             (Status::Resolved, _) => "a fix was accepted".to_owned(),
             (Status::Aborted, _) => "stopped by a person".to_owned(),
         };
@@ -59,6 +67,10 @@ impl Words<'_> {
             let _ = write!(line, "; no pull request: {}", self.span(why));
         }
         line
+    }
+
+    fn holds_candidate(&self, pull: &PullState) -> bool {
+        candidate(self.attempts).is_some_and(|it| it.patch_digest.as_ref() == Some(&pull.patch))
     }
 
     fn suggestions(&self) -> String {

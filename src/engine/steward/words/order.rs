@@ -1,5 +1,4 @@
 //! The pull request of an ordered change: who asked for what, what was done, and what proves it.
-use crate::domain::run::candidate;
 use crate::domain::{Attempt, AttemptFailure, Instruction, Reason};
 use crate::engine::steward::words::{MAX_TITLE_CHARS, Words, cut};
 use crate::evidence::markdown::plain;
@@ -31,7 +30,7 @@ impl Words<'_> {
 
     /// Returns the body without attempts and marker.
     pub(super) fn body_of_order(&self, order: &Instruction, needs_review: bool) -> String {
-        let attempt = candidate(self.attempts);
+        let attempt = self.published();
         let mut body = String::new();
         if needs_review {
             let _ = writeln!(body, "**Not proved:** {} A person must look at it.\n", self.why_unproved(attempt));
@@ -71,7 +70,7 @@ impl Words<'_> {
 
     /// Counts the attempts up to the one that is shown; one that was given back, or was only proved anew, is none.
     fn attempts_until_candidate(&self) -> usize {
-        let Some(last) = candidate(self.attempts) else { return 0 };
+        let Some(last) = self.published() else { return 0 };
         let was_judged = |it: &&Attempt| it.failure_kind.is_some() && !it.is_again;
         self.attempts.iter().filter(|it| it.attempt_no < last.attempt_no).filter(was_judged).count() + 1
     }

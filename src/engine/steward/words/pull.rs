@@ -19,11 +19,11 @@ impl Words<'_> {
             None => (self.title_of_fix(needs_review), self.body_of_fix(needs_review)),
         };
         body.push_str(&self.attempts_table());
-        if let Some(by) = &self.family.wanted_by {
+        let patch = self.published().and_then(|it| it.patch_digest.as_ref());
+        if let Some(by) = self.family.asked_by(patch) {
             let _ = writeln!(body, "\nAsked for by {}.", self.span(by));
         }
-        let digest =
-            candidate(self.attempts).and_then(|it| it.patch_digest.as_ref()).map(Digest::short).unwrap_or_default();
+        let digest = patch.map(Digest::short).unwrap_or_default();
         let more = format!("run={} patch={digest}", run.id);
         self.text(&title, &body, &marker(Kind::Pull, &self.family.key, &more))
     }
@@ -53,12 +53,20 @@ impl Words<'_> {
             let _ = writeln!(body, "\nTracking issue: #{}", issue.number);
         }
         let _ = writeln!(body, "\n### What failed\n\n{}", self.block(self.log(), MAX_LOG_CHARS, "text"));
-        if let Some(attempt) = candidate(self.attempts) {
+        if let Some(attempt) = self.published() {
             let _ = writeln!(body, "### Why\n\n{}", self.block(&attempt.diagnosis, MAX_DIAGNOSIS_CHARS, "text"));
             body.push_str(&self.proof(attempt));
             body.push_str(&self.findings(attempt));
         }
         body
+    }
+
+    /// Returns the attempt whose patch the pull request holds; before there is one, the attempt whose patch it is to hold.
+    pub(super) fn published(&self) -> Option<&Attempt> {
+        let candidate = candidate(self.attempts)?;
+        let Some(pull) = &self.family.pull else { return Some(candidate) };
+        let is_held = |it: &&Attempt| it.patch_digest.as_ref() == Some(&pull.patch);
+        self.attempts.iter().rev().find(is_held)
     }
 
     pub(super) fn proof(&self, attempt: &Attempt) -> String {
@@ -127,7 +135,7 @@ impl Words<'_> {
     }
 
     fn changes(&self) -> String {
-        let Some(patch) = candidate(self.attempts).and_then(|it| it.proposed_fix.as_ref()) else {
+        let Some(patch) = self.published().and_then(|it| it.proposed_fix.as_ref()) else {
             return String::new();
         };
         let (files, added, removed) = patch.stat();

@@ -27,7 +27,7 @@ pub(super) fn read(repo: &Repo, rest: &[&str], query: &BTreeMap<String, String>)
     let by_number = |rows: &[Value], wanted: &str| rows.iter().find(|it| is_number(&it["number"], wanted)).cloned();
     match rest {
         [] => Found::One(json!({
-            "id": repo.id, "full_name": repo.name, "private": repo.is_private, "fork": false, "archived": false, "default_branch": "main",
+            "id": repo.id, "full_name": repo.name, "private": repo.is_private, "fork": false, "archived": false, "default_branch": repo.default_branch,
             "permissions": { "admin": false, "push": repo.may_push, "pull": true }, "html_url": page(&repo.name),
             "allow_squash_merge": repo.merge_methods.contains(&"squash"), "allow_merge_commit": repo.merge_methods.contains(&"merge"),
             "allow_rebase_merge": repo.merge_methods.contains(&"rebase"),
