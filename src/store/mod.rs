@@ -91,7 +91,7 @@ pub struct FamilySighting {
     pub error_hash: String,
     /// Where it was seen.
     pub url: Option<String>,
-    /// When CI began the run that it was seen in.
+    /// When CI began the run that it was seen in, or when it was ordered.
     pub began_at: Timestamp,
     /// How long a run that came to rest without a merge still takes in what is the same.
     pub live_for: Duration,

@@ -9,8 +9,9 @@ const MAX_WHY_CHARS: usize = 500;
 impl Scene<'_> {
     /// Says why, then closes it. What somebody else works on stays open.
     pub(super) async fn close(&mut self) -> Stepped {
-        let is_refused = self.is_refused();
-        let Some(pull) = self.family.pull.clone().filter(|it| is_refused && it.hands_off.is_none()) else {
+        // A no to one fix is none to another run's.
+        let is_refused = |it: &PullState| self.is_refused() && (self.holds_fix() || !self.is_of_another(it));
+        let Some(pull) = self.family.pull.clone().filter(|it| is_refused(it) && it.hands_off.is_none()) else {
             return Ok(None);
         };
         if pull.state == PrState::None && pull.number.is_none() {

@@ -80,13 +80,13 @@ impl Shared {
         let now = self.engine.clock.now();
         let hash = analysis.failure.hash.clone();
         let run = self.queued(red, &analysis, now);
-        let key = arrival_key(&run);
         let url = run.pipeline_url.clone();
         let mut creation = creation(run);
         let notes = analysis.notes.iter().map(|it| NewEvent::new(EventType::AttemptThinking, "system", it.clone()));
         // What is told last says that it waits.
         creation.events.splice(1..1, notes);
         let creation = self.declined(red, &analysis, creation, now).await?;
+        let key = arrival_key(&creation.run);
         let mut outputs = vec![analysis.log];
         outputs.extend(analysis.artifacts);
         let live_for = self.engine.forge.terms.cooldown;
@@ -168,10 +168,15 @@ impl Shared {
     }
 }
 
-/// Returns what a red run is known by. A commit and its failure may be a fork's as well as a trusted branch's: neither stands for the other.
+/// Returns what a red run is known by. A commit and its failure may be a fork's as well as a trusted branch's: neither stands for the other,
+/// nor does what another workflow found there for what says that a merge does not hold.
 fn arrival_key(run: &Run) -> Digest {
     let known = (&run.repository, &run.commit_sha, &run.error_hash);
-    let key = if run.order.is_trusted() { json!(known) } else { json!((known, "untrusted")) };
+    let key = match run.escalation_reason {
+        _ if !run.order.is_trusted() => json!((known, "untrusted")),
+        Some(Reason::Regressed) => json!((known, "regressed")),
+        _ => json!(known),
+    };
     Digest::of(key.to_string())
 }
 

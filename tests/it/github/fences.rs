@@ -59,7 +59,7 @@ async fn nor_as_the_next_commit_of_a_pull_request_that_is_open() {
 
 #[tokio::test]
 async fn the_rules_are_those_of_the_branch_that_is_the_default_now() {
-    let strict = "trusted_branches: [main]\nrequire_manual_approval: true\n";
+    let strict = "security:\n  trusted_branches: [main]\nrequire_manual_approval: true\n";
     for (default, why) in [
         ("trunk", "a person must ask for it"),
         ("gone", "the repository's rules cannot be followed: the default branch gone is not there"),

@@ -100,6 +100,18 @@ async fn a_fix_is_not_accepted_with_another_one() {
 }
 
 #[tokio::test]
+async fn a_no_to_one_fix_closes_no_pull_request_with_another() {
+    let (house, number) = refuted_and_proved_anew(ForgeTerms::default()).await;
+    house.settles_for(60).await;
+    let attempts = house.engine.store.attempts(house.run().await.id).await.unwrap();
+    house.decides(|run, by| run.deny(&attempts, by).unwrap()).await;
+    house.settles_for(60).await;
+    assert_eq!(house.run().await.escalation_reason, Some(Reason::Denied));
+    assert_eq!((&pull(&house, number)["state"], house.pulls().len()), (&json!("open"), 1));
+    assert!(house.comments(number).is_empty());
+}
+
+#[tokio::test]
 async fn a_proof_that_does_not_reach_its_pull_request_is_not_told_on_it() {
     let house = House::new("").await;
     house.is_proved().await;

@@ -171,7 +171,7 @@ async fn a_poke_reaches_the_process_that_watches() {
 async fn what_the_rules_suggest_reaches_the_issue() {
     let rules = "analysis: {failure_patterns: [{pattern: 'cache .* is cold', suggestion: 'warm the cache @all'}]}\n";
     let house = House::new(rules).await;
-    let noise: String = (0..400).map(|n| format!("step {n}\n")).collect();
+    let noise = (0..400).map(|n| format!("step {n}\n")).collect::<Vec<_>>().concat();
     let text = format!("{}cache 17 is cold\n{noise}{}", log("add"), log("sum"));
     let id = house.fake.red_run(SHOP, "Docs", "main", &text);
     let watching = Watching::start(&house.engine);
