@@ -29,7 +29,7 @@ impl Scene<'_> {
         let status = self.issue_text().body_digest().to_string();
         let told = |it: &&Tracking| it.is_open && it.told_status.as_ref() == Some(&status);
         let Some(number) = self.family.issue.as_ref().filter(told).map(|it| it.number) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if ask.since.is_none() {
             let newest = self.reads.pulls(&repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await?;
             let newest = newest.items.first().map_or(number, |it| it.number.max(number));
@@ -79,7 +79,7 @@ impl Scene<'_> {
         if self.is_said(issue, &marker(Kind::Copilot, &self.family.key, &of_round(ask))).await? {
             return Ok(false);
         }
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let body = self.words(|it| it.copilot_mention(ask, &of_round(ask)));
         self.write(writes.add_comment(&repository, issue, &body)).await?;
         Ok(true)
@@ -87,7 +87,7 @@ impl Scene<'_> {
 
     /// Asks for another change on its own pull request, with what came of the last one.
     async fn ask_again(&mut self, ask: &CopilotAsk, pull: u64) -> Stepped {
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         if !self.is_said(pull, &marker(Kind::Copilot, &self.family.key, &of_round(ask))).await? {
             let body = self.words(|it| it.copilot_again(ask, &of_round(ask)));
             self.write(writes.add_comment(&repository, pull, &body)).await?;
@@ -118,7 +118,7 @@ impl Scene<'_> {
         };
         let of_run = self.family.copilot.as_ref().filter(|it| is_over && it.run_id == self.run.id && !it.is_left);
         let Some(pull) = of_run.and_then(|it| it.pull) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes.clone());
+        let (repository, writes) = (self.repository(), self.writes()?);
         let is_open = match self.reads.pull(&repository, pull).await {
             Ok(there) => there.is_open,
             Err(ForgeError::NotFound(_)) => false,
