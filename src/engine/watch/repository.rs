@@ -24,8 +24,10 @@ const PULLS_FRESH: SignedDuration = SignedDuration::from_mins(15);
 const OWN_PULLS_FRESH: SignedDuration = SignedDuration::from_mins(1);
 /// How what a row says of a run begins that is tried again.
 const NOT_YET: &str = "not taken in yet: ";
-/// Runs that were under way and are on no page any more, which are asked for one by one.
+/// Runs that were under way and are on no page any more, which are asked for one by one: so many at a look.
 const MAX_STRAYS: usize = 10;
+/// Rows that are kept beyond a page because it is not known yet what becomes of them.
+const MAX_UNSETTLED: usize = 50;
 
 /// What is known of a watched repository from one look to the next.
 #[derive(Debug)]
@@ -198,10 +200,18 @@ impl Watched {
         }
         let mut runs = page.items;
         let listed: BTreeSet<u64> = runs.iter().map(|it| it.id).collect();
-        let is_under_way = |it: &CiRun| matches!(it.state, CiState::Queued | CiState::Waiting | CiState::Running);
-        let strays =
-            self.picture.runs.iter().map(|it| &it.run).filter(|it| is_under_way(it) && !listed.contains(&it.id));
-        for stray in strays.filter(|it| it.created_at > since).take(MAX_STRAYS) {
+        let off_page = |it: &&SeenRun| !listed.contains(&it.run.id) && is_unsettled(it, since);
+        let mut strays: Vec<&CiRun> = self.picture.runs.iter().filter(off_page).map(|it| &it.run).collect();
+        // Who has its turn changes from look to look.
+        let turn = usize::try_from(now.as_second()).unwrap_or(0).checked_rem(strays.len()).unwrap_or(0);
+        strays.rotate_left(turn);
+        let mut n_asked = 0;
+        for stray in strays {
+            if !is_under_way(stray) || n_asked == MAX_STRAYS {
+                runs.push(stray.clone());
+                continue;
+            }
+            n_asked += 1;
             match reads.run(repository, stray.id).await {
                 Ok(run) => runs.push(run),
                 Err(ForgeError::NotFound(_)) => {}
@@ -238,7 +248,12 @@ impl Watched {
             rows.push(row);
         }
         rows.sort_by_key(|it| std::cmp::Reverse(it.run.id));
-        rows.truncate(PAGE);
+        let mut n_rows = 0;
+        rows.retain(|it| {
+            n_rows += 1;
+            n_rows <= PAGE || is_unsettled(it, since)
+        });
+        rows.truncate(PAGE + MAX_UNSETTLED);
         self.picture.runs = rows;
         look
     }
@@ -267,6 +282,18 @@ impl Watched {
         let Some(rules) = &self.rules.rules else { return Some("the repository's rules are not known yet".to_owned()) };
         let (repository, default_branch) = (&self.picture.repository, &self.picture.default_branch);
         Judge { repository, default_branch, rules, merged }.ignored(run)
+    }
+}
+
+fn is_under_way(run: &CiRun) -> bool {
+    matches!(run.state, CiState::Queued | CiState::Waiting | CiState::Running)
+}
+
+/// Whether something may yet come of a run: it has not ended, as far as a start looks back, or it is red and nobody has said what becomes of it.
+fn is_unsettled(row: &SeenRun, since: Timestamp) -> bool {
+    match row.run.state {
+        CiState::Red => row.heal.is_none() && row.ignored.as_ref().is_none_or(|it| it.starts_with(NOT_YET)),
+        _ => is_under_way(&row.run) && row.run.created_at > since,
     }
 }
 

@@ -8,7 +8,7 @@ use paramedic::engine::decisions::{Action, Done, Operator};
 /// Has a person ask for a pull request.
 async fn publish(house: &House, by: &str) -> Result<Done, EngineError> {
     let operator = Operator { name: by.to_owned(), ..Operator::default() };
-    house.engine.decide(house.run().await.id, &Action::Publish, &operator).await
+    Box::pin(house.engine.decide(house.run().await.id, &Action::Publish, &operator)).await
 }
 
 /// Ann hands in a patch that changes what CI runs.
@@ -118,7 +118,7 @@ async fn a_repository_that_is_not_watched_any_more_is_left_alone() {
     let n_writes = house.fake.writes().len();
     house.engine.forge.terms = ForgeTerms { watch: Vec::new(), ..house.engine.forge.terms.clone() };
     let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
-    let refused = house.engine.decide(house.run().await.id, &Action::Approve, &operator).await.unwrap_err();
+    let refused = Box::pin(house.engine.decide(house.run().await.id, &Action::Approve, &operator)).await.unwrap_err();
     assert!(refused.to_string().contains("the settings do not watch acme/shop any more"), "{refused}");
     house.edit_family(|it| it.pull = None).await;
     let refused = publish(&house, "ann").await.unwrap_err();

@@ -40,7 +40,7 @@ fn pull(house: &House, number: u64) -> Value {
 /// Returns why a person's decision is refused.
 async fn refusal(house: &House, action: Action) -> String {
     let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
-    match house.engine.decide(house.run().await.id, &action, &operator).await {
+    match Box::pin(house.engine.decide(house.run().await.id, &action, &operator)).await {
         Err(error) => error.to_string(),
         Ok(done) => panic!("{done:?}"),
     }

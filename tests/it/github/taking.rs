@@ -4,7 +4,7 @@ use crate::github::watch::{Place, SHOP, Watching, log};
 use crate::support::eventually_answered;
 use crate::support::github::{Fault, RunSpec};
 use jiff::{SignedDuration, Timestamp};
-use paramedic::domain::{Picture, Reason, Run, Status};
+use paramedic::domain::{CiState, Picture, Reason, Run, Status};
 use paramedic::engine::steward::Visit;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -68,6 +68,26 @@ async fn a_job_with_a_log_speaks_for_one_without() {
     let watching = place.watch();
     let run = place.taken(id).await;
     assert_eq!((run.status, run.error_summary.as_str()), (Status::Queued, "something odd happened"));
+    watching.stop().await;
+}
+
+/// A slow workflow among many fast ones: by the time it ends, it is on no page any more.
+#[tokio::test]
+async fn a_run_that_outlasts_a_page_of_others_is_seen_to_end() {
+    let place = Place::new().await;
+    place.fake.green_run(SHOP, "CI", "main");
+    let watching = place.watch();
+    let log = log("slow");
+    let jobs = [("build", "failure", log.as_bytes())];
+    let slow = place.fake.run(SHOP, &RunSpec { workflow: "Slow", conclusion: None, jobs: &jobs, ..RunSpec::default() });
+    place.row(slow, |it| it.run.state == CiState::Running).await;
+    for _ in 0..120 {
+        place.fake.green_run(SHOP, "CI", "main");
+    }
+    eventually_answered(async || (place.picture().await.runs.len() == 101).then_some(())).await;
+    place.row(slow, |it| it.run.state == CiState::Running).await;
+    place.fake.finish(SHOP, slow, "failure");
+    assert_eq!(place.taken(slow).await.status, Status::Queued);
     watching.stop().await;
 }
 
