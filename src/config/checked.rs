@@ -16,7 +16,7 @@ use crate::config::{ConfigError, Environment};
 use crate::domain::Operator;
 use crate::domain::names::named;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -88,12 +88,13 @@ impl Config {
     /// Reads `/etc`, the user's file and `--config` in this order, then the environment, then the flags.
     pub fn load(environment: &Environment, flags: &Flags) -> Result<Self, ConfigError> {
         let mut raw = builtin_agents();
-        let mut files = Vec::new();
+        let (mut files, mut own_agents) = (Vec::new(), BTreeSet::new());
         for (path, must_exist) in places(environment, flags) {
             match fs::read_to_string(&path) {
                 Ok(text) => {
                     let over =
                         RawConfig::parse(&text).map_err(|it| ConfigError(format!("{}: {it}", path.display())))?;
+                    own_agents.extend(over.agents.keys().cloned());
                     raw = raw.overlaid_by(over);
                     files.push(path);
                 }
@@ -101,7 +102,7 @@ impl Config {
                 Err(error) => return Err(ConfigError(format!("cannot read {}: {error}", path.display()))),
             }
         }
-        Self::check(raw, files, environment, flags)
+        Self::check(raw, files, &own_agents, environment, flags)
     }
 
     /// Returns the values of the settings that must never be shown.
@@ -118,6 +119,7 @@ impl Config {
     fn check(
         raw: RawConfig,
         files: Vec<PathBuf>,
+        own_agents: &BTreeSet<String>,
         environment: &Environment,
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
@@ -173,7 +175,7 @@ impl Config {
             sandbox,
             agents_by_default: raw.agents_by_default.unwrap_or_else(|| vec!["playbook".to_owned()]),
             webhook: raw.webhook.check(environment)?,
-            agents: checked_agents(raw.agents)?,
+            agents: checked_agents(raw.agents, own_agents)?,
             workers: WorkersSettings::check(raw.workers).map_err(ConfigError)?,
             repositories: RepositoriesSettings::check(raw.repositories).map_err(ConfigError)?,
             github: GithubSettings::check(raw.github, environment)?,
@@ -210,7 +212,11 @@ fn data_dir(environment: &Environment, flags: &Flags) -> Result<PathBuf, ConfigE
     std::path::absolute(&chosen).map_err(|it| ConfigError(format!("{}: {it}", chosen.display())))
 }
 
-fn checked_agents(raw: BTreeMap<String, RawAgent>) -> Result<BTreeMap<String, AgentSettings>, ConfigError> {
+/// Checks the agents; those named in `own` are of settings files.
+fn checked_agents(
+    raw: BTreeMap<String, RawAgent>,
+    own: &BTreeSet<String>,
+) -> Result<BTreeMap<String, AgentSettings>, ConfigError> {
     raw.into_iter()
         .map(|(name, agent)| {
             let is_name = !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || "_-".contains(it));
@@ -221,7 +227,7 @@ fn checked_agents(raw: BTreeMap<String, RawAgent>) -> Result<BTreeMap<String, Ag
                 return Err(ConfigError(format!("agents.{name}: `command` is missing")));
             };
             let network = agent.network.unwrap_or(false);
-            let (env, is_preset) = (agent.env.unwrap_or_default(), agent.is_preset);
+            let (env, is_preset) = (agent.env.unwrap_or_default(), !own.contains(&name));
             Ok((name, AgentSettings { command, network, env, is_preset }))
         })
         .collect()
@@ -237,12 +243,8 @@ fn builtin_agents() -> RawConfig {
         ("copilot", "copilot --allow-tool write -p \"$(cat \"$PARAMEDIC_PROMPT\")\"", "COPILOT_GITHUB_TOKEN"),
     ];
     let agents = presets.into_iter().map(|(name, command, key)| {
-        let agent = RawAgent {
-            command: Some(command.to_owned()),
-            network: Some(true),
-            env: Some(vec![key.to_owned()]),
-            is_preset: true,
-        };
+        let agent =
+            RawAgent { command: Some(command.to_owned()), network: Some(true), env: Some(vec![key.to_owned()]) };
         (name.to_owned(), agent)
     });
     RawConfig { agents: agents.collect(), ..RawConfig::default() }

@@ -69,9 +69,6 @@ pub struct RawAgent {
     pub network: Option<bool>,
     /// Names of environment variables the program gets.
     pub env: Option<Vec<String>>,
-    /// Whether no settings file says so.
-    #[serde(skip)]
-    pub is_preset: bool,
 }
 
 impl RawConfig {
