@@ -38,11 +38,26 @@ pub(super) fn interval(
 
 /// Returns how much slower to go with what is left of the budget.
 fn slower(budget: &Budget) -> u32 {
-    match (budget.remaining, budget.limit) {
-        (Some(left), Some(limit)) if u64::from(left) * 20 < u64::from(limit) => 10,
-        (Some(left), Some(limit)) if u64::from(left) * 5 < u64::from(limit) => 4,
-        _ => 1,
+    match () {
+        () if is_spent(budget) => 10,
+        () if is_scarce(budget) => 4,
+        () => 1,
     }
+}
+
+/// Whether less than a fifth of the budget is left.
+pub(super) fn is_scarce(budget: &Budget) -> bool {
+    is_below(budget, 5)
+}
+
+/// Whether less than a twentieth is left: that is for what people do.
+pub(super) fn is_spent(budget: &Budget) -> bool {
+    is_below(budget, 20)
+}
+
+fn is_below(budget: &Budget, part: u64) -> bool {
+    let known = budget.remaining.zip(budget.limit);
+    known.is_some_and(|(left, limit)| u64::from(left) * part < u64::from(limit))
 }
 
 /// Returns how long to wait after `n_errors` looks in a row that came to nothing.

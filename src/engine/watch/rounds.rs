@@ -30,6 +30,8 @@ const RUNS_FRESH: Duration = Duration::from_mins(10);
 /// After which pause a red run is tried again; then once an hour.
 const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
+/// How long a red run waits where there is too little left of the budget.
+const SPARED: Duration = Duration::from_mins(1);
 /// Characters of a foreign text that is shown. A picture of the longest texts is still taken by the store.
 const MAX_CHARS: usize = 300;
 /// Pull requests of a run that are told.
@@ -135,7 +137,7 @@ impl Rounds {
     /// Returns when something is to be done next.
     fn next(&self) -> Instant {
         let looks = self.seats.iter().map(|it| it.due);
-        let can_read = self.reading.len() < MAX_READING;
+        let can_read = self.reading.len() < self.most_reading();
         let reads = self.waiting.values().filter(|it| can_read && it.reader.is_none()).map(|it| it.due);
         looks.chain(reads).min().unwrap_or_else(|| Instant::now() + TELL)
     }
@@ -231,13 +233,27 @@ impl Rounds {
         Ok(())
     }
 
-    /// Begins to read those that have waited longest.
+    /// Begins to read those that have waited longest, those of our own branches before those of forks. What is red is read whole, and there
+    /// may be much of it: with little left of the budget one is read at a time and no fork's, and with next to nothing left none is.
     fn begin_reading(&mut self) {
         let now = Instant::now();
-        let mut ready: Vec<Name> =
-            self.waiting.iter().filter(|(_, it)| it.reader.is_none() && it.due <= now).map(|(name, _)| *name).collect();
-        ready.sort_by_key(|(_, id, attempt)| (*id, *attempt));
-        for name in ready.into_iter().take(MAX_READING.saturating_sub(self.reading.len())) {
+        let is_of_fork = |(idx, ..): &Name, run: &CiRun| {
+            let repository = &self.seats[*idx].watched.picture().repository;
+            !run.head_repository.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(repository))
+        };
+        let ready = self.waiting.iter().filter(|(_, it)| it.reader.is_none() && it.due <= now);
+        let mut ready: Vec<(bool, Name)> = ready.map(|(name, it)| (is_of_fork(name, &it.run), *name)).collect();
+        ready.sort_by_key(|(is_of_fork, (_, id, attempt))| (*is_of_fork, *id, *attempt));
+        let budget = self.shared.reads.budget();
+        let (is_scarce, is_spent) = (interval::is_scarce(&budget), interval::is_spent(&budget));
+        for (is_of_fork, name) in ready {
+            if is_spent || (is_scarce && is_of_fork) {
+                self.spare(name);
+                continue;
+            }
+            if self.reading.len() >= self.most_reading() {
+                break;
+            }
             let Some(waiting) = self.waiting.get_mut(&name) else { continue };
             let watched = &self.seats[name.0].watched;
             // Where the rules were refused meanwhile nothing is taken in; a later look finds it again.
@@ -255,6 +271,20 @@ impl Rounds {
             };
             let shared = self.shared.clone();
             waiting.reader = Some(self.reading.spawn(async move { (name, shared.take_in(&red).await) }).id());
+        }
+    }
+
+    /// Returns how many red runs are read at once.
+    fn most_reading(&self) -> usize {
+        if interval::is_scarce(&self.shared.reads.budget()) { 1 } else { MAX_READING }
+    }
+
+    /// Lets a red run wait until there is more of the budget again.
+    fn spare(&mut self, name: Name) {
+        let (idx, id, attempt) = name;
+        if let Some(waiting) = self.waiting.get_mut(&name) {
+            waiting.due = Instant::now() + SPARED;
+            self.seats[idx].watched.put_off(id, attempt, "this hour's requests of GitHub are nearly used up");
         }
     }
 

@@ -71,6 +71,26 @@ async fn a_job_with_a_log_speaks_for_one_without() {
     watching.stop().await;
 }
 
+/// What is left of the hour's requests is for our own branches, and at last for what people do.
+#[tokio::test]
+async fn with_little_of_the_budget_left_no_fork_is_read() {
+    let place = Place::new().await;
+    place.fake.state().remaining = 900;
+    let log = log("add");
+    let jobs = [("build", "failure", log.as_bytes())];
+    let fork =
+        RunSpec { workflow: "Lint", event: "pull_request", fork: Some("eve/shop"), jobs: &jobs, ..RunSpec::default() };
+    let fork = place.fake.run(SHOP, &fork);
+    let own = place.fake.red_run(SHOP, "CI", "main", &log);
+    let watching = place.watch();
+    assert_eq!(place.taken(own).await.status, Status::Queued);
+    assert!(place.ignored(fork).await.contains("nearly used up"));
+    place.fake.state().remaining = 200;
+    let late = place.fake.red_run(SHOP, "Nightly", "main", &log);
+    assert!(place.ignored(late).await.contains("nearly used up"));
+    watching.stop().await;
+}
+
 /// A slow workflow among many fast ones: by the time it ends, it is on no page any more.
 #[tokio::test]
 async fn a_run_that_outlasts_a_page_of_others_is_seen_to_end() {
