@@ -204,6 +204,7 @@ pub(super) async fn a_run_tells_what_stands_for_it_at_the_forge(home: &impl Home
     let nowhere = backlog.act(run.id, publish()).await.unwrap_err();
     assert!(matches!(&nowhere, BacklogError::Precondition(it) if it.contains("nowhere to publish")), "{nowhere:?}");
     let family = Family {
+        repository: SHOP.to_owned(),
         count: 50,
         skipped: Some("it waits for a person's word".to_owned()),
         ..Family::first_seen(&run, "v1:a", None, at(20))
