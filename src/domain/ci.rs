@@ -31,8 +31,8 @@ impl CiState {
             ("in_progress", _) => Self::Running,
             ("completed", Some("success")) => Self::Green,
             ("completed", Some("failure" | "timed_out" | "startup_failure" | "error")) => Self::Red,
-            ("completed", Some("cancelled")) => Self::Cancelled,
-            ("completed", Some("neutral" | "skipped" | "stale")) => Self::Skipped,
+            ("completed", Some("cancelled" | "stale")) => Self::Cancelled,
+            ("completed", Some("neutral" | "skipped")) => Self::Skipped,
             _ => Self::Unknown,
         }
     }

@@ -53,7 +53,8 @@ pub struct CopilotAsk {
 }
 
 impl CopilotAsk {
-    /// Returns what is wanted now, where `before` was: the same for as long as no change of it was taken and judged. Then a new round begins.
+    /// Returns what is wanted now, where `before` was: the same for as long as no change of it was taken and came to nothing, was refused, or is to
+    /// be another by a person's hint. Then a new round begins.
     pub fn wanted(
         before: Option<&Self>,
         run_id: RunId,
@@ -73,7 +74,8 @@ impl CopilotAsk {
         }
         // An attempt that was given back was never judged.
         let was_judged = |it: &Attempt| it.attempt_no == before.attempt_no && it.failure_kind.is_some();
-        let is_refuted = before.taken.is_some() && earlier.iter().any(was_judged);
+        let is_hinted = hint.is_some() && hint != before.hint;
+        let is_refuted = before.taken.is_some() && (before.is_left || is_hinted || earlier.iter().any(was_judged));
         if !is_refuted {
             return Self { attempt_no, until, taken: None, ..before.clone() };
         }
@@ -87,8 +89,17 @@ impl CopilotAsk {
             refuted: before.taken.clone(),
             taken: None,
             told: None,
+            is_left: false,
             ..before.clone()
         }
+    }
+
+    /// Returns what is left of it when its pull request was closed or merged by somebody: nothing is waited for any more, and the next attempt
+    /// begins anew.
+    #[must_use]
+    pub fn closed(&self, now: Timestamp) -> Self {
+        let first = Self::first(self.run_id, self.attempt_no, self.hint.clone(), now);
+        Self { round: self.round + 1, must_release: self.is_assigned, ..first }
     }
 
     const fn first(run_id: RunId, attempt_no: u32, hint: Option<String>, until: Timestamp) -> Self {
@@ -143,6 +154,12 @@ mod tests {
         let taken = CopilotAsk { taken: Some("c0ffee".to_owned()), ..asked };
         let given_back = wanted(Some(&taken), 2, &[ended(1, None)]);
         assert_eq!((given_back.asked, given_back.taken, given_back.refuted), (Some(Asked::Assigned), None, None));
+        let left = CopilotAsk { is_left: true, ..taken.clone() };
+        assert_eq!(wanted(Some(&left), 2, &[ended(1, None)]).round, 2, "a person refused it");
+        let hinted = CopilotAsk { hint: None, ..taken.clone() };
+        assert_eq!((wanted(Some(&hinted), 2, &[ended(1, None)]).round), 2, "a person said something new");
+        let closed = wanted(Some(&taken.closed(at(9))), 2, &[ended(1, None)]);
+        assert_eq!((closed.round, closed.asked, closed.pull, closed.must_release), (2, None, None, true));
         let refuted = wanted(Some(&taken), 2, &[ended(1, Some(AttemptFailure::StillRed))]);
         assert_eq!((refuted.asked, refuted.round, refuted.refuted.as_deref()), (None, 2, Some("c0ffee")));
         assert_eq!((refuted.pull, refuted.taken), (Some(9), None));

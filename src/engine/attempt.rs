@@ -249,10 +249,10 @@ impl Session<'_> {
     async fn judge(&mut self, attempt: &mut Attempt, earlier: &[Attempt]) -> Result<Result<(), Failed>, EngineError> {
         let Some(patch) = attempt.proposed_fix.clone() else { return Err(EngineError::Stopped) };
         let is_human = attempt.author.human().is_some();
-        // An attempt that was aborted was never judged: its patch may come again.
-        let was_judged = |it: &&Attempt| it.failure_kind.is_some() || it.status == AttemptStatus::Succeeded;
+        // An attempt that was aborted was never judged, and what was proved is proved again where a person asks anew: its patch may come again.
+        let was_refuted = |it: &&Attempt| it.failure_kind.is_some();
         let may_repeat = is_human || attempt.is_again;
-        let twin = earlier.iter().filter(was_judged).find(|it| !may_repeat && it.patch_digest == attempt.patch_digest);
+        let twin = earlier.iter().filter(was_refuted).find(|it| !may_repeat && it.patch_digest == attempt.patch_digest);
         if let Some(twin) = twin {
             let why = format!("the same patch as attempt {}", twin.attempt_no);
             attempt.guard.clone_from(&twin.guard);

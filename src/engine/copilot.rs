@@ -9,6 +9,7 @@ use crate::forge::{ForgeError, PullRequest, PullsQuery, Reads};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -23,9 +24,11 @@ const LOGINS: &[&str] = &["Copilot", ASSIGNEE];
 const BRANCHES: &str = "copilot/";
 /// What it writes into a title for as long as it works.
 const AT_WORK: &str = "[wip]";
-/// Open pull requests that are looked through.
+/// Pull requests that are looked through, newest first.
 const MAX_PULLS: usize = 100;
 const MAX_WORDS: usize = 400;
+/// Families whose pull requests of Copilot's are not taken.
+const MAX_FAMILIES: u32 = 500;
 
 /// How it is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -212,11 +215,15 @@ impl Copilot {
         watch: &mut Watch,
     ) -> Result<Next, Trouble> {
         let Some(issue) = family.issue.as_ref().map(|it| it.number) else { return Ok(Next::Later) };
-        let query = PullsQuery { is_open: true, max: MAX_PULLS, ..PullsQuery::default() };
+        let query = PullsQuery { max: MAX_PULLS, ..PullsQuery::default() };
         let pulls = reads.pulls(&family.repository, &query).await?.items;
         let since = ask.since.unwrap_or(issue);
-        let its = pulls.iter().filter(|it| it.number > since && is_its(it, &family.repository, issue));
-        let Some(pull) = its.min_by_key(|it| it.number) else {
+        let others = self.engine.store.families(&family.repository, MAX_FAMILIES).await?;
+        let others = others.iter().filter(|it| it.key != family.key);
+        let taken: BTreeSet<u64> = others.filter_map(|it| it.copilot.as_ref()?.pull).collect();
+        let its = pulls.iter().filter(|it| it.number > since && !taken.contains(&it.number));
+        let its = its.filter(|it| is_its(it, &family.repository, issue));
+        let Some(pull) = its.min_by_key(|it| (!it.is_open, it.number)) else {
             let how = match asked {
                 Asked::Mentioned => "is mentioned on",
                 Asked::Assigned | Asked::Again => "was asked on",
@@ -242,7 +249,8 @@ impl Copilot {
         if !pull.is_open {
             let what = if pull.is_merged { "merged" } else { "closed" };
             let why = format!("Copilot's pull request #{number} was {what} before its change was taken");
-            return Ok(Next::Over(failed(AttemptFailure::NoChange, why)));
+            self.keep(family, ask.closed(self.engine.clock.now()), None).await?;
+            return Ok(Next::Over(Turn::Declined(why)));
         }
         let since = match watch.head.take().filter(|(head, _)| *head == pull.head_commit) {
             Some((_, since)) => since,
@@ -328,8 +336,7 @@ fn failed(kind: AttemptFailure, reason: String) -> Turn {
 
 /// Whether a pull request is Copilot's own for an issue: by its author, from a branch of its kind in this very repository.
 fn is_its(pull: &PullRequest, repository: &str, issue: u64) -> bool {
-    pull.is_open
-        && is_copilot(&pull.author)
+    is_copilot(&pull.author)
         && pull.head_branch.starts_with(BRANCHES)
         && pull.head_repository.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(repository))
         && names(&pull.body, repository, issue)

@@ -120,7 +120,14 @@ impl Engine {
                         tracing::warn!(run = %id, %error, "what a decision means for its failure is not noted");
                     }
                     let is_unasked = matches!(way, Way::Unasked);
-                    return Ok(done(transition, action, is_first_key, is_unasked));
+                    let done = done(transition, action, is_first_key, is_unasked);
+                    return Ok(match (done, self.check_not_merging(&run).await) {
+                        // Nothing is kept waiting by an abort, and it cannot take back what was asked before.
+                        (Done::Changed { run, message }, Err(EngineError::Precondition(merging))) => {
+                            Done::Changed { run, message: format!("{message}; {merging}") }
+                        }
+                        (done, _) => done,
+                    });
                 }
                 Err(StoreError::Conflict) => self.forget_branch(&run, branch).await?,
                 Err(error) => return Err(error.into()),

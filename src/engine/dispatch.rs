@@ -168,8 +168,10 @@ impl Engine {
     /// Makes a new run of an order what it is: its words cleaned and masked, named after them. Returns the fact that tells it; none = no order.
     pub(super) fn as_order(&self, mut run: Run) -> (Run, Option<NewEvent>) {
         let Some(order) = &mut run.order.instruction else { return (run, None) };
-        order.text = self.safe_text(&order.text, MAX_TEXT_CHARS);
-        order.context = order.context.take().map(|it| self.safe_text(&it, MAX_TEXT_CHARS));
+        // Blanks around the words make no other order.
+        let clean = |text: &str| self.safe_text(text, MAX_TEXT_CHARS).trim().to_owned();
+        order.text = clean(&order.text);
+        order.context = order.context.take().map(|it| clean(&it)).filter(|it| !it.is_empty());
         let whole = json!([order.intent, order.text, order.context]).to_string();
         let summary: String = format!("{}: {}", order.intent, order.text).chars().take(MAX_SUMMARY_CHARS).collect();
         let summary = crate::evidence::text::clean_line(&summary);

@@ -176,6 +176,9 @@ pub trait Reads: Debug + Send + Sync {
     /// Returns a branch's commit, `None` if there is no such branch.
     async fn branch(&self, repository: &str, name: &str) -> Result<Option<String>, ForgeError>;
 
+    /// Whether a commit is on a branch: its tip, or something that the tip came from.
+    async fn is_on(&self, repository: &str, commit: &str, branch: &str) -> Result<bool, ForgeError>;
+
     /// Returns the branches whose names begin with `prefix`, with their commits; at most 1,000.
     async fn branches(&self, repository: &str, prefix: &str) -> Result<Vec<(String, String)>, ForgeError>;
 

@@ -117,6 +117,9 @@ fn retry_gives_a_fresh_budget() {
     let retry = world.run(&["retry", "latest", "--json"]);
     assert_eq!(retry.code, 0, "{retry:#?}");
     assert_eq!((&retry.json()["status"], &retry.json()["attemptCount"]), (&"fixed".into(), &2.into()));
+    // The same patch is no repeat of what was proved: it is proved again.
+    let again = world.run(&["retry", "latest", "--json"]);
+    assert_eq!((&again.json()["status"], &again.json()["attemptCount"]), (&"fixed".into(), &3.into()), "{again:#?}");
 }
 
 #[test]

@@ -182,6 +182,10 @@ impl Engine {
             }
         }
         let mut objection = changed(number, pull, &there, run.id, attempt.patch_digest.as_ref());
+        if objection.is_none() {
+            let is_on = writes.is_on(&run.repository, &pull.base_sha, &pull.base_branch).await;
+            objection = (!is_on.map_err(|it| self.not_asked(number, &it))?).then(|| rewritten(pull));
+        }
         if objection.is_none() && self.forge.terms.require_green {
             let not_green = self.not_green(run, pull, writes.as_ref()).await;
             objection = not_green.map_err(|it| self.not_asked(number, &it))?;
@@ -203,7 +207,7 @@ impl Engine {
         }
         let text = commit_message(run, attempt, &merging.approvals);
         let mut is_ready = false;
-        let asked = self.ask_to_merge(writes.as_ref(), &run.repository, &there, &pull.head, &text, &mut is_ready);
+        let asked = self.ask_to_merge(writes.as_ref(), run, &there, &pull.head, &text, &mut is_ready);
         let told = tokio::time::timeout(MERGE_TIME, asked).await;
         match told.unwrap_or_else(|_| Err(ForgeError::Unknown("there was no answer in time".to_owned()))) {
             Ok(commit) => Ok(Merged::Now { number, commit }),
@@ -235,11 +239,11 @@ impl Engine {
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists, which `is_ready` tells; an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists and nobody aborted the run meanwhile, which `is_ready` tells; an answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
-        repository: &str,
+        run: &Run,
         there: &PullRequest,
         head: &str,
         text: &str,
@@ -248,10 +252,18 @@ impl Engine {
         let (subject, message) = text.split_once("\n\n").unwrap_or((text, ""));
         let title = format!("{subject} (#{})", there.number);
         let merge = Merge { sha: head, method: self.forge.terms.merge_method, title: &title, message };
+        let repository = run.repository.as_str();
+        let refused = |message: String| ForgeError::Refused { status: 405, message };
         let merged = match writes.merge(repository, there.number, &merge).await {
-            Err(ForgeError::Refused { status: 405, .. }) if there.is_draft => {
+            Err(ForgeError::Refused { status: 405, message })
+                if there.is_draft && message.to_lowercase().contains("draft") =>
+            {
+                let stands = self.store.run(run.id).await.map_err(|it| refused(it.to_string()))?;
+                if stands.status == Status::Aborted {
+                    return Err(refused("the run was aborted meanwhile".to_owned()));
+                }
                 let ready = writes.mark_ready(&there.node_id).await;
-                ready.map_err(|it| ForgeError::Refused { status: 405, message: format!("it is a draft: {it}") })?;
+                ready.map_err(|it| refused(format!("it is a draft: {it}")))?;
                 *is_ready = true;
                 writes.merge(repository, there.number, &merge).await
             }
@@ -541,6 +553,15 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
         );
     }
     None
+}
+
+/// Says that a merge would bring back what somebody took off the branch.
+fn rewritten(pull: &PullState) -> String {
+    let (base, branch) = (pull.base_sha.get(..8).unwrap_or(&pull.base_sha), &pull.base_branch);
+    format!(
+        "{branch} was rewritten: {base}, on which the fix was proved, is not on it any more, and a merge would bring it back; \
+         close it there, and retry the run"
+    )
 }
 
 /// Whether a pull request holds the patch of another run, and not this one.

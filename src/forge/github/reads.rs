@@ -138,6 +138,14 @@ impl Reads for Github {
         Ok(read.and_then(|it| shapes::line_if(&it.document, "/commit/sha")))
     }
 
+    async fn is_on(&self, repository: &str, commit: &str, branch: &str) -> Result<bool, ForgeError> {
+        let path = of_repository(repository, &["compare", &format!("{commit}...{branch}")])?;
+        // The files that differ are on the first page alone, and not wanted.
+        let read = self.get_if_there(&with_query(&path, &[("per_page", "1"), ("page", "2")])).await?;
+        let status = read.and_then(|it| shapes::line_if(&it.document, "/status"));
+        Ok(matches!(status.as_deref(), Some("ahead" | "identical")))
+    }
+
     async fn branches(&self, repository: &str, prefix: &str) -> Result<Vec<(String, String)>, ForgeError> {
         let path = of_repository(repository, &["git", "matching-refs", &format!("heads/{prefix}")])?;
         Ok(self.rows(&path, &[], "", MAX_ROWS, shapes::branch).await?.items)

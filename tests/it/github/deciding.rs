@@ -316,6 +316,21 @@ async fn the_merge_closes_nothing_and_names_nobody() {
     assert!(message.contains("\nParamedic-Run: ") && message.contains("Approved-by: ann"), "{message}");
 }
 
+/// A merge would bring back what somebody took off the branch, unseen by any proof.
+#[tokio::test]
+async fn what_was_taken_off_the_branch_is_not_brought_back() {
+    let scene = Scene::new(Verdict::Ok, false).await;
+    {
+        let state = scene.fake.state();
+        let git = &state.repos[SHOP].git;
+        let anew = git.run(&["commit-tree", "main^{tree}", "-m", "Start anew"]);
+        git.run(&["update-ref", "refs/heads/main", &anew]);
+    }
+    let refused = scene.decide(Action::Approve, "ann").await.unwrap_err().to_string();
+    assert!(refused.contains("main was rewritten") && refused.contains("retry the run"), "{refused}");
+    assert!(scene.fake.writes().is_empty());
+}
+
 /// Cancelled beside green is not green: what was to be proved did not run to its end.
 #[tokio::test]
 async fn what_was_broken_off_has_not_ended_well() {

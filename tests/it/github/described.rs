@@ -152,6 +152,7 @@ async fn every_request_is_one_that_github_describes() {
     github.checks(shop, "acb5820ced9479c074f688cc328bf03f341a511d").await.unwrap();
     github.branch(shop, "heal/1a2b").await.unwrap().unwrap();
     github.branches(shop, "heal/").await.unwrap();
+    assert!(github.is_on(shop, "main", "main").await.unwrap());
     github.file(shop, ".github/auto-heal-config.yml", "main").await.unwrap().unwrap();
     let head = Some("acme:heal/1a2b".to_owned());
     let pulls = PullsQuery { is_open: true, head, max: 10 };

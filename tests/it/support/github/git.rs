@@ -86,6 +86,17 @@ impl Git {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Returns how a branch stands to a commit, in GitHub's words; `None` if one of them is not there.
+    pub(super) fn compare(&self, base: &str, head: &str) -> Option<&'static str> {
+        let (base, head) = (self.resolve(base)?, self.resolve(head)?);
+        Some(match (self.between(&base, &head).is_empty(), self.between(&head, &base).is_empty()) {
+            (true, true) => "identical",
+            (false, true) => "ahead",
+            (true, false) => "behind",
+            (false, false) => "diverged",
+        })
+    }
+
     pub(crate) fn file(&self, at: &str, path: &str) -> Option<Vec<u8>> {
         let output = self.git(&["cat-file", "blob", &format!("{}:{path}", self.resolve(at)?)], "");
         output.status.success().then_some(output.stdout)

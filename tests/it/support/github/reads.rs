@@ -32,6 +32,10 @@ pub(super) fn read(repo: &Repo, rest: &[&str], query: &BTreeMap<String, String>)
             "allow_squash_merge": repo.merge_methods.contains(&"squash"), "allow_merge_commit": repo.merge_methods.contains(&"merge"),
             "allow_rebase_merge": repo.merge_methods.contains(&"rebase"),
         })),
+        ["compare", span] => {
+            let (base, head) = span.split_once("...").unwrap();
+            one(repo.git.compare(base, head).map(|it| json!({ "status": it, "commits": [], "files": [] })))
+        }
         ["installation"] => Found::One(json!({ "id": 77, "app_id": 4_711, "app_slug": "medic", "permissions": {} })),
         ["actions", "runs"] => {
             let runs = repo.runs.iter().filter(|it| is(it, "head_branch", "branch") && is(it, "head_sha", "head_sha"));
