@@ -19,6 +19,7 @@ use crate::agent::playbook::scene::Scene;
 use crate::agent::tree::Change;
 use crate::agent::tree::TreeFiles;
 use crate::domain::AttemptFailure;
+use crate::domain::AttemptStatus;
 use crate::domain::Author;
 use crate::domain::Category;
 use crate::process::Launcher;
@@ -132,11 +133,12 @@ fn consult(task: &Task<'_>) -> Consulted {
     Consulted::Nothing(reasons.join("; "))
 }
 
-/// Whether an earlier attempt of this run was this fixer's: its diagnosis opens with the name.
+/// Whether an earlier attempt of this run was this fixer's and came to nothing: its diagnosis opens with the name. What was proved may come again.
 fn was_tried(task: &Task<'_>, fixer: &str) -> bool {
     let is_ours = |author: &Author| matches!(author, Author::Agent(name) if name == NAME);
     let names_it = |diagnosis: &str| diagnosis.lines().next().is_some_and(|it| it.contains(fixer));
-    task.earlier.iter().any(|it| is_ours(&it.author) && names_it(&it.diagnosis))
+    let mut refuted = task.earlier.iter().filter(|it| it.status != AttemptStatus::Succeeded);
+    refuted.any(|it| is_ours(&it.author) && names_it(&it.diagnosis))
 }
 
 fn edit(task: &Task<'_>, fixer: &str, fix: &Fix) -> Turn {

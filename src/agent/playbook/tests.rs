@@ -506,6 +506,8 @@ fn a_fixer_is_not_tried_twice_in_a_run() {
     );
     stage.failed(NAME, "fixer exec-bit\nsaw: fixer python-dependency");
     assert!(matches!(consult(&stage.task()), Consulted::Fix(..)), "what the log says does not count");
+    stage.failed(NAME, &told.diagnosis).status = AttemptStatus::Succeeded;
+    assert!(matches!(consult(&stage.task()), Consulted::Fix(..)), "what was proved may come again");
     stage.failed(NAME, &told.diagnosis).status = AttemptStatus::Failed;
     assert!(matches!(consult(&stage.task()), Consulted::Nothing(reason) if reason.contains("earlier attempt")));
 }
