@@ -120,11 +120,14 @@ impl Engine {
                         tracing::warn!(run = %id, %error, "what a decision means for its failure is not noted");
                     }
                     let is_unasked = matches!(way, Way::Unasked);
-                    let done = done(transition, action, is_first_key, is_unasked);
-                    return Ok(match (done, self.check_not_merging(&run).await) {
+                    return Ok(match (done(transition, action, is_first_key, is_unasked), action) {
                         // Nothing is kept waiting by an abort, and it cannot take back what was asked before.
-                        (Done::Changed { run, message }, Err(EngineError::Precondition(merging))) => {
-                            Done::Changed { run, message: format!("{message}; {merging}") }
+                        (Done::Changed { run, message }, Action::Abort) => {
+                            let message = match self.check_not_merging(&run).await {
+                                Err(EngineError::Precondition(merging)) => format!("{message}; {merging}"),
+                                _ => message,
+                            };
+                            Done::Changed { run, message }
                         }
                         (done, _) => done,
                     });

@@ -470,7 +470,8 @@ async fn an_abort_during_the_merge_stands_beside_it() {
         tokio::spawn(async move { scene.decide(Action::Approve, "ann").await })
     };
     eventually_answered(async || (scene.fake.count(MERGE) == 1).then_some(())).await;
-    words(scene.decide(Action::Abort, "bob").await);
+    let aborted = words(scene.decide(Action::Abort, "bob").await);
+    assert!(aborted.contains("is being merged by the word of ann"), "{aborted}");
     let told = refusal(approve.await.unwrap());
     assert!(told.contains("was merged, while the run became aborted"), "{told}");
     let run = scene.run().await;
@@ -484,6 +485,22 @@ async fn an_abort_during_the_merge_stands_beside_it() {
     assert_eq!((run.status, run.pr_number, run.pr_state), (Status::Queued, None, PrState::None));
     assert_eq!(scene.family().await.pull, None);
     scene.is_intact().await;
+}
+
+/// A draft takes two tries, and an abort between them is heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_between_two_tries_of_a_merge_keeps_it_from_being_made() {
+    let scene = Arc::new(Scene::new(Verdict::Ok, true).await);
+    scene.fake.next(MERGE, Fault::Delay(Duration::from_secs(2)));
+    let approve = {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.decide(Action::Approve, "ann").await })
+    };
+    eventually_answered(async || (scene.fake.count(MERGE) == 1).then_some(())).await;
+    words(scene.decide(Action::Abort, "bob").await);
+    let told = refusal(approve.await.unwrap());
+    assert!(told.contains("the run was aborted meanwhile"), "{told}");
+    assert_eq!((scene.fake.count(MERGE), scene.run().await.status), (1, Status::Aborted));
 }
 
 /// A retry that was under way when the merge began: who works on it is not disturbed, and nothing is forgotten.
