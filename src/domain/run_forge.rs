@@ -1,7 +1,7 @@
 //! What stands for a run at the forge, as people and scripts are told it.
 use crate::domain::family::{ChecksState, Family};
 use crate::domain::order::CiRef;
-use crate::domain::run::{PrState, Run};
+use crate::domain::run::{PrState, Run, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +14,9 @@ pub struct RunForge {
     /// How often the failure was seen.
     pub occurrences: u64,
     pub pull: Option<RunPull>,
+    /// What of GitHub's coding agent is waited for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Why there is no pull request, in words.
     pub skipped: Option<String>,
     /// What the forge refused last, in words.
@@ -67,11 +70,21 @@ impl RunForge {
             issue_url: issue.map(|it| it.url.clone()),
             occurrences: family.map_or(1, |it| it.count),
             pull,
+            waits_for: waits_for(run, family),
             skipped: family.and_then(|it| it.skipped.clone()),
             trouble: family.and_then(Family::trouble).map(str::to_owned),
             ci,
         })
     }
+}
+
+/// Returns what of GitHub's coding agent a run waits for.
+fn waits_for(run: &Run, family: Option<&Family>) -> Option<String> {
+    let is_waiting = run.status == Status::Queued && run.not_before.is_some();
+    let family = family.filter(|_| is_waiting)?;
+    let ask = family.copilot.as_ref().filter(|it| it.run_id == run.id && it.taken.is_none())?;
+    let words = ask.words(family.issue.as_ref().map(|it| it.number));
+    Some(format!("Copilot: {words}; until {} at the longest", ask.until.strftime("%H:%M UTC")))
 }
 
 fn remembered(run: &Run) -> Option<RunPull> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 mod forge;
+mod waiting;
 
 pub use forge::{MergeFacts, MergedBy, PullFacts};
 
@@ -110,7 +111,7 @@ impl Run {
     pub fn given_back(&self, attempt: Option<Attempt>, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
         let mut released = self.released(why, now)?.for_any_machine();
         let Some(mut attempt) = attempt.filter(|it| it.status == AttemptStatus::Running) else { return Ok(released) };
-        attempt.status = AttemptStatus::Failed;
+        (attempt.status, attempt.waiting_since) = (AttemptStatus::Failed, None);
         attempt.failure_reason = Some(format!("given back, does not count: {why}"));
         match (&attempt.author, &attempt.proposed_fix) {
             (by, Some(patch)) if attempt.is_again => {
@@ -368,6 +369,7 @@ impl Run {
         let attempt = attempts.last().filter(|it| it.status == AttemptStatus::Running).map(|it| Attempt {
             status: AttemptStatus::Failed,
             failure_reason: Some(format!("aborted by {}", decision.by)),
+            waiting_since: None,
             ..it.clone()
         });
         Ok(Decided::Change(Box::new(Transition { run, attempt, events: vec![fact], releases_lease: true })))

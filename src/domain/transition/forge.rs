@@ -37,7 +37,7 @@ pub enum MergedBy<'a> {
 
 impl MergedBy<'_> {
     /// Returns whose deed a merge is, and what is told of it.
-    fn words(self, number: u64) -> (String, String) {
+    pub(super) fn words(self, number: u64) -> (String, String) {
         let by_system = |message| ("system".to_owned(), message);
         match self {
             Self::Approval(merging) => (format!("human:{}", merging.by), format!("merged pull request #{number}")),
@@ -279,7 +279,7 @@ fn requeued(message: String) -> NewEvent {
     NewEvent::new(EventType::RunRequeued, "system", message).with(json!({ "idle": true }))
 }
 
-fn pr_merged(actor: &str, number: u64, commit: &str, message: &str) -> NewEvent {
+pub(super) fn pr_merged(actor: &str, number: u64, commit: &str, message: &str) -> NewEvent {
     NewEvent::new(EventType::PrMerged, actor, message)
         .with(json!({ "number": number, "commit": commit, "final": true }))
 }

@@ -7,6 +7,7 @@ mod branch;
 pub(in crate::engine) mod checks;
 mod closing;
 mod copilot;
+mod copilot_pull;
 mod dress;
 mod gate;
 mod housekeeping;
@@ -305,7 +306,17 @@ impl Scene<'_> {
             step!(close, follow_twin, publish);
         } else {
             step!(close, follow_twin, publish, label, ask_reviewers, describe, check, ready);
-            step!(delete_branch, run_again, follow_up, take_back, track, tell, ask_copilot, leave_copilot);
+            step!(
+                delete_branch,
+                run_again,
+                follow_up,
+                take_back,
+                track,
+                tell,
+                ask_copilot,
+                follow_copilot,
+                leave_copilot
+            );
             step!(close_issue);
         }
         let now = self.now;

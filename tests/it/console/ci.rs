@@ -472,6 +472,7 @@ fn with_pull(checks: ChecksState, is_draft: bool) -> Vec<paramedic::domain::RunD
             checks,
             hands_off: None,
         }),
+        waits_for: None,
         skipped: None,
         trouble: None,
         ci: None,

@@ -90,7 +90,7 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         comment(words.held(7, true)),
         asking(words.copilot_mention(&ask, "round=1")),
         asking(words.copilot_again(&ask, "round=1")),
-        comment(words.copilot_left("run=1")),
+        comment(words.copilot_left(false, "run=1")),
         order.pull(true),
         order.pull(false),
     ]
