@@ -81,7 +81,10 @@ impl Engine {
                         done => return done,
                     }
                 }
-                Action::Approve => run.approve(&attempts, &decision)?,
+                Action::Approve => match run.approve(&attempts, &decision) {
+                    Ok(decided) => decided,
+                    Err(illegal) => return Err(self.why_not_after_no(&run).await?.unwrap_or_else(|| illegal.into())),
+                },
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
                 Action::Retry => self.without_merged(run.clone()).await?.retry(&decision)?,
@@ -92,7 +95,12 @@ impl Engine {
                 }
             };
             let (mut transition, is_first_key) = match decided {
-                Decided::AlreadyDone(message) => return Ok(Done::Repeat { run, message }),
+                Decided::AlreadyDone(message) => match self.say_no_again(&run, action, operator).await {
+                    Err(EngineError::Store(StoreError::Conflict)) => continue,
+                    Err(error) => return Err(error),
+                    Ok(Some(message)) => return Ok(Done::Changed { run, message }),
+                    Ok(None) => return Ok(Done::Repeat { run, message }),
+                },
                 Decided::Change(transition) => (transition, false),
                 Decided::FirstKey(transition) => (transition, true),
             };

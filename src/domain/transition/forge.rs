@@ -254,6 +254,20 @@ impl Run {
         Ok(Transition { run, attempt: None, events, releases_lease: false })
     }
 
+    /// Somebody opened the pull request of a refused run again; the no stands, and so does the state.
+    pub fn reopened(&self, number: u64, now: Timestamp) -> Result<Transition, Illegal> {
+        if !matches!(self.status, Status::Escalated | Status::Aborted) {
+            return Err(self.illegal("open the pull request of"));
+        }
+        let run = Self { pr_number: Some(number), pr_state: PrState::Open, ..self.next(now) };
+        let message = format!(
+            "pull request #{number} was opened again at the forge; the no stands: it is neither changed nor merged from here, and closed only \
+             if somebody says no again"
+        );
+        let fact = NewEvent::new(EventType::PrOpened, "system", message).with(json!({ "number": number }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
+    }
+
     /// Returns the next version of a run whose patch waits for a person.
     fn at_rest(&self, action: &'static str, now: Timestamp) -> Result<Self, Illegal> {
         if matches!(self.status, Status::Fixed | Status::Escalated) {

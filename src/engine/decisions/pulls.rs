@@ -362,13 +362,51 @@ impl Engine {
         let Some(family) = self.store.family_of_run(run.id).await? else { return Ok(()) };
         self.change_family(&family.key, |it| {
             (it.cooled_until, it.wanted_by) = (cooled_until, None);
-            it.due_at = Some(now);
+            (it.due_at, it.chores.reopened) = (Some(now), None);
             if cooled_until.is_none() {
                 it.other_pull = None;
                 it.pull = it.pull.take().filter(|it| it.state != PrState::Merged);
             }
         })
         .await
+    }
+
+    /// Returns why a run that was refused cannot be approved although its pull request is open again; `None`: it is not.
+    pub(super) async fn why_not_after_no(&self, run: &Run) -> Result<Option<EngineError>, EngineError> {
+        let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
+        let is_denied = run.escalation_reason == Some(Reason::Denied);
+        let Some((number, _)) = family.as_ref().and_then(Family::open_pull).filter(|_| is_denied) else {
+            return Ok(None);
+        };
+        Ok(Some(no(format!(
+            "it was denied, and the no stands although pull request #{number} was opened again; `retry` the run and approve what comes of it, \
+             merge it there, or `deny` it again to have it closed"
+        ))))
+    }
+
+    /// Carries out a no that is said again, to a pull request that somebody opened again since; `None`: there is nothing to carry out.
+    pub(super) async fn say_no_again(
+        &self,
+        run: &Run,
+        action: &Action,
+        operator: &Operator,
+    ) -> Result<Option<String>, EngineError> {
+        let kind = match action {
+            Action::Deny => EventType::RunDenied,
+            Action::Abort => EventType::RunAborted,
+            _ => return Ok(None),
+        };
+        let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
+        let Some((number, family)) = family.and_then(|it| Some((it.open_pull()?.0, it))) else { return Ok(None) };
+        let now = self.clock.now();
+        let message = format!("said no again: pull request #{number}, which was opened again, is closed");
+        let fact = NewEvent::new(kind, format!("human:{}", operator.name), message.clone())
+            .with(json!({ "number": number, "note": operator.note }));
+        let cooled_until = now.checked_add(self.forge.terms.cooldown).ok();
+        let mut next = Family { cooled_until, wanted_by: None, due_at: Some(now), ..family.next() };
+        next.chores.reopened = None;
+        self.store.put_family(&next, &[fact], now).await?;
+        Ok(Some(message))
     }
 
     /// Returns a run that is to be worked on again without a pull request of it that was merged: that one is done with.
@@ -393,6 +431,9 @@ impl Engine {
         // The author of what runs at the forge needs another person's word also where a pull request is open for it to follow on.
         let author = candidate(attempts).and_then(Attempt::waits_for_another);
         let digest = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
+        if run.escalation_reason == Some(Reason::Denied) {
+            return Err(no("it was denied, and a no stands; `retry` it first"));
+        }
         if let Some((number, pull)) = family.open_pull() {
             if digest.is_some() && holds_another(pull, run.id, digest) {
                 return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
@@ -406,9 +447,6 @@ impl Engine {
         }
         if !matches!(run.status, Status::Fixed | Status::Escalated) {
             return Err(no(format!("cannot publish a run that is {}", run.status)));
-        }
-        if run.escalation_reason == Some(Reason::Denied) {
-            return Err(no("it was denied, and a no stands; `retry` it first"));
         }
         let attempt = candidate(attempts).ok_or_else(|| no("there is no patch to publish"))?;
         if attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation) {

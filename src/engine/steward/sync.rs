@@ -41,7 +41,7 @@ impl Scene<'_> {
     pub(super) async fn sync(&mut self) -> Stepped {
         let Some((number, _)) = self.family.open_pull() else {
             self.let_go_of_closed().await?;
-            return Ok(None);
+            return self.look_at_closed().await;
         };
         let there = self.reads.pull(&self.family.repository, number).await?;
         self.look_again(self.now + OPEN);
@@ -161,6 +161,7 @@ impl Scene<'_> {
         self.record(Vec::new(), |family| {
             family.cooled_until = cooled_until;
             family.wanted_by = None;
+            family.chores.reopened = None;
             if let Some(pull) = &mut family.pull {
                 (pull.state, pull.merging) = (PrState::Closed, None);
             }
@@ -196,6 +197,30 @@ impl Scene<'_> {
             self.commit(transition).await?;
         }
         Ok(())
+    }
+
+    /// Looks whether somebody opened a closed pull request again, and perhaps merged it. The watcher says when it is worth a look.
+    async fn look_at_closed(&mut self) -> Stepped {
+        let closed = self.family.pull.as_ref().filter(|it| it.state == PrState::Closed);
+        let Some(number) = closed.and_then(|it| it.number) else { return Ok(None) };
+        let there = self.reads.pull(&self.family.repository, number).await?;
+        if there.is_merged {
+            return self.merged(&there).await;
+        }
+        if !there.is_open {
+            return Ok(None);
+        }
+        if self.is_refused() && self.run.pr_state != PrState::Open {
+            let transition = self.run.reopened(number, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record(Vec::new(), |family| {
+            family.chores.reopened = Some(number);
+            if let Some(pull) = &mut family.pull {
+                pull.state = PrState::Open;
+            }
+        })
+        .await
     }
 
     /// Returns until when a no of now stands.

@@ -146,6 +146,11 @@ impl Fake {
         self.state().repo(repository).pull(number).unwrap()["state"] = json!("closed");
     }
 
+    /// Lets somebody open a closed pull request again at GitHub itself.
+    pub(crate) fn reopen_by_hand(&self, repository: &str, number: u64) {
+        self.state().repo(repository).pull(number).unwrap()["state"] = json!("open");
+    }
+
     /// Answers the next request of this kind with a fault; see [`Seen::is`].
     pub(crate) fn next(&self, request: &str, fault: Fault) {
         self.state().faults.push((request.to_owned(), fault, false));
