@@ -18,6 +18,7 @@ mod orders;
 mod overtaken;
 mod publishing;
 mod reads;
+mod renamed;
 mod reopened;
 mod story;
 mod taking;

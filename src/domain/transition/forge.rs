@@ -189,6 +189,19 @@ impl Run {
         Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 
+    /// The branch of the run has another name by now.
+    pub fn follows_branch(&self, name: &str, now: Timestamp) -> Result<Transition, Illegal> {
+        let mut run = self.at_rest("rename the branch of", now)?;
+        let before = std::mem::replace(&mut run.branch, name.to_owned());
+        if let Some(ci) = run.order.ci.as_mut().filter(|it| it.default_branch == before) {
+            name.clone_into(&mut ci.default_branch);
+        }
+        let message = format!("the branch {before} is called {name} by now, and the fix goes there");
+        let fact =
+            NewEvent::new(EventType::PrUpdated, "system", message).with(json!({ "branch": name, "was": before }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
+    }
+
     /// The pull request was merged: the fix is accepted, here or there.
     pub fn merged(&self, merge: &MergeFacts<'_>, now: Timestamp) -> Result<Transition, Illegal> {
         let mut run = self.at_rest("merge", now)?;

@@ -6,7 +6,7 @@ use crate::domain::{
     RunId, Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
-use crate::engine::steward::checks;
+use crate::engine::steward::{branch, checks};
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
@@ -180,6 +180,15 @@ impl Engine {
                     "a merge of pull request #{number} that {by} began may be under way; look again in two minutes"
                 )));
             }
+        }
+        let is_renamed = branch::is_renamed(writes.as_ref(), &run.repository, pull, &there).await;
+        if is_renamed.map_err(|it| self.not_asked(number, &it))? {
+            self.store.make_due(&[run.id], now).await?;
+            let (before, name) = (&pull.base_branch, &there.base_branch);
+            return Err(no(self.safe_text(
+                &format!("{before} is called {name} by now; the run follows in a moment, approve it again then"),
+                MAX_WORDS,
+            )));
         }
         let mut objection = changed(number, pull, &there, run.id, attempt.patch_digest.as_ref());
         if objection.is_none() {
@@ -579,7 +588,7 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
     if there.base_branch != pull.base_branch {
         let (theirs, ours) = (&there.base_branch, &pull.base_branch);
         return Some(format!(
-            "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
+            "it goes to {theirs} now, and the fix was proved for {ours}; set it back, merge it there, or `deny` it"
         ));
     }
     if holds_another(pull, run, patch) {

@@ -1,9 +1,9 @@
 //! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
 use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
 use crate::domain::{EventType, NewEvent, PrState, PullState, Reason, Status};
-use crate::engine::steward::Visit;
 use crate::engine::steward::gate::MAX_FACTS;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::engine::steward::{Visit, branch};
 use crate::forge::PullRequest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -45,6 +45,9 @@ impl Scene<'_> {
         };
         let there = self.reads.pull(&self.family.repository, number).await?;
         self.look_again(self.now + OPEN);
+        if let Some(visit) = self.follow_rename(&there).await? {
+            return Ok(Some(visit));
+        }
         if there.is_merged {
             return self.merged(&there).await;
         }
@@ -57,6 +60,21 @@ impl Scene<'_> {
             self.stands(&pull).await?;
         }
         Ok(None)
+    }
+
+    /// Follows the default branch to its new name, where the forge has taken the pull request along.
+    async fn follow_rename(&mut self, there: &PullRequest) -> Stepped {
+        let Some(pull) = self.family.pull.clone() else { return Ok(None) };
+        let is_at_rest = matches!(self.run.status, Status::Fixed | Status::Escalated);
+        if !is_at_rest || !branch::is_renamed(&*self.reads, &self.family.repository, &pull, there).await? {
+            return Ok(None);
+        }
+        let name = self.steward.engine.safe_text(&there.base_branch, MAX_WHY_CHARS);
+        if self.run.branch == pull.base_branch {
+            let transition = self.run.follows_branch(&name, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record_pull(Vec::new(), |it| it.base_branch = name).await
     }
 
     /// Whether no worker has the run and no person has refused it.
