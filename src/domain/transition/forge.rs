@@ -2,7 +2,7 @@
 use crate::domain::attempt::{Attempt, AttemptFailure, AttemptStatus};
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::family::Merging;
-use crate::domain::ids::Digest;
+use crate::domain::ids::{Digest, RunId};
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
 use crate::domain::run::{PrState, ResolvedBy, Run, Status, candidate};
@@ -265,6 +265,25 @@ impl Run {
         let run = Self { pr_state: PrState::Closed, ..self.next(now) };
         let events = vec![self.pr_closed("its pull request was closed")];
         Ok(Transition { run, attempt: None, events, releases_lease: false })
+    }
+
+    /// Another run of the same failure has taken the pull request over; the state stays.
+    pub fn pull_passed_on(&self, to: RunId, now: Timestamp) -> Result<Transition, Illegal> {
+        if matches!(self.status, Status::Queued | Status::Running) {
+            return Err(self.illegal("pass on the pull request of"));
+        }
+        let number = self.pr_number.unwrap_or_default();
+        let run = Self {
+            pr_number: None,
+            pr_url: None,
+            pr_state: PrState::None,
+            heal_branch: None,
+            heal_commit: None,
+            ..self.next(now)
+        };
+        let message = format!("pull request #{number} is that of run {} by now", to.short());
+        let fact = NewEvent::new(EventType::PrSkipped, "system", message).with(json!({ "number": number, "run": to }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 
     /// Somebody opened the pull request of a refused run again; the no stands, and so does the state.

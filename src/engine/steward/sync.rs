@@ -43,6 +43,7 @@ impl Scene<'_> {
             self.let_go_of_closed().await?;
             return self.look_at_closed().await;
         };
+        self.pass_on(number).await?;
         let there = self.reads.pull(&self.family.repository, number).await?;
         self.look_again(self.now + OPEN);
         if let Some(visit) = self.follow_rename(&there).await? {
@@ -60,6 +61,19 @@ impl Scene<'_> {
             self.stands(&pull).await?;
         }
         Ok(None)
+    }
+
+    /// Says with the run that the pull request was of before whose it is by now. A proved fix of that one stays its own.
+    async fn pass_on(&mut self, number: u64) -> Result<(), Trouble> {
+        let before = self.family.pull.as_ref().and_then(|it| it.patch_run).filter(|it| *it != self.run.id);
+        let Some(before) = before else { return Ok(()) };
+        let store = &self.steward.engine.store;
+        let before = store.run(before).await?;
+        let is_its = before.pr_number == Some(number) && before.pr_state == PrState::Open;
+        if is_its && matches!(before.status, Status::Escalated | Status::Aborted) {
+            store.commit(&before.pull_passed_on(self.run.id, self.now)?, None).await?;
+        }
+        Ok(())
     }
 
     /// Follows the default branch to its new name, where the forge has taken the pull request along.
