@@ -6,7 +6,8 @@ use crate::domain::{
     RunId, Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
-use crate::engine::steward::{branch, checks};
+use crate::engine::steward::twin::twin_among;
+use crate::engine::steward::{branch, checks, gate};
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
@@ -470,10 +471,11 @@ impl Engine {
                 "{by} wrote this patch, which changes what runs at the forge; another person must ask"
             )));
         }
-        if family.asked_by(digest) == Some(&operator.name) {
-            return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
-        }
         let now = self.clock.now();
+        let comes = self.comes(&family, &run, digest).await?;
+        if family.asked_by(digest) == Some(&operator.name) {
+            return Ok(Done::Repeat { message: format!("already asked for; it {comes}"), run });
+        }
         let fact = NewEvent::new(EventType::PrWanted, format!("human:{}", operator.name), "asked for a pull request")
             .with(json!({ "patchDigest": attempt.patch_digest, "note": operator.note }));
         let next = Family {
@@ -487,7 +489,21 @@ impl Engine {
         };
         self.store.put_family(&next, &[fact], now).await?;
         let kind = if run.status == Status::Fixed { "a pull request" } else { "a draft" };
-        Ok(Done::Changed { message: format!("{kind} is opened in a moment"), run })
+        Ok(Done::Changed { message: format!("{kind} {comes}"), run })
+    }
+
+    /// Returns when a pull request that a person asked for comes, in words: their word opens what would wait for one, and no limit is lifted by it.
+    async fn comes(&self, family: &Family, run: &Run, patch: Option<&Digest>) -> Result<String, StoreError> {
+        let now = self.clock.now();
+        let families = self.store.families(&family.repository, gate::MAX_FAMILIES).await?;
+        if let Some(skip) = gate::used_up(&families, Some(&family.key), &self.forge.terms, now) {
+            return Ok(format!("is opened when there is room: {}", skip.why));
+        }
+        Ok(match twin_among(families, &family.key, run, patch, now).map(|it| it.number) {
+            Some(Some(number)) => format!("is not needed: pull request #{number} has this very fix, and is followed"),
+            Some(None) => "is not needed: another failure's, with this very fix, is opened in a moment".to_owned(),
+            None => "is opened in a moment; where something is in the way, `show` says what".to_owned(),
+        })
     }
 
     /// Changes a family, again and again where somebody else was faster.

@@ -8,13 +8,13 @@ pub(in crate::engine) mod checks;
 mod closing;
 mod copilot;
 mod dress;
-mod gate;
+pub(in crate::engine) mod gate;
 mod housekeeping;
 mod issue;
 mod publish;
 mod scene;
 mod sync;
-mod twin;
+pub(in crate::engine) mod twin;
 mod words;
 
 use crate::domain::{Digest, EventType, PrState, PullState, Run, RunId, Status};
