@@ -98,8 +98,14 @@ impl Engine {
                 Decided::AlreadyDone(message) => match self.say_no_again(&run, action, operator).await {
                     Err(EngineError::Store(StoreError::Conflict)) => continue,
                     Err(error) => return Err(error),
-                    Ok(Some(message)) => return Ok(Done::Changed { run, message }),
-                    Ok(None) => return Ok(Done::Repeat { run, message }),
+                    Ok(Some(said)) => {
+                        let message = self.with_what_stays(&run, action, said).await;
+                        return Ok(Done::Changed { run, message });
+                    }
+                    Ok(None) => {
+                        let message = self.with_what_stays(&run, action, message).await;
+                        return Ok(Done::Repeat { run, message });
+                    }
                 },
                 Decided::Change(transition) => (transition, false),
                 Decided::FirstKey(transition) => (transition, true),
@@ -130,10 +136,10 @@ impl Engine {
                     let is_unasked = matches!(way, Way::Unasked);
                     return Ok(match (done(transition, action, is_first_key, is_unasked), action) {
                         // Nothing is kept waiting by an abort, and it cannot take back what was asked before.
-                        (Done::Changed { run, message }, Action::Abort) => {
+                        (Done::Changed { run, message }, Action::Abort | Action::Deny) => {
                             let message = match self.check_not_merging(&run).await {
                                 Err(EngineError::Precondition(merging)) => format!("{message}; {merging}"),
-                                _ => message,
+                                _ => self.with_what_stays(&run, action, message).await,
                             };
                             Done::Changed { run, message }
                         }
@@ -145,6 +151,18 @@ impl Engine {
             }
         }
         Err(EngineError::Store(StoreError::Conflict))
+    }
+
+    /// Adds to what is said of a no that a pull request stays open nonetheless.
+    async fn with_what_stays(&self, run: &Run, action: &Action, message: String) -> String {
+        if !matches!(action, Action::Deny | Action::Abort) {
+            return message;
+        }
+        match self.stays_open(run).await {
+            Ok(Some(stays)) => format!("{message}; {stays}"),
+            // The decision stands, whether or not this can be said.
+            Ok(None) | Err(_) => message,
+        }
     }
 
     async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {

@@ -381,6 +381,27 @@ impl Engine {
         .await
     }
 
+    /// Returns that the pull request of a run that was refused stays open all the same, and why; `None`: it is closed in a moment, or there is none.
+    pub(super) async fn stays_open(&self, run: &Run) -> Result<Option<String>, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let open = family.as_ref().and_then(Family::open_pull);
+        let of_run = run.pr_number.filter(|_| run.pr_state == PrState::Open);
+        let Some(number) = open.map(|it| it.0).or(of_run) else { return Ok(None) };
+        let attempts = self.store.attempts(run.id).await?;
+        let patch = candidate(&attempts).and_then(|it| it.patch_digest.as_ref());
+        let (why, url) = match (self.why_not_there(&run.repository), open) {
+            (Some(why), _) => (why, open.map_or(&run.pr_url, |(_, pull)| &pull.url)),
+            (None, None) => ("it is not followed any more".to_owned(), &run.pr_url),
+            (None, Some((_, pull))) => match &pull.hands_off {
+                Some(why) => (why.clone(), &pull.url),
+                None if holds_another(pull, run.id, patch) => ("it holds another run's fix".to_owned(), &pull.url),
+                None => return Ok(None),
+            },
+        };
+        let at = url.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        Ok(Some(format!("pull request #{number}{at} stays open: {why}; close it there")))
+    }
+
     /// Returns why a run that was refused cannot be approved although its pull request is open again; `None`: it is not.
     pub(super) async fn why_not_after_no(&self, run: &Run) -> Result<Option<EngineError>, EngineError> {
         let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
