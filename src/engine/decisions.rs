@@ -81,7 +81,10 @@ impl Engine {
                         done => return done,
                     }
                 }
-                Action::Approve => run.approve(&attempts, &decision)?,
+                Action::Approve => match run.approve(&attempts, &decision) {
+                    Ok(decided) => decided,
+                    Err(illegal) => return Err(self.why_not_after_no(&run).await?.unwrap_or_else(|| illegal.into())),
+                },
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
                 Action::Retry => self.without_merged(run.clone()).await?.retry(&decision)?,
@@ -92,7 +95,18 @@ impl Engine {
                 }
             };
             let (mut transition, is_first_key) = match decided {
-                Decided::AlreadyDone(message) => return Ok(Done::Repeat { run, message }),
+                Decided::AlreadyDone(message) => match self.say_no_again(&run, action, operator).await {
+                    Err(EngineError::Store(StoreError::Conflict)) => continue,
+                    Err(error) => return Err(error),
+                    Ok(Some(said)) => {
+                        let message = self.with_what_stays(&run, action, said).await;
+                        return Ok(Done::Changed { run, message });
+                    }
+                    Ok(None) => {
+                        let message = self.with_what_stays(&run, action, message).await;
+                        return Ok(Done::Repeat { run, message });
+                    }
+                },
                 Decided::Change(transition) => (transition, false),
                 Decided::FirstKey(transition) => (transition, true),
             };
@@ -122,10 +136,10 @@ impl Engine {
                     let is_unasked = matches!(way, Way::Unasked);
                     return Ok(match (done(transition, action, is_first_key, is_unasked), action) {
                         // Nothing is kept waiting by an abort, and it cannot take back what was asked before.
-                        (Done::Changed { run, message }, Action::Abort) => {
+                        (Done::Changed { run, message }, Action::Abort | Action::Deny) => {
                             let message = match self.check_not_merging(&run).await {
                                 Err(EngineError::Precondition(merging)) => format!("{message}; {merging}"),
-                                _ => message,
+                                _ => self.with_what_stays(&run, action, message).await,
                             };
                             Done::Changed { run, message }
                         }
@@ -137,6 +151,18 @@ impl Engine {
             }
         }
         Err(EngineError::Store(StoreError::Conflict))
+    }
+
+    /// Adds to what is said of a no that a pull request stays open nonetheless.
+    async fn with_what_stays(&self, run: &Run, action: &Action, message: String) -> String {
+        if !matches!(action, Action::Deny | Action::Abort) {
+            return message;
+        }
+        match self.stays_open(run).await {
+            Ok(Some(stays)) => format!("{message}; {stays}"),
+            // The decision stands, whether or not this can be said.
+            Ok(None) | Err(_) => message,
+        }
     }
 
     async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {

@@ -3,19 +3,19 @@
 //! It goes by states, not by events: whatever was left half done, by a crash or a lost answer, the next visit finds. Each write is looked for
 //! before it is made again: by the database, a hidden marker, or a name and a commit id that follow from the run.
 mod after;
-mod branch;
+pub(in crate::engine) mod branch;
 pub(in crate::engine) mod checks;
 mod closing;
 mod copilot;
 mod copilot_pull;
 mod dress;
-mod gate;
+pub(in crate::engine) mod gate;
 mod housekeeping;
 mod issue;
 mod publish;
 mod scene;
 mod sync;
-mod twin;
+pub(in crate::engine) mod twin;
 mod words;
 
 use crate::domain::{Digest, EventType, PrState, PullState, Run, RunId, Status};
