@@ -1,4 +1,5 @@
 //! Decisions on a run whose fix stands, or is to stand, as a pull request at a forge: an approve merges there first.
+use crate::domain::operator::is_same_person;
 use crate::domain::run::candidate;
 use crate::domain::transition::{MergeFacts, MergedBy, Transition};
 use crate::domain::{
@@ -144,7 +145,7 @@ impl Engine {
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
         let short = commit.get(..8).unwrap_or(&commit);
-        if !run.approved_by.contains(&operator.name) {
+        if !run.approved_by.iter().any(|it| is_same_person(it, &operator.name)) {
             let by = run.approved_by.join(" and ");
             let message = format!("pull request #{number} was merged before as {short}, by the word of {by}");
             return Ok(Some(Done::Repeat { message, run }));
@@ -417,13 +418,13 @@ impl Engine {
         if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
-        if author == Some(&operator.name) {
+        if author.is_some_and(|it| is_same_person(it, &operator.name)) {
             let by = &operator.name;
             return Err(no(format!(
                 "{by} wrote this patch, which changes what runs at the forge; another person must ask"
             )));
         }
-        if family.asked_by(digest) == Some(&operator.name) {
+        if family.asked_by(digest).is_some_and(|it| is_same_person(it, &operator.name)) {
             return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
         }
         let now = self.clock.now();
