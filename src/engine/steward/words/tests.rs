@@ -209,6 +209,35 @@ fn only_pages_of_the_repository_are_links() {
     }
 }
 
+/// A squash by hand may take the whole body into the message of its commit, where no fence protects anything.
+#[test]
+fn nothing_is_obeyed_in_the_message_of_a_squash() {
+    let rules = "pull_request:\n  description_template: 'About {workflow_name}'\n";
+    for command in [
+        "[skip ci]",
+        "[ci skip]",
+        "[no ci]",
+        "[skip actions]",
+        "[actions skip]",
+        "***NO_CI***",
+        "skip-checks: true",
+        "skip-checks:true",
+        "Closes #7",
+        "Fixes: acme/shop#7",
+        "resolves GH-7",
+        "fixed https://github.com/acme/shop/issues/7",
+    ] {
+        for text in
+            [command.to_owned(), format!("one\n{command}\ntwo"), format!("`{command}`"), format!("- a | {command}")]
+        {
+            for made in all(&text, rules) {
+                let message = format!("{}\n\n{}", made.title, made.body).to_lowercase();
+                assert!(!message.contains(&command.to_lowercase()), "{command}: {message}");
+            }
+        }
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
