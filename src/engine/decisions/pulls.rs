@@ -228,19 +228,21 @@ impl Engine {
                     let fact = NewEvent::new(EventType::PrReady, format!("human:{}", operator.name), message);
                     self.store.note(run.id, &[fact], self.clock.now()).await?;
                 }
+                let ready = if is_ready { "; it was a draft, and is ready for review now" } else { "" };
                 let words = if is_in_doubt(&error) {
                     format!(
                         "it is not known whether pull request #{number} was merged: {words}; look again in two minutes"
                     )
                 } else {
-                    format!("pull request #{number} was not merged: {words}")
+                    format!("pull request #{number} was not merged: {words}{ready}")
                 };
                 Err(self.refused(run.id, number, operator, &words).await?)
             }
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists and nobody aborted the run meanwhile, which `is_ready` tells; an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists, nobody aborted the run meanwhile and nothing else stands in the way; refused
+    /// all the same, it becomes a draft again. `is_ready` tells that it stayed ready. An answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
@@ -263,10 +265,17 @@ impl Engine {
                 if stands.status == Status::Aborted {
                     return Err(refused("the run was aborted meanwhile".to_owned()));
                 }
+                if let Ok(Some(why)) = writes.objection(&there.node_id).await {
+                    return Err(refused(format!("{why}; it is a draft still")));
+                }
                 let ready = writes.mark_ready(&there.node_id).await;
                 ready.map_err(|it| refused(format!("it is a draft: {it}")))?;
                 *is_ready = true;
-                writes.merge(repository, there.number, &merge).await
+                let merged = writes.merge(repository, there.number, &merge).await;
+                if merged.as_ref().is_err_and(|it| !is_in_doubt(it)) {
+                    *is_ready = writes.mark_draft(&there.node_id).await.is_err();
+                }
+                merged
             }
             merged => merged,
         };
