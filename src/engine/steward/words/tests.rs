@@ -66,6 +66,7 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         run: &run,
         attempts: &attempts,
         failed_jobs: "1",
+        unread_jobs: 0,
         suggested: &[text.to_owned()],
     };
     let instruction = Instruction { intent: Intent::Fix, text: text.to_owned(), context: Some(text.to_owned()) };
@@ -170,11 +171,35 @@ fn what_failed_is_in_the_title_however_long_the_workflow_is_called() {
         run: &run,
         attempts: &[],
         failed_jobs: "1",
+        unread_jobs: 0,
         suggested: &[],
     };
     for title in [words.issue().title, words.pull(true).title] {
         assert!(title.contains("é… fails: KeyError") || title.contains("é…: KeyError"), "{title}");
     }
+}
+
+#[test]
+fn the_issue_says_how_much_of_the_failure_was_not_read() {
+    let (masker, run) = (Masker::default(), run("x"));
+    let family = Family::first_seen(&run, "v1:1a2b3c4d", None, now());
+    let of = |unread_jobs| {
+        let rules = Rules::read(b"").unwrap().0;
+        let words = Words {
+            masker: &masker,
+            rules: &rules,
+            web_url: WEB,
+            family: &family,
+            run: &run,
+            attempts: &[],
+            failed_jobs: "31",
+            unread_jobs,
+            suggested: &[],
+        };
+        words.issue().body
+    };
+    assert!(of(11).contains("| Failed jobs | ` 31, the logs of 11 were not read ` |"), "{}", of(11));
+    assert!(!of(0).contains("Failed jobs"));
 }
 
 #[test]
