@@ -156,7 +156,7 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
         }
     }
     if kind == ActionKind::Retry && run.status == Status::Fixed {
-        dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
+        dialog.warnings.push("this gives up the proved patch: to be approved it must be proved anew".to_owned());
     }
     if kind == ActionKind::Abort {
         dialog.challenge = Some(Challenge {
