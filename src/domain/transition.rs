@@ -2,6 +2,7 @@
 use crate::domain::attempt::{Attempt, AttemptStatus, Author};
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::failure::Failure;
+use crate::domain::operator::is_same_person;
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
 use crate::domain::run::{ResolvedBy, Run, Source, Status, candidate};
@@ -281,14 +282,16 @@ impl Run {
     /// A person accepts the proved patch.
     pub fn approve(&self, attempts: &[Attempt], decision: &Decision<'_>) -> Result<Decided, Illegal> {
         let by = decision.by;
-        if self.status == Status::Resolved && self.approved_by.iter().any(|it| it == by) {
+        let is_same = |name: &str| is_same_person(name, by);
+        let has_approved = self.approved_by.iter().any(|it| is_same(it));
+        if self.status == Status::Resolved && has_approved {
             self.check_seen(attempts, decision.rev, None)?;
             return Ok(Decided::AlreadyDone(format!("already approved by {by}")));
         }
         if self.status != Status::Fixed {
             return Err(self.illegal("approve"));
         }
-        if self.approved_by.iter().any(|it| it == by) {
+        if has_approved {
             self.check_seen(attempts, decision.rev, None)?;
             let message = format!("{by} already approved; the second key must be another person's");
             return Ok(Decided::AlreadyDone(message));
@@ -303,14 +306,14 @@ impl Run {
             Verdict::NeedsTwoKeys => true,
             Verdict::Violation => return Err(self.illegal("approve")),
         };
-        let is_author = attempt.author.human() == Some(by);
+        let is_author = attempt.author.human().is_some_and(is_same);
         if is_author && needs_two {
             return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; two other people must approve it")));
         }
         if is_author && decision.is_authenticated {
             return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; another person must approve it")));
         }
-        if needs_two && self.order.requested_by.as_deref() == Some(by) {
+        if needs_two && self.order.requested_by.as_deref().is_some_and(is_same) {
             return Err(Illegal::NotThisPerson(format!("{by} ordered this change; two other people must approve it")));
         }
         let mut run = self.next(decision.now);

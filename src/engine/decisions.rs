@@ -7,6 +7,7 @@ use crate::domain::{Attempt, AttemptStatus, Failure, Illegal, Instruction, Inten
 use crate::engine::decisions::pulls::Way;
 use crate::engine::{Engine, EngineError};
 use crate::evidence::markdown;
+use crate::evidence::text::is_blank;
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
 use serde_json::json;
@@ -56,7 +57,8 @@ pub enum Done {
 impl Engine {
     /// Carries out an action. When the run moves meanwhile, the action is judged again on the new state, never forced.
     pub async fn decide(&self, id: RunId, action: &Action, operator: &Operator) -> Result<Done, EngineError> {
-        let note = operator.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS));
+        let note = operator.note.as_deref().filter(|it| !is_blank(it));
+        let note = note.map(|it| self.safe_text(it, MAX_NOTE_CHARS));
         let operator = &Operator { note, ..operator.clone() };
         for _ in 0..MAX_ROUNDS {
             let run = self.store.run(id).await?;
@@ -169,8 +171,8 @@ impl Engine {
         let by = operator.name.clone();
         let repo = self.checkout_of(run);
         let patch = match action {
-            Action::Hint(text) if text.trim().is_empty() => {
-                return Err(EngineError::Invalid("the hint is empty".to_owned()));
+            Action::Hint(text) if is_blank(text) => {
+                return Err(EngineError::Invalid("the hint has nothing in it that can be read".to_owned()));
             }
             Action::Hint(text) => return Ok(Pending::Hint { by, text: self.safe_text(text, MAX_HINT_CHARS) }),
             Action::FixByWorktree(dir) => {
@@ -184,7 +186,7 @@ impl Engine {
                 return Err(EngineError::Invalid("the patch is larger than 1 MiB".to_owned()));
             }
             Action::FixByPatch(text) => {
-                if text.trim().is_empty() {
+                if is_blank(text) {
                     return Err(EngineError::Invalid("the patch is empty".to_owned()));
                 }
                 // Without a copy at hand the worker finds out whether it applies, as the next attempt.

@@ -1,4 +1,5 @@
 //! Decisions on a run whose fix stands, or is to stand, as a pull request at a forge: an approve merges there first.
+use crate::domain::operator::is_same_person;
 use crate::domain::run::candidate;
 use crate::domain::transition::{MergeFacts, MergedBy, Transition};
 use crate::domain::{
@@ -145,7 +146,7 @@ impl Engine {
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
         let short = commit.get(..8).unwrap_or(&commit);
-        if !run.approved_by.contains(&operator.name) {
+        if !run.approved_by.iter().any(|it| is_same_person(it, &operator.name)) {
             let by = run.approved_by.join(" and ");
             let message = format!("pull request #{number} was merged before as {short}, by the word of {by}");
             return Ok(Some(Done::Repeat { message, run }));
@@ -237,19 +238,21 @@ impl Engine {
                     let fact = NewEvent::new(EventType::PrReady, format!("human:{}", operator.name), message);
                     self.store.note(run.id, &[fact], self.clock.now()).await?;
                 }
+                let ready = if is_ready { "; it was a draft, and is ready for review now" } else { "" };
                 let words = if is_in_doubt(&error) {
                     format!(
                         "it is not known whether pull request #{number} was merged: {words}; look again in two minutes"
                     )
                 } else {
-                    format!("pull request #{number} was not merged: {words}")
+                    format!("pull request #{number} was not merged: {words}{ready}")
                 };
                 Err(self.refused(run.id, number, operator, &words).await?)
             }
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists and nobody aborted the run meanwhile, which `is_ready` tells; an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists, nobody aborted the run meanwhile and nothing else stands in the way; refused
+    /// all the same, it becomes a draft again. `is_ready` tells that it stayed ready. An answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
@@ -272,10 +275,17 @@ impl Engine {
                 if stands.status == Status::Aborted {
                     return Err(refused("the run was aborted meanwhile".to_owned()));
                 }
+                if let Ok(Some(why)) = writes.objection(&there.node_id).await {
+                    return Err(refused(format!("{why}; it is a draft still")));
+                }
                 let ready = writes.mark_ready(&there.node_id).await;
                 ready.map_err(|it| refused(format!("it is a draft: {it}")))?;
                 *is_ready = true;
-                writes.merge(repository, there.number, &merge).await
+                let merged = writes.merge(repository, there.number, &merge).await;
+                if merged.as_ref().is_err_and(|it| !is_in_doubt(it)) {
+                    *is_ready = writes.mark_draft(&there.node_id).await.is_err();
+                }
+                merged
             }
             merged => merged,
         };
@@ -486,7 +496,7 @@ impl Engine {
         if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
-        if author == Some(&operator.name) {
+        if author.is_some_and(|it| is_same_person(it, &operator.name)) {
             let by = &operator.name;
             return Err(no(format!(
                 "{by} wrote this patch, which changes what runs at the forge; another person must ask"
@@ -494,7 +504,7 @@ impl Engine {
         }
         let now = self.clock.now();
         let comes = self.comes(&family, &run, digest).await?;
-        if family.asked_by(digest) == Some(&operator.name) {
+        if family.asked_by(digest).is_some_and(|it| is_same_person(it, &operator.name)) {
             return Ok(Done::Repeat { message: format!("already asked for; it {comes}"), run });
         }
         let fact = NewEvent::new(EventType::PrWanted, format!("human:{}", operator.name), "asked for a pull request")

@@ -1,4 +1,5 @@
 //! Whether a fix may be published, and if not, why, in words.
+use crate::domain::operator::is_same_person;
 use crate::domain::{
     Digest, EventType, Family, ForgeTerms, NewEvent, OtherPull, Patch, PrState, PullState, Status, Used, Verdict,
     limits,
@@ -101,7 +102,7 @@ impl Scene<'_> {
     /// Returns why the candidate waits for the word of somebody who has not written it: the forge would follow it from the push on.
     pub(super) fn waits_for_another(&self) -> Option<String> {
         let author = self.candidate()?.waits_for_another()?;
-        let is_asked_for = self.asked_by().is_some_and(|it| it != author);
+        let is_asked_for = self.asked_by().is_some_and(|it| !is_same_person(it, author));
         (!is_asked_for)
             .then(|| format!("it changes what runs at the forge; somebody other than {author} must ask for it"))
     }

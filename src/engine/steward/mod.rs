@@ -205,13 +205,14 @@ impl Steward {
         }
         let Some(reads) = &seat.reads else { return Ok(Visit::Until(now + REST)) };
         let attempts = store.attempts(run.id).await?;
-        let (failed_jobs, suggested) = self.analysis(&run).await?;
+        let (failed_jobs, unread_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
             reads: reads.clone(),
             writes: seat.writes.clone(),
             family,
             failed_jobs,
+            unread_jobs,
             suggested,
             run,
             attempts,
@@ -236,13 +237,14 @@ impl Steward {
         Ok(visit)
     }
 
-    /// Returns how many jobs failed and what the rules suggest, as the analysis of the run says.
-    async fn analysis(&self, run: &Run) -> Result<(String, Vec<String>), StoreError> {
+    /// Returns how many jobs failed, of how many of them no log was read, and what the rules suggest, as the analysis of the run says.
+    async fn analysis(&self, run: &Run) -> Result<(String, u64, Vec<String>), StoreError> {
         let output = self.engine.store.output(run.id, "failure_analysis.json").await?;
         let doc: serde_json::Value = output.and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default();
         let count = doc["failed_jobs_count"].as_u64().filter(|it| *it < 10_000).unwrap_or(1);
+        let unread = doc["paramedic"]["unread_jobs_count"].as_u64().filter(|it| *it < count).unwrap_or(0);
         let suggested = doc["paramedic"]["suggestions"].as_array().into_iter().flatten();
-        Ok((count.to_string(), suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
+        Ok((count.to_string(), unread, suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
     }
 
     /// Returns a repository's default branch and its rules as they stand there, or why they cannot be followed.
