@@ -412,23 +412,25 @@ fn the_heal_step_shows_the_proved_patch() {
 }
 
 #[test]
-fn the_gate_judges_by_the_policy_of_the_base() {
+fn the_gate_judges_by_the_policy_that_the_base_has_now() {
     let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n")]].concat());
     let all = workflows(&world);
+    let start = world.git(&["rev-parse", "HEAD"]);
     world.write(".paramedic/policy.toml", "protected = [\"core/**\"]\n");
     world.git(&["add", "-A"]);
     world.git(&["commit", "-q", "-m", "Policy"]);
+    world.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
     let runner = Runner::new(&world);
-    let base = world.git(&["rev-parse", "HEAD"]);
     let gate = step(&all, "paramedic-gate.yml", "Judge the change");
     let judge = |path: &str, content: &str, reviews: Value| {
-        world.git(&["checkout", "-q", "-f", "--detach", &base]);
+        // From before there was a policy.
+        world.git(&["checkout", "-q", "-f", "--detach", &start]);
         world.write(path, content);
         world.git(&["commit", "-q", "-a", "-m", "Change"]);
         let head = world.git(&["rev-parse", "HEAD"]);
         let reviews = reviews.to_string().replace("HEAD", &head);
         runner.program("gh", &format!("#!/bin/sh\ncat <<'END'\n{reviews}\nEND\n"));
-        runner.step(&world, gate, &[("BASE_SHA", &base), ("HEAD_SHA", &head), ("NUMBER", "1")])
+        runner.step(&world, gate, &[("BASE", "refs/remotes/origin/main"), ("HEAD_SHA", &head), ("NUMBER", "1")])
     };
     let fixed = BUGGY[0].1.replace("a - b", "a + b");
     assert_eq!(judge("calc.py", &fixed, json!([])).code, 0);
