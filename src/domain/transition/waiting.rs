@@ -25,6 +25,7 @@ impl Run {
         let Some(attempt) = self.waiting(attempts) else { return Err(self.illegal("wake")) };
         let run = Self { not_before: None, ..self.next(now) };
         let fact = NewEvent::new(EventType::AttemptThinking, attempt.author.to_string(), message);
+        let fact = fact.with(json!({ "idle": true }));
         Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 

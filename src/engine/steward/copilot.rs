@@ -99,7 +99,7 @@ impl Scene<'_> {
             Asked::Mentioned => format!("asked Copilot by a mention on issue #{thread}"),
             Asked::Again => format!("asked Copilot again, on its pull request #{thread}"),
         };
-        let fact = thinking(message).with(json!({ "number": thread, "how": how }));
+        let fact = thinking(message).with(json!({ "number": thread, "how": how, "idle": true }));
         self.record_copilot(vec![fact], |it| {
             it.asked = Some(how);
             it.is_assigned |= how == Asked::Assigned;
@@ -126,6 +126,7 @@ fn of_round(ask: &CopilotAsk) -> String {
     format!("run={} round={}", ask.run_id, ask.round)
 }
 
+/// Tells of what is done for a run, whether a worker has it or not.
 pub(super) fn thinking(message: String) -> NewEvent {
-    NewEvent::new(EventType::AttemptThinking, NAME, message)
+    NewEvent::new(EventType::AttemptThinking, NAME, message).with(json!({ "idle": true }))
 }

@@ -245,7 +245,10 @@ async fn no_worker_is_held_while_it_works() {
     assert!(detail.waits_for.unwrap().starts_with("Copilot: "));
     assert_eq!(house.told(EventType::RunRequeued).await.len(), 1, "it was taken by one of them");
     story.asked(Asked::Assigned).await;
-    story.proposes("Copilot", BRANCH, "Fix the sum", "right\n");
+    let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "right\n");
+    story.told("is still [WIP]").await;
+    house.is_intact().await;
+    story.retitle(number, "Fix the sum");
     let run = story.ends(story.work(&CancellationToken::new())).await;
     assert_eq!((run.status, run.attempt_count), (Status::Fixed, 1), "{run:#?}");
     house.is_intact().await;
