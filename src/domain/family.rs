@@ -99,6 +99,8 @@ pub struct Chores {
     pub closing_told: Option<u64>,
     /// The pull request that somebody opened again after a no: it stays open until the next one.
     pub reopened: Option<u64>,
+    /// The pull request that is in conflict with the branch it goes to.
+    pub in_conflict: Option<u64>,
     /// The pull request of which the issue was told that it holds.
     pub held_told: Option<u64>,
     /// The merged pull request with which the issue was closed, and the run that stood for the family then: only a later one opens it again.
@@ -377,6 +379,11 @@ impl Family {
     /// Whether somebody opened its pull request again after a no, and nobody has said another one since.
     pub fn is_reopened(&self) -> bool {
         self.chores.reopened.is_some() && self.chores.reopened == self.open_pull().map(|it| it.0)
+    }
+
+    /// Returns its pull request, if it is open and in conflict with the branch that it goes to.
+    pub fn conflicting_pull(&self) -> Option<(u64, &PullState)> {
+        self.open_pull().filter(|(number, _)| self.chores.in_conflict == Some(*number))
     }
 
     /// Returns the number of its pull request, if it is open.

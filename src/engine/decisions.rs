@@ -89,7 +89,10 @@ impl Engine {
                 },
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
-                Action::Retry => self.without_merged(run.clone()).await?.retry(&decision)?,
+                Action::Retry => {
+                    let run = self.without_merged(run.clone()).await?;
+                    self.past_conflict(run).await?.retry(&decision)?
+                }
                 Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => {
                     check_fixable(&run, &decision)?;
                     let pending = self.pending(&run, action, operator).await?;

@@ -73,8 +73,10 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
             return Ok(dialog(model, kind, detail, seen));
         }
     };
+    // A pull request that is open, perhaps again, may be refused again.
+    let is_no_again = matches!(kind, ActionKind::Deny | ActionKind::Abort) && open_pull(detail).is_some();
     match judged {
-        Ok(crate::domain::transition::Decided::AlreadyDone(what)) => return Err(what),
+        Ok(crate::domain::transition::Decided::AlreadyDone(what)) if !is_no_again => return Err(what),
         Ok(_) => {}
         Err(why) => return Err(why.to_string()),
     }

@@ -258,12 +258,12 @@ impl Run {
     }
 
     /// The pull request of a run was closed, which was no word on what the run is about now; the state stays.
-    pub fn pull_closed(&self, now: Timestamp) -> Result<Transition, Illegal> {
+    pub fn pull_closed(&self, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
         if matches!(self.status, Status::Queued | Status::Running) {
             return Err(self.illegal("close the pull request of"));
         }
         let run = Self { pr_state: PrState::Closed, ..self.next(now) };
-        let events = vec![self.pr_closed("its pull request was closed")];
+        let events = vec![self.pr_closed(why)];
         Ok(Transition { run, attempt: None, events, releases_lease: false })
     }
 

@@ -459,6 +459,21 @@ impl Engine {
         Ok(Run { pr_number: None, pr_url: None, pr_state: PrState::None, heal_branch: None, heal_commit: None, ..run })
     }
 
+    /// Returns a run that is to be tried again on what its branch is now, where its pull request is in conflict with that.
+    pub(super) async fn past_conflict(&self, run: Run) -> Result<Run, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let (Some((number, pull)), Some(reads)) =
+            (family.as_ref().and_then(Family::conflicting_pull), &self.forge.reads)
+        else {
+            return Ok(run);
+        };
+        let tip = reads.branch(&run.repository, &pull.base_branch).await;
+        let tip = tip
+            .map_err(|it| no(self.safe_text(&format!("{} cannot be looked at: {it}", pull.base_branch), MAX_WORDS)))?;
+        let tip = tip.ok_or_else(|| no(format!("the branch of pull request #{number} is gone")))?;
+        Ok(Run { rebased_on: Some(tip), failure: None, ..run })
+    }
+
     /// Lets a patch be published that would not be otherwise: an escalated run's as a draft, or a proved one that waits for a person's word.
     pub(super) async fn publish(
         &self,
@@ -645,6 +660,12 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
         return Some(
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
+    }
+    if there.is_mergeable == Some(false) {
+        let branch = &pull.base_branch;
+        return Some(format!(
+            "it is in conflict with what {branch} has become since the fix was proved; `retry` the run, which proves it anew there"
+        ));
     }
     None
 }

@@ -60,7 +60,27 @@ impl Scene<'_> {
         if self.is_at_rest() {
             self.stands(&pull).await?;
         }
-        Ok(None)
+        self.heed_conflict(&pull).await
+    }
+
+    /// Says once that a pull request of ours is in conflict with what its branch has become, and what helps.
+    async fn heed_conflict(&mut self, there: &PullRequest) -> Stepped {
+        let Some((number, pull)) = self.family.open_pull() else { return Ok(None) };
+        let was = self.family.conflicting_pull().is_some();
+        let is = match there.is_mergeable {
+            Some(is_mergeable) => !is_mergeable && pull.hands_off.is_none() && self.is_at_rest(),
+            None => was,
+        };
+        if is == was {
+            return Ok(None);
+        }
+        let branch = pull.base_branch.clone();
+        let message = format!(
+            "pull request #{number} is in conflict with what {branch} has become since the fix was proved; a `retry` proves it anew there"
+        );
+        let fact = NewEvent::new(EventType::PrSkipped, "system", message).with(json!({ "number": number }));
+        let facts = is.then_some(fact).into_iter().collect();
+        self.record(facts, |family| family.chores.in_conflict = is.then_some(number)).await
     }
 
     /// Says with the run that the pull request was of before whose it is by now. A proved fix of that one stays its own.
@@ -184,7 +204,7 @@ impl Scene<'_> {
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
             // We closed it, and did not come to say so.
             _ if self.run.pr_state == PrState::Open => {
-                let transition = self.run.pull_closed(self.now)?;
+                let transition = self.run.pull_closed("its pull request was closed", self.now)?;
                 self.commit(transition).await?;
             }
             _ => {}
@@ -225,7 +245,7 @@ impl Scene<'_> {
         let closed = self.family.pull.as_ref().filter(|it| it.state == PrState::Closed).and_then(|it| it.number);
         let is_of_run = closed.is_some() && closed == self.run.pr_number && self.run.pr_state == PrState::Open;
         if is_of_run && !matches!(self.run.status, Status::Queued | Status::Running) {
-            let transition = self.run.pull_closed(self.now)?;
+            let transition = self.run.pull_closed("its pull request was closed", self.now)?;
             self.commit(transition).await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Two failures of one commit with the very same fix: one pull request is enough, and both runs follow it.
 use crate::domain::transition::{MergeFacts, MergedBy};
-use crate::domain::{Digest, Family, OtherPull, PrState, PullState, Run, Status};
+use crate::domain::{Digest, EventType, Family, NewEvent, OtherPull, PrState, PullState, Run, Status};
 use crate::engine::steward::gate::{MAX_FAMILIES, Skip, is_just_pushed};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::sync::OPEN;
@@ -49,7 +49,11 @@ impl Scene<'_> {
         }
         if there.is_open || there.is_merged {
             // It holds something else by now.
-            return self.record(Vec::new(), |family| (family.other_pull, family.skipped) = (None, None)).await;
+            let message =
+                format!("pull request #{}, which had this very fix, was merged with another one", other.number);
+            let fact = there.is_merged.then(|| NewEvent::new(EventType::PrSkipped, "system", message));
+            let facts = fact.into_iter().collect();
+            return self.record(facts, |family| (family.other_pull, family.skipped) = (None, None)).await;
         }
         self.say_skipped(closed(OtherPull { is_open: false, ..other })).await
     }

@@ -199,8 +199,19 @@ impl House {
 
     /// The same by this author, with what the guard says of it.
     pub(crate) async fn proves_as(&self, id: RunId, right: &str, author: Author, guard: Judgement) {
+        self.proves_instead_of(id, ("wrong", right), author, guard).await;
+    }
+
+    /// The same where another line is wrong.
+    pub(crate) async fn proves_instead_of(
+        &self,
+        id: RunId,
+        (wrong, right): (&str, &str),
+        author: Author,
+        guard: Judgement,
+    ) {
         let patch = Patch(format!(
-            "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"
+            "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-{wrong}\n+{right}\n"
         ));
         let (store, now) = (&self.engine.store, self.now());
         let claim = Claim::of("w", Some(id), now, Duration::from_mins(1));
