@@ -2,6 +2,7 @@
 //! scripts they hold.
 use crate::support::{BUGGY, RIGHT, Ran, World, ran};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -216,6 +217,21 @@ fn workflows_have_least_permissions_pinned_actions_and_no_expression_in_a_script
 }
 
 #[test]
+fn nothing_is_called_in_the_folder_of_a_pull_request_and_nothing_built_in_any_checkout() {
+    for (file, workflow) in workflows(&World::with_repo(BUGGY)) {
+        let (mut is_checked_out, is_gate) = (false, file == "paramedic-gate.yml");
+        for step in steps(&workflow) {
+            is_checked_out |= step["uses"].is_string();
+            let is_build = step["run"].as_str().is_some_and(|it| it.contains("cargo"));
+            assert!(!is_build || !is_checked_out, "{file}: {step}");
+            if step["run"].is_string() && (is_build || is_gate) {
+                assert_eq!(step["working-directory"], "${{ runner.temp }}", "{file}: {step}");
+            }
+        }
+    }
+}
+
+#[test]
 fn failed_runs_are_listened_to_by_the_names_of_the_workflows_there_are() {
     let world = World::with_repo(&[
         (".github/workflows/a.yml", "name: \"Tests: \\\"unit\\\" #1\"\non: push\n"),
@@ -242,14 +258,15 @@ struct Runner {
     /// Programs that stand before all others.
     programs: PathBuf,
     work: PathBuf,
+    temp: PathBuf,
 }
 
 impl Runner {
     fn new(world: &World) -> Self {
-        let (programs, work) = (world.dir.path().join("programs"), world.repo());
-        fs::create_dir_all(&programs).unwrap();
+        let [programs, temp] = ["programs", "temp"].map(|it| world.dir.path().join(it));
+        [&programs, &temp].map(|it| fs::create_dir_all(it).unwrap());
         symlink(crate::support::PARAMEDIC, programs.join("paramedic")).unwrap();
-        Self { programs, work }
+        Self { programs, work: world.repo(), temp }
     }
 
     fn program(&self, name: &str, text: &str) {
@@ -258,18 +275,30 @@ impl Runner {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Returns the folders of programs: no `paramedic` that the tester has is among them.
+    fn path(&self) -> OsString {
+        let all = std::env::var_os("PATH").unwrap();
+        let others = std::env::split_paths(&all).filter(|it| !it.join("paramedic").exists());
+        std::env::join_paths(std::iter::once(self.programs.clone()).chain(others)).unwrap()
+    }
+
     /// Runs a step's script in its own shell, with these variables in the place of the expressions of its `env`.
     fn step(&self, world: &World, step: &Value, environment: &[(&str, &str)]) -> Ran {
         let file = world.dir.path().join("step");
         fs::write(&file, step["run"].as_str().unwrap()).unwrap();
         let shell = if step["shell"] == "python3 {0}" { ["python3"].as_slice() } else { &["bash", "-e"] };
-        let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap());
+        let folder = match step.get("working-directory").map(|it| it.as_str().unwrap()) {
+            None => &self.work,
+            Some("${{ runner.temp }}") => &self.temp,
+            Some(other) => panic!("no runner has {other}"),
+        };
         let mut command = Command::new(shell[0]);
-        command.args(&shell[1..]).arg(file).current_dir(&self.work).env_clear().env("PATH", path);
+        command.args(&shell[1..]).arg(file).current_dir(folder).env_clear().env("PATH", self.path());
         for name in ["PYENV_ROOT", "HOME"] {
             command.envs(std::env::var(name).map(|it| (name, it)));
         }
         command.env("PARAMEDIC_DATA_DIR", world.data_dir()).env("GITHUB_REPOSITORY", "acme/shop");
+        command.env("GITHUB_WORKSPACE", &self.work);
         ran(command.envs(environment.iter().copied()))
     }
 }
@@ -449,6 +478,64 @@ fn the_gate_judges_by_the_policy_that_the_base_has_now() {
         let judged = judge("core/a.txt", "b\n", reviews.clone());
         assert_eq!(judged.code, code, "{reviews}: {judged:#?}");
     }
+}
+
+#[test]
+fn the_gate_obeys_nothing_that_a_pull_request_brings() {
+    let world = World::with_repo(BUGGY);
+    let all = workflows(&world);
+    world.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    let outside = world.dir.path().join("outside");
+    // A toolchain of its own, programs by the names of those that are called, a name that is a command to the runner.
+    let fake = "#!/bin/sh\ntouch \"$GITHUB_WORKSPACE/owned\"\n";
+    world.write("rust-toolchain.toml", &format!("[toolchain]\npath = \"{}/tc\"\n", world.repo().display()));
+    for program in ["tc/bin/cargo", "cargo", "paramedic", "gh", "jq", "git"] {
+        world.write(program, fake);
+    }
+    world.write(".cargo/config.toml", "[build]\nrustc-wrapper = \"./cargo\"\n");
+    world.write("::add-mask::violation", "\0");
+    symlink(&outside, world.repo().join("reviews.json")).unwrap();
+    world.git(&["add", "-A", "-f"]);
+    world.git(&["commit", "-q", "-m", "Change"]);
+    let head = world.git(&["rev-parse", "HEAD"]);
+
+    // The work tree is there from the start, as on a runner that is used again.
+    let runner = Runner::new(&world);
+    let program = runner.programs.join("paramedic");
+    fs::remove_file(&program).unwrap();
+    let built = world.dir.path().join("built");
+    // As rustup's: the nearest file about toolchains says which cargo it is.
+    runner.program(
+        "cargo",
+        &format!(
+            "#!/bin/sh\nfolder=$PWD\nwhile [ \"$folder\" != / ]; do\n  if [ -f \"$folder/rust-toolchain.toml\" ]; then\n    \
+             exec \"$(sed -n 's/^path = \"\\(.*\\)\"$/\\1/p' \"$folder/rust-toolchain.toml\")/bin/cargo\" \"$@\"\n  fi\n  \
+             folder=$(dirname \"$folder\")\ndone\nprintf '%s\\n' \"$@\" > '{}'\nln -s '{}' '{}'\n",
+            built.display(),
+            crate::support::PARAMEDIC,
+            program.display()
+        ),
+    );
+    runner.program("gh", "#!/bin/sh\necho '[]'\n");
+    let commit = "c".repeat(40);
+    let environment = [
+        ("BASE", "refs/remotes/origin/main"),
+        ("HEAD_SHA", &head),
+        ("NUMBER", "1"),
+        ("PARAMEDIC_SOURCE", "https://git.example/paramedic"),
+        ("PARAMEDIC_COMMIT", &commit),
+    ];
+    let (_, gate) = all.iter().find(|(it, _)| it == "paramedic-gate.yml").unwrap();
+    let done: Vec<Ran> =
+        steps(gate).filter(|it| it["run"].is_string()).map(|step| runner.step(&world, step, &environment)).collect();
+    assert_eq!(done.iter().map(|it| it.code).collect::<Vec<_>>(), [0, 1], "{done:#?}");
+    let arguments = fs::read_to_string(built).unwrap();
+    assert_eq!(arguments, format!("install\n--locked\n--git\n{}\n--rev\n{commit}\nparamedic\n", environment[3].1));
+    assert!(!world.repo().join("owned").exists() && !outside.exists());
+    let lines: Vec<&str> = done[1].stdout.lines().collect();
+    let fence = lines[0].strip_prefix("::stop-commands::").unwrap();
+    assert_eq!((lines[1], *lines.last().unwrap()), ("violation", format!("::{fence}::").as_str()), "{lines:?}");
+    assert!(lines.iter().any(|it| it.trim_start().starts_with("::add-mask::violation [")), "{lines:?}");
 }
 
 #[test]
