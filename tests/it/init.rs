@@ -481,6 +481,20 @@ fn the_gate_judges_by_the_policy_that_the_base_has_now() {
 }
 
 #[test]
+fn the_gate_judges_anew_whenever_a_pull_request_is_for_another_branch() {
+    let all = workflows(&World::with_repo(BUGGY));
+    let (_, gate) = all.iter().find(|(it, _)| it == "paramedic-gate.yml").unwrap();
+    let types = gate["on"]["pull_request"]["types"].as_array().unwrap();
+    for event in ["opened", "reopened", "synchronize", "edited", "ready_for_review"] {
+        assert!(types.contains(&json!(event)), "{event}");
+    }
+    // No check that is skipped, which would count as passed, and none that is another branch's.
+    let job = &gate["jobs"]["policy"];
+    assert_eq!((job.get("if"), &job["name"]), (None, &json!("policy (${{ github.event.pull_request.base.ref }})")));
+    assert!(steps(gate).all(|it| it.get("if").is_none() && it.get("continue-on-error").is_none()));
+}
+
+#[test]
 fn the_gate_obeys_nothing_that_a_pull_request_brings() {
     let world = World::with_repo(BUGGY);
     let all = workflows(&world);
