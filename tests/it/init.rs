@@ -440,9 +440,19 @@ fn the_heal_step_shows_the_proved_patch() {
     assert!(summary.starts_with("### Paramedic\n\n    ") && summary.contains("\n    +    return a + b"), "{summary}");
 }
 
+/// What GitHub says of a person's permission: ann and bob may write, all members may read, and of a stranger nothing is said.
+const PERMISSIONS: &str = r#"#!/bin/sh
+case "$2" in
+  */collaborators/ann/permission) echo admin; exit ;;
+  */collaborators/bob/permission) echo write; exit ;;
+  */collaborators/stranger/permission) echo '{"message":"Not Found"}'; exit 1 ;;
+  */permission) echo read; exit ;;
+esac"#;
+
 #[test]
 fn the_gate_judges_by_the_policy_that_the_base_has_now() {
-    let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n")]].concat());
+    // The folder stands where a file of that name would be written.
+    let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n"), ("reviews.json/a.txt", "a\n")]].concat());
     let all = workflows(&world);
     let start = world.git(&["rev-parse", "HEAD"]);
     world.write(".paramedic/policy.toml", "protected = [\"core/**\"]\n");
@@ -458,26 +468,49 @@ fn the_gate_judges_by_the_policy_that_the_base_has_now() {
         world.git(&["commit", "-q", "-a", "-m", "Change"]);
         let head = world.git(&["rev-parse", "HEAD"]);
         let reviews = reviews.to_string().replace("HEAD", &head);
-        runner.program("gh", &format!("#!/bin/sh\ncat <<'END'\n{reviews}\nEND\n"));
-        runner.step(&world, gate, &[("BASE", "refs/remotes/origin/main"), ("HEAD_SHA", &head), ("NUMBER", "1")])
+        runner.program("gh", &format!("{PERMISSIONS}\ncat <<'END'\n[]\n{reviews}\nEND\n"));
+        let base = "refs/remotes/origin/main";
+        runner.step(&world, gate, &[("BASE", base), ("HEAD_SHA", &head), ("NUMBER", "1"), ("AUTHOR", "eve")])
     };
     let fixed = BUGGY[0].1.replace("a - b", "a + b");
     assert_eq!(judge("calc.py", &fixed, json!([])).code, 0);
     let cheat = judge("test_calc.py", "", json!([]));
     assert!(cheat.code == 1 && cheat.stdout.contains("violation"), "{cheat:#?}");
-    let review = |login: &str, state: &str, commit: &str, association: &str| json!({ "user": { "login": login }, "state": state, "commit_id": commit, "author_association": association });
-    let ann = review("ann", "APPROVED", "HEAD", "MEMBER");
+    let review = |login: &str, state: &str, commit: &str| {
+        let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
+        let user = json!({ "login": login, "type": kind });
+        json!({ "user": user, "state": state, "commit_id": commit, "author_association": "MEMBER" })
+    };
+    let by = |login: &str| review(login, "APPROVED", "HEAD");
+    let (ann, gone) = (by("ann"), json!({ "user": null, "state": "APPROVED", "commit_id": "HEAD" }));
     for (reviews, code) in [
         (json!([]), 1),
         (json!([ann, ann]), 1),
-        (json!([ann, review("bob", "APPROVED", "older", "MEMBER")]), 1),
-        (json!([ann, review("eve", "APPROVED", "HEAD", "NONE")]), 1),
-        (json!([ann, review("bob", "DISMISSED", "HEAD", "MEMBER")]), 1),
-        (json!([ann, review("bob", "APPROVED", "HEAD", "OWNER")]), 0),
+        (json!([ann, review("bob", "APPROVED", "older")]), 1),
+        (json!([ann, review("bob", "DISMISSED", "HEAD")]), 1),
+        (json!([ann, by("bob")]), 0),
+        (json!([ann, by("bob"), review("bob", "COMMENTED", "HEAD")]), 0),
+        // Who takes an approval back, or gives it again.
+        (json!([ann, by("bob"), review("bob", "CHANGES_REQUESTED", "HEAD")]), 1),
+        (json!([review("bob", "CHANGES_REQUESTED", "HEAD"), ann, by("bob")]), 0),
+        (json!([ann, by("bob"), review("bob", "CHANGES_REQUESTED", "HEAD"), review("ann", "DISMISSED", "HEAD")]), 1),
+        // A member who only reads, one of whom GitHub says nothing, the author, a program, an account that is gone.
+        (json!([ann, by("reader")]), 1),
+        (json!([ann, by("stranger")]), 1),
+        (json!([ann, by("eve")]), 1),
+        (json!([ann, by("helper[bot]")]), 1),
+        (json!([ann, gone]), 1),
+        (json!([by("reader"), gone, by("bob"), ann]), 0),
+        (json!([ann, by("x/../../bob"), by("$(touch owned)")]), 1),
     ] {
         let judged = judge("core/a.txt", "b\n", reviews.clone());
         assert_eq!(judged.code, code, "{reviews}: {judged:#?}");
     }
+    let told = judge("core/a.txt", "b\n", json!([ann, by("stranger"), by("reader")])).stdout;
+    for word in ["1 of 2 people with write access", "stranger does not count", "reader does not count"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!world.repo().join("owned").exists() && !runner.temp.join("owned").exists());
 }
 
 #[test]
