@@ -528,6 +528,37 @@ fn the_gate_judges_anew_whenever_a_pull_request_is_for_another_branch() {
 }
 
 #[test]
+fn what_is_built_can_stand_in_the_workflow_itself() {
+    let world = World::with_repo(BUGGY);
+    let all = workflows(&world);
+    let runner = Runner::new(&world);
+    fs::remove_file(runner.programs.join("paramedic")).unwrap();
+    runner.program("cargo", "#!/bin/sh\nprintf '%s ' \"$@\" > built\n");
+    let [order, heal, gate] = ["order", "heal", "gate"].map(|it| format!("paramedic-{it}.yml"));
+    for file in [&order, &heal, &gate] {
+        let (_, workflow) = all.iter().find(|(it, _)| it == file).unwrap();
+        for name in ["PARAMEDIC_SOURCE", "PARAMEDIC_COMMIT"] {
+            // A step that sets it would go before what somebody writes at the top.
+            assert_eq!(workflow["env"][name], format!("${{{{ vars.{name} }}}}"), "{file}");
+            assert!(jobs(workflow).chain(steps(workflow)).all(|it| it["env"].get(name).is_none()), "{file}");
+        }
+        let build = step(&all, file, "Find or build paramedic");
+        let (source, commit) = ("https://git.example/paramedic", "c".repeat(40));
+        for (source, commit) in [("", ""), (source, &commit[1..]), (source, "main"), ("", &commit)] {
+            let refused = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", commit)]);
+            assert!(refused.code == 1 && !runner.temp.join("built").exists(), "{refused:#?}");
+            for word in ["in the repository", "forks get no variables", "under `env` of this workflow"] {
+                assert!(refused.stdout.contains(word), "{word}: {refused:#?}");
+            }
+        }
+        let built = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", &commit)]);
+        let arguments = fs::read_to_string(runner.temp.join("built")).unwrap();
+        assert_eq!((built.code, arguments), (0, format!("install --locked --git {source} --rev {commit} paramedic ")));
+        fs::remove_file(runner.temp.join("built")).unwrap();
+    }
+}
+
+#[test]
 fn the_gate_obeys_nothing_that_a_pull_request_brings() {
     let world = World::with_repo(BUGGY);
     let all = workflows(&world);
