@@ -1,6 +1,7 @@
 //! `paramedic init` in real checkouts, and what it writes: workflows that are pinned, bounded and take payloads as data, tried with the
 //! scripts they hold.
 use crate::support::{BUGGY, RIGHT, Ran, World, ran};
+use paramedic::domain::CiState;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs;
@@ -192,7 +193,14 @@ fn workflows_have_least_permissions_pinned_actions_and_no_expression_in_a_script
     let pinned = regex::Regex::new("^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+@[0-9a-f]{40}$").unwrap();
     for (file, workflow) in workflows(&World::with_repo(BUGGY)) {
         assert_eq!(workflow["permissions"], json!({}), "{file}: nothing unless a job says so");
-        assert!(workflow["concurrency"]["group"].is_string(), "{file}");
+        // Of the runs of a group one waits, and the others that do are cancelled: an order and a report are each their own.
+        let group = workflow["concurrency"]["group"].as_str();
+        match file.as_str() {
+            "paramedic-order.yml" => assert_eq!(group, None),
+            "paramedic-webhook.yml" => assert!(group.unwrap().contains("workflow_run.id }}"), "{file}"),
+            _ => assert!(group.is_some_and(|it| it.contains("${{")), "{file}"),
+        }
+        assert!(jobs(&workflow).all(|it| it.get("concurrency").is_none()), "{file}");
         assert!(workflow["on"].get("pull_request_target").is_none(), "{file}");
         for job in jobs(&workflow) {
             let permissions = job["permissions"].as_object().unwrap_or_else(|| panic!("{file}: {job}"));
@@ -253,6 +261,24 @@ fn failed_runs_are_listened_to_by_the_names_of_the_workflows_there_are() {
     assert_eq!(none[0].1["on"]["workflow_run"]["workflows"], json!(["CI"]));
 }
 
+#[test]
+fn all_that_counts_as_red_is_listened_to() {
+    let all = workflows(&World::with_repo(BUGGY));
+    for (file, workflow) in all.iter().filter(|(_, it)| it["on"].get("workflow_run").is_some()) {
+        for job in jobs(workflow) {
+            let condition = job["if"].as_str().unwrap();
+            let list = condition.split('\'').nth(1).unwrap();
+            let red: Vec<String> = serde_json::from_str(list).unwrap();
+            assert!(condition.contains(&format!("contains(fromJSON('{list}'), github.event.workflow_run.conclusion)")));
+            for conclusion in ["failure", "timed_out", "startup_failure", "success", "cancelled", "skipped", "neutral"]
+            {
+                let is_red = CiState::of("completed", Some(conclusion)) == CiState::Red;
+                assert_eq!(red.iter().any(|it| it == conclusion), is_red, "{file}: {conclusion}");
+            }
+        }
+    }
+}
+
 /// A runner of GitHub Actions, as far as a step needs one.
 struct Runner {
     /// Programs that stand before all others.
@@ -264,7 +290,8 @@ struct Runner {
 impl Runner {
     fn new(world: &World) -> Self {
         let [programs, temp] = ["programs", "temp"].map(|it| world.dir.path().join(it));
-        [&programs, &temp].map(|it| fs::create_dir_all(it).unwrap());
+        fs::create_dir_all(&programs).unwrap();
+        fs::create_dir_all(&temp).unwrap();
         symlink(crate::support::PARAMEDIC, programs.join("paramedic")).unwrap();
         Self { programs, work: world.repo(), temp }
     }
