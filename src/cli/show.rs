@@ -98,6 +98,7 @@ fn at_forge(forge: &RunForge) -> Vec<(&'static str, String)> {
         facts.push(("pull", format!("{number} {}{draft}  checks {}  {}  {url}", pull.state, pull.checks, pull.branch)));
         facts.extend(pull.hands_off.iter().map(|it| ("hands off", it.clone())));
     }
+    facts.extend(forge.waits_for.iter().map(|it| ("waits for", it.clone())));
     facts.extend(forge.skipped.iter().map(|it| ("not published", it.clone())));
     facts.extend(forge.trouble.iter().map(|it| ("trouble", it.clone())));
     facts

@@ -27,6 +27,7 @@ use crate::domain::Status;
 use crate::domain::Verdict;
 use crate::domain::transition::Decision;
 use crate::evidence::text::has_deceptive;
+use crate::evidence::text::is_blank;
 
 /// Opens the dialog of a decision about the run in focus, if the run can be decided on so.
 pub fn open(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -155,7 +156,7 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
         }
     }
     if kind == ActionKind::Retry && run.status == Status::Fixed {
-        dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
+        dialog.warnings.push("this gives up the proved patch: to be approved it must be proved anew".to_owned());
     }
     if kind == ActionKind::Abort {
         dialog.challenge = Some(Challenge {
@@ -357,7 +358,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     dialog.stage = Stage::Sending;
-    let note = Some(dialog.note.text().trim().to_owned()).filter(|it| !it.is_empty());
+    let note = Some(dialog.note.text().trim().to_owned()).filter(|it| !is_blank(it));
     let by = model.operator.clone();
     let (kind, seen) = match &dialog.deed {
         Deed::Decide(kind, seen) => (*kind, seen),

@@ -18,7 +18,14 @@ impl Scene<'_> {
         match pull {
             Some(pull) if pull.hands_off.is_some() => Ok(None),
             // What is not proved adds nothing to what stands there.
-            Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => Ok(None),
+            Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => {
+                let number = pull.number.filter(|_| self.is_of_another(pull) && !self.holds_fix());
+                let Some(number) = number.filter(|_| self.candidate().is_some()) else { return Ok(None) };
+                let why = format!(
+                    "pull request #{number} holds another change, and this one is not proved; close it there, and ask for one by hand"
+                );
+                self.say_skipped(Skip::always(why)).await
+            }
             Some(pull) if pull.number.is_some() && self.patch_digest().as_ref() == Some(&pull.patch) => {
                 self.watch_head().await
             }

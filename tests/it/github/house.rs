@@ -12,6 +12,7 @@ use paramedic::domain::{
     Provider, Run, RunId, Source, Status, Transition, Verdict, family_key,
 };
 use paramedic::engine::Engine;
+use paramedic::engine::decisions::{Action, Done, Operator};
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::steward::{Steward, Visit};
 use paramedic::forge::github::Github;
@@ -234,6 +235,13 @@ impl House {
             Decided::Change(transition) => self.engine.store.commit(&transition, None).await.unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Lets ann decide on the family's run; the error says why it is refused.
+    pub(crate) async fn acts(&self, action: Action) -> Result<Done, String> {
+        let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
+        let done = Box::pin(self.engine.decide(self.run().await.id, &action, &operator)).await;
+        done.map_err(|it| it.to_string())
     }
 
     /// A failure that was taken in, and a patch of it that is proved.

@@ -2,7 +2,7 @@
 use crate::github::house::{House, SHOP, stands};
 use paramedic::domain::{AfterOutcome, Digest, EventType, Family, PrState, Run, RunId, Status, Verdict, family_key};
 use paramedic::engine::EngineError;
-use paramedic::engine::decisions::{Action, Operator};
+use paramedic::engine::decisions::{Action, Done, Operator};
 use serde_json::json;
 
 const OTHER_HASH: &str = "v1:ffeeddccbbaa";
@@ -43,6 +43,15 @@ async fn the_same_fix_of_two_failures_is_one_pull_request_and_its_merge_is_the_e
     let (run, family) = second(&house, id).await;
     assert_eq!((house.pulls().len(), house.branches().len(), run.status), (1, 1, Status::Fixed));
     assert_eq!(family.skipped.unwrap(), format!("pull request #{number} has this very fix"));
+    let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
+    let Ok(Done::Changed { message, .. }) = house.engine.decide(id, &Action::Publish, &operator).await else {
+        panic!()
+    };
+    assert_eq!(
+        message,
+        format!("a pull request is not needed: pull request #{number} has this very fix, and is followed")
+    );
+    house.settles_at(&other(), 100).await;
     let told = decide(&house, id, Action::Approve).await.unwrap_err();
     assert_eq!(told, format!("pull request #{number} has this very fix; merge or close it there"));
 
