@@ -270,7 +270,8 @@ fn all_that_counts_as_red_is_listened_to() {
             let list = condition.split('\'').nth(1).unwrap();
             let red: Vec<String> = serde_json::from_str(list).unwrap();
             assert!(condition.contains(&format!("contains(fromJSON('{list}'), github.event.workflow_run.conclusion)")));
-            for conclusion in ["failure", "timed_out", "startup_failure", "success", "cancelled", "skipped", "neutral"] {
+            for conclusion in ["failure", "timed_out", "startup_failure", "success", "cancelled", "skipped", "neutral"]
+            {
                 let is_red = CiState::of("completed", Some(conclusion)) == CiState::Red;
                 assert_eq!(red.iter().any(|it| it == conclusion), is_red, "{file}: {conclusion}");
             }
@@ -630,10 +631,8 @@ fn the_gate_obeys_nothing_that_a_pull_request_brings() {
         ("PARAMEDIC_COMMIT", &commit),
     ];
     let (_, gate) = all.iter().find(|(it, _)| it == "paramedic-gate.yml").unwrap();
-    let done: Vec<Ran> = steps(gate)
-        .filter(|it| it["run"].is_string())
-        .map(|step| runner.step(&world, step, &environment))
-        .collect();
+    let done: Vec<Ran> =
+        steps(gate).filter(|it| it["run"].is_string()).map(|step| runner.step(&world, step, &environment)).collect();
     assert_eq!(done.iter().map(|it| it.code).collect::<Vec<_>>(), [0, 1], "{done:#?}");
     let arguments = fs::read_to_string(built).unwrap();
     assert_eq!(arguments, format!("install\n--locked\n--git\n{}\n--rev\n{commit}\nparamedic\n", environment[3].1));
@@ -641,7 +640,7 @@ fn the_gate_obeys_nothing_that_a_pull_request_brings() {
     let lines: Vec<&str> = done[1].stdout.lines().collect();
     let fence = lines[0].strip_prefix("::stop-commands::").unwrap();
     assert_eq!((lines[1], *lines.last().unwrap()), ("violation", format!("::{fence}::").as_str()), "{lines:?}");
-    assert!(lines.iter().any(|it| it.trim_start().starts_with("::add-mask::violation [binary]")), "{lines:?}");
+    assert!(lines.iter().any(|it| it.trim_start().starts_with("::add-mask::violation [")), "{lines:?}");
 }
 
 #[test]
