@@ -22,8 +22,9 @@ const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often open pull requests are asked for, and where one of ours is open.
 const PULLS_FRESH: SignedDuration = SignedDuration::from_mins(15);
 const OWN_PULLS_FRESH: SignedDuration = SignedDuration::from_mins(1);
-/// How what a row says of a run begins that is tried again.
+/// How what a row says of a run begins that is tried again, and of one that is not.
 const NOT_YET: &str = "not taken in yet: ";
+const GIVEN_UP: &str = "not taken in, and not tried any more: ";
 /// Runs that were under way and are on no page any more, which are asked for one by one: so many at a look.
 const MAX_STRAYS: usize = 10;
 /// Rows that are kept beyond a page because it is not known yet what becomes of them.
@@ -156,6 +157,25 @@ impl Watched {
         }
     }
 
+    /// Notes why a red run is never taken in.
+    pub(super) fn give_up(&mut self, id: u64, attempt: u32, why: &str) {
+        if let Some(row) = self.row(id, attempt) {
+            row.ignored = Some(format!("{GIVEN_UP}{why}"));
+        }
+    }
+
+    /// Whether a run that waited to be taken in is still red and to be healed; of one that is on no page any more it is not known otherwise.
+    pub(super) fn is_wanted(&self, id: u64, attempt: u32) -> bool {
+        let row = self.picture.runs.iter().find(|it| it.run.id == id);
+        row.is_none_or(|it| it.run.attempt == attempt && is_undecided(it))
+    }
+
+    /// Returns a run of which a later attempt than this is green.
+    pub(super) fn green_after(&self, id: u64, attempt: u32) -> Option<&CiRun> {
+        let is_it = |it: &&CiRun| it.id == id && it.attempt > attempt && it.state == CiState::Green;
+        self.picture.runs.iter().map(|it| &it.run).find(is_it)
+    }
+
     fn row(&mut self, id: u64, attempt: u32) -> Option<&mut SeenRun> {
         self.picture.runs.iter_mut().find(|it| (it.run.id, it.run.attempt) == (id, attempt))
     }
@@ -235,7 +255,7 @@ impl Watched {
             let mut row = SeenRun { heal: same.and_then(|it| it.heal), ignored: None, run };
             if row.run.state == CiState::Red {
                 if row.heal.is_none() {
-                    let past = self.passed_over(&row.run, same, &latest, since).map(str::to_owned);
+                    let past = self.passed_over(&row.run, same, &latest, since);
                     row.ignored = past.or_else(|| self.why_ignored(&row.run, merged));
                 }
                 if row.ignored.is_none() && row.heal.is_none() {
@@ -244,8 +264,9 @@ impl Watched {
                     row.ignored = said.filter(|it| it.starts_with(NOT_YET));
                 }
             }
-            let is_news = was.is_none_or(|it| it.run.state != CiState::Green || it.run.attempt != row.run.attempt);
-            if row.run.state == CiState::Green && row.run.attempt > 1 && is_news {
+            let is_told = was.is_some_and(|it| it.run.state == CiState::Green && it.run.attempt == row.run.attempt);
+            // Whoever told it before may have stopped in the middle.
+            if row.run.state == CiState::Green && row.run.attempt > 1 && !(is_told && self.has_looked) {
                 look.recovered.push(row.run.clone());
             }
             rows.push(row);
@@ -268,14 +289,15 @@ impl Watched {
         same: Option<&SeenRun>,
         latest: &BTreeSet<u64>,
         since: Timestamp,
-    ) -> Option<&'static str> {
-        let was_red = same.is_some_and(|it| it.run.state == CiState::Red);
-        let is_seen_in_time = self.has_looked && !was_red;
-        match same.and_then(|it| it.ignored.as_deref()) {
-            Some(HISTORY) => Some(HISTORY),
+    ) -> Option<String> {
+        let was_left = same.is_some_and(|it| it.run.state == CiState::Red && !is_undecided(it));
+        let is_seen_in_time = self.has_looked && !was_left;
+        let past = match same.and_then(|it| it.ignored.as_deref()) {
+            Some(said) if said == HISTORY || said.starts_with(GIVEN_UP) => Some(said),
             _ if !is_seen_in_time && run.updated_at < since => Some(OLD),
             _ => (self.is_first && !latest.contains(&run.id)).then_some(HISTORY),
-        }
+        };
+        past.map(str::to_owned)
     }
 
     fn why_ignored(&self, run: &CiRun, merged: &BTreeSet<String>) -> Option<String> {
@@ -294,10 +316,13 @@ fn is_under_way(run: &CiRun) -> bool {
 
 /// Whether something may yet come of a run: it has not ended, as far as a start looks back, or it is red and nobody has said what becomes of it.
 fn is_unsettled(row: &SeenRun, since: Timestamp) -> bool {
-    match row.run.state {
-        CiState::Red => row.heal.is_none() && row.ignored.as_ref().is_none_or(|it| it.starts_with(NOT_YET)),
-        _ => is_under_way(&row.run) && row.run.created_at > since,
-    }
+    is_undecided(row) || (is_under_way(&row.run) && row.run.created_at > since)
+}
+
+/// Whether a run is red and nobody has said what becomes of it.
+fn is_undecided(row: &SeenRun) -> bool {
+    let is_open = row.heal.is_none() && row.ignored.as_ref().is_none_or(|it| it.starts_with(NOT_YET));
+    row.run.state == CiState::Red && is_open
 }
 
 fn is_due(last: Option<Timestamp>, fresh: SignedDuration, now: Timestamp) -> bool {

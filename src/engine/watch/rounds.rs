@@ -33,6 +33,8 @@ const RUNS_FRESH: Duration = Duration::from_mins(10);
 /// After which pause a red run is tried again; then once an hour.
 const TRIES: &[Duration] = &[Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 const RARELY: Duration = Duration::from_hours(1);
+/// How long a red run is tried at all.
+const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How long a red run waits where there is too little left of the budget.
 const SPARED: Duration = Duration::from_mins(1);
 /// Characters of a foreign text that is shown. A picture of the longest texts is still taken by the store.
@@ -82,6 +84,7 @@ struct Seat {
 #[derive(Debug)]
 struct Waiting {
     run: CiRun,
+    since: Timestamp,
     due: Instant,
     n_tried: usize,
     /// Who reads it now.
@@ -127,6 +130,7 @@ impl Rounds {
                     self.look(idx).await?;
                 }
             }
+            self.forget_unwanted();
             self.begin_reading();
             self.tell_budget().await?;
             let next = self.next();
@@ -242,8 +246,16 @@ impl Rounds {
             self.seats[idx].watched.taken_in(run.id, run.attempt, heal);
             return Ok(());
         }
-        self.waiting.insert(name, Waiting { run, due: Instant::now(), n_tried: 0, reader: None });
+        let since = self.shared.engine.clock.now();
+        self.waiting.insert(name, Waiting { run, since, due: Instant::now(), n_tried: 0, reader: None });
         Ok(())
+    }
+
+    /// Lets go of what waits and is not to be taken in any more: it was started again, or the rules leave it out now.
+    fn forget_unwanted(&mut self) {
+        let seats = &self.seats;
+        self.waiting
+            .retain(|(idx, id, attempt), it| it.reader.is_some() || seats[*idx].watched.is_wanted(*id, *attempt));
     }
 
     /// Begins to read those that have waited longest, those of our own branches before those of forks. What is red is read whole, and there
@@ -321,6 +333,10 @@ impl Rounds {
                 self.waiting.remove(&name);
                 self.seats[idx].watched.taken_in(id, attempt, heal);
                 (self.seats[idx].counted_at, self.seats[idx].runs_at) = (None, None);
+                // It may have turned green while it was read, when there was nobody yet to tell it to.
+                if let Some(run) = self.seats[idx].watched.green_after(id, attempt).cloned() {
+                    self.tell_green(heal, &run).await?;
+                }
                 return self.tell(idx, true).await;
             }
             Err(IntakeError::Store(error)) => return Err(error),
@@ -338,8 +354,15 @@ impl Rounds {
         let pause = TRIES.get(waiting.n_tried.saturating_sub(1)).copied().unwrap_or(RARELY);
         waiting.due = Instant::now() + later.unwrap_or(pause);
         let why = self.shared.engine.safe_text(&error.to_string(), 500);
-        tracing::info!(repository = self.seats[idx].watched.picture().repository, ci_run = id, why, "not taken in yet");
-        self.seats[idx].watched.put_off(id, attempt, &why);
+        let repository = &self.seats[idx].watched.picture().repository;
+        if now.duration_since(waiting.since) < TRIED_FOR {
+            tracing::info!(repository, ci_run = id, why, "not taken in yet");
+            self.seats[idx].watched.put_off(id, attempt, &why);
+        } else {
+            tracing::warn!(repository, ci_run = id, why, "not taken in");
+            self.waiting.remove(&name);
+            self.seats[idx].watched.give_up(id, attempt, &why);
+        }
         self.tell(idx, true).await
     }
 
@@ -360,11 +383,18 @@ impl Rounds {
         self.shared.engine.store.make_due(&heard, self.shared.engine.clock.now()).await
     }
 
-    /// Says with the run that stands for a red one that CI was green when it ran again at the same commit.
+    /// Tells whom it may concern that a run of CI was red and is green.
     async fn recovered(&self, run: &CiRun) -> Result<(), StoreError> {
-        let engine = &self.shared.engine;
         let before = CiRun { attempt: run.attempt - 1, ..run.clone() };
-        let Some(heal) = engine.store.delivery(&Red::delivery(&before)).await? else { return Ok(()) };
+        match self.shared.engine.store.delivery(&Red::delivery(&before)).await? {
+            Some(heal) => self.tell_green(heal, run).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says once with the run that stands for a red one that CI was green when it ran again at the same commit.
+    async fn tell_green(&self, heal: RunId, run: &CiRun) -> Result<(), StoreError> {
+        let engine = &self.shared.engine;
         let said = format!("CI was green when it ran again: run {}, attempt {}", run.id, run.attempt);
         let payload = json!({ "green": run.attempt, "ciRun": run.id });
         let known = engine.store.events(Some(heal), 0, MAX_COUNTED).await?;

@@ -29,9 +29,15 @@ pub(crate) const ISSUES: &str = "/repos/acme/shop/issues$";
 pub(crate) const PULLS: &str = "/repos/acme/shop/pulls$";
 
 /// The machine's clock, put forward by hand.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct HandClock {
     ahead_s: AtomicI64,
+}
+
+impl HandClock {
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.ahead_s.fetch_add(seconds, Ordering::SeqCst);
+    }
 }
 
 impl Clock for HandClock {
@@ -80,7 +86,7 @@ impl House {
         let flags = Flags { data_dir: Some(world.data_dir()), ..Flags::default() };
         let config = Config::load(&environment, &flags).unwrap();
         let mut engine = App::open(&config, &environment).await.unwrap().engine;
-        let clock = Arc::new(HandClock { ahead_s: AtomicI64::new(0) });
+        let clock = Arc::new(HandClock::default());
         let client = Arc::new(Github::new(fake.setup(), clock.clone()).unwrap());
         engine.clock = clock.clone();
         engine.forge = ForgeSeat {
@@ -97,7 +103,7 @@ impl House {
     }
 
     pub(crate) fn forward(&self, seconds: i64) {
-        self.clock.ahead_s.fetch_add(seconds, Ordering::SeqCst);
+        self.clock.forward(seconds);
     }
 
     /// A steward that remembers nothing, as after a restart.

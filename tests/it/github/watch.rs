@@ -1,4 +1,5 @@
 //! What turns red at GitHub is taken in: once, whatever was missed or comes twice, and never what is ours.
+use crate::github::house::HandClock;
 use crate::support::github::{Fake, Fault, RunSpec};
 use crate::support::{World, eventually_answered};
 use paramedic::config::checked::Flags;
@@ -331,6 +332,82 @@ async fn a_log_that_is_late_is_waited_for() {
     place.fake.mend();
     let watching = place.watch();
     assert!(place.taken(id).await.error_summary.contains("AssertionError: late"));
+    watching.stop().await;
+}
+
+/// Keeps the run with the id from being read for some seconds.
+fn hold_up(place: &Place) {
+    place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::secondary(1));
+}
+
+/// What waits to be taken in is judged again at each look.
+#[tokio::test]
+async fn what_waits_is_left_when_it_ran_again_or_the_rules_leave_it_out() {
+    let place = Place::new().await;
+    let watching = place.watch();
+    place.looked(1).await;
+    hold_up(&place);
+    let again = place.fake.red_run(SHOP, "CI", "main", &log("a"));
+    assert!(place.ignored(again).await.contains("not taken in yet"));
+    {
+        let mut state = place.fake.state();
+        let row = &mut state.shop().runs[0];
+        (row["run_attempt"], row["conclusion"]) = (2.into(), "success".into());
+    }
+    place.row(again, |it| it.run.attempt == 2).await;
+    hold_up(&place);
+    let out = place.fake.red_run(SHOP, "CI", "main", &log("b"));
+    assert!(place.ignored(out).await.contains("not taken in yet"));
+    place.rules("excluded_workflows: [ci]");
+    hold_up(&place);
+    let last = place.fake.red_run(SHOP, "Docs", "main", &log("c"));
+    // Its next turn comes after those of the others.
+    place.taken(last).await;
+    assert!(place.ignored(out).await.contains("excluded_workflows"));
+    assert_eq!(place.runs().await.len(), 1);
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn what_turns_green_while_it_is_read_is_told() {
+    let place = Place::new().await;
+    let watching = place.watch();
+    place.looked(1).await;
+    place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::Delay(Duration::from_secs(2)));
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("a"));
+    let read = || place.fake.count("GET /repos/acme/shop/actions/jobs");
+    eventually_answered(async || (read() > 0).then_some(())).await;
+    {
+        let mut state = place.fake.state();
+        let row = &mut state.shop().runs[0];
+        (row["run_attempt"], row["conclusion"]) = (2.into(), "success".into());
+    }
+    place.row(id, |it| it.run.attempt == 2).await;
+    assert!(place.runs().await.is_empty(), "it is still being read");
+    let told = eventually_answered(async || place.facts(EventType::RunRecurred).await.pop()).await;
+    assert_eq!((told.run_id, told.payload["green"].as_u64()), (place.runs().await[0].id, Some(2)));
+    watching.stop().await;
+}
+
+/// A log that is refused for good is not asked for for ever.
+#[tokio::test]
+async fn what_cannot_be_read_for_a_day_is_given_up_with_its_reason() {
+    let place = Place::new().await;
+    let (mut engine, clock) = (place.engine.clone(), Arc::new(HandClock::default()));
+    engine.clock = clock.clone();
+    let watching = Watching::start(&engine);
+    place.looked(1).await;
+    hold_up(&place);
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("a"));
+    assert!(place.ignored(id).await.contains("not taken in yet"));
+    place.fake.always("GET /repos/acme/shop/actions/jobs", Fault::said(403, "Must have admin rights"));
+    clock.forward(25 * 3_600);
+    place.row(id, |it| it.ignored.as_ref().is_some_and(|it| it.contains("not tried any more"))).await;
+    place.looked(3).await;
+    let why = place.ignored(id).await;
+    assert!(why.contains("not tried any more") && why.contains("Must have admin rights"), "{why}");
+    let asked = place.fake.count("GET /repos/acme/shop/actions/jobs");
+    assert_eq!(asked, 2, "once more, and never again");
     watching.stop().await;
 }
 
