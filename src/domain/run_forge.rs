@@ -90,7 +90,7 @@ fn waits_for(run: &Run, family: Option<&Family>) -> Option<String> {
     let family = family.filter(|_| is_waiting)?;
     let ask = family.copilot.as_ref().filter(|it| it.run_id == run.id && it.taken.is_none())?;
     let words = ask.words(family.issue.as_ref().map(|it| it.number));
-    Some(format!("Copilot: {words}; until {} at the longest", ask.until.strftime("%H:%M UTC")))
+    Some(format!("Copilot: {words}; until {} at the longest", ask.until.strftime("%H:%MZ")))
 }
 
 /// Says which run stands for a failure or an order, and with which pull request.

@@ -43,7 +43,10 @@ pub fn situation(run: &Run) -> String {
         }
         Status::Running if run.attempt_count == 0 => "the failure is being reproduced".to_owned(),
         Status::Running => format!("attempt {} is being worked on", run.attempt_count),
-        Status::Queued => "waits for a worker".to_owned(),
+        Status::Queued => match run.not_before {
+            Some(at) => format!("waits, until {} at the longest", at.strftime("%H:%MZ")),
+            None => "waits for a worker".to_owned(),
+        },
         Status::Resolved => {
             let by = run.approved_by.join(", ");
             match &run.heal_branch {
