@@ -48,6 +48,9 @@ pub fn of(event: &Event, run: Option<&Run>) -> String {
         EventType::RunDenied => format!("⛔ Run {id} denied and escalated by {by}:{said}"),
         EventType::RunAborted => format!("🛑 Run {id} aborted by {by}."),
         EventType::RunHumanFixed => format!("🧑‍💻 Run {id} marked as human-fixed by {by}: judged like any attempt."),
+        EventType::PrOpened if event.payload.get("again") == Some(&Value::Bool(true)) => {
+            format!("ℹ️ {pr} of run {id} was opened again at the forge; it was refused before.")
+        }
         EventType::PrOpened => match &run.pr_url {
             Some(url) => format!("✅ Run {id} generated {pr}: {}", cut(url, MAX_WORDS)),
             None => format!("✅ Run {id} generated {pr}."),
@@ -190,6 +193,13 @@ mod tests {
                 "🧑‍💻 Run ID marked as human-fixed by ann: judged like any attempt.",
             ),
             (E::PrClosed, "system", "", Value::Null, "ℹ️ PR closed for run ID."),
+            (
+                E::PrOpened,
+                "system",
+                "",
+                json!({ "again": true }),
+                "ℹ️ PR of run ID was opened again at the forge; it was refused before.",
+            ),
         ] {
             assert_eq!(told(kind, actor, message, payload), text);
         }

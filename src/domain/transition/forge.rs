@@ -296,7 +296,8 @@ impl Run {
             "pull request #{number} was opened again at the forge; the no stands: it is neither changed nor merged from here, and closed only \
              if somebody says no again"
         );
-        let fact = NewEvent::new(EventType::PrOpened, "system", message).with(json!({ "number": number }));
+        let fact =
+            NewEvent::new(EventType::PrOpened, "system", message).with(json!({ "number": number, "again": true }));
         Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 

@@ -197,6 +197,9 @@ impl Engine {
             let is_on = writes.is_on(&run.repository, &pull.base_sha, &pull.base_branch).await;
             objection = (!is_on.map_err(|it| self.not_asked(number, &it))?).then(|| rewritten(pull));
         }
+        if objection.is_none() && there.is_mergeable == Some(false) {
+            objection = Some(in_conflict(pull));
+        }
         if objection.is_none() && self.forge.terms.require_green {
             let not_green = self.not_green(run, pull, writes.as_ref()).await;
             objection = not_green.map_err(|it| self.not_asked(number, &it))?;
@@ -661,13 +664,15 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
     }
-    if there.is_mergeable == Some(false) {
-        let branch = &pull.base_branch;
-        return Some(format!(
-            "it is in conflict with what {branch} has become since the fix was proved; `retry` the run, which proves it anew there"
-        ));
-    }
     None
+}
+
+/// Says what helps where a pull request cannot be merged any more.
+fn in_conflict(pull: &PullState) -> String {
+    let branch = &pull.base_branch;
+    format!(
+        "it is in conflict with what {branch} has become since the fix was proved; `retry` the run, which proves it anew there"
+    )
 }
 
 /// Says that a merge would bring back what somebody took off the branch.
