@@ -159,6 +159,9 @@ async fn of_repository(
             return json!({ "name": repository, "error": error.to_string() });
         }
     };
+    if let Some(new) = facts.new_name(repository) {
+        check(&name, Health::Broken, format!("it is called {new} now; set its new name"));
+    }
     let runs = github.runs(repository, &RunsQuery { max: 1, ..RunsQuery::default() }).await.map(drop);
     let pulls = github.pulls(repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await.map(drop);
     let issues = github.issues(repository, &[], 1).await.map(drop);

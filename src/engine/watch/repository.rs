@@ -181,7 +181,12 @@ impl Watched {
     async fn read_rules(&mut self, reads: &dyn Reads, at_once: bool, now: Timestamp) -> Result<(), ForgeError> {
         let Picture { repository, default_branch, .. } = &mut self.picture;
         if at_once || is_due(self.facts_at, FACTS_FRESH, now) {
-            *default_branch = reads.repository(repository).await?.default_branch;
+            let facts = reads.repository(repository).await?;
+            // Its runs name the new one, so that each would seem to be a fork's.
+            if let Some(name) = facts.new_name(repository) {
+                return Err(ForgeError::NotFound(format!("{repository} is called {name} now")));
+            }
+            *default_branch = facts.default_branch;
             self.facts_at = Some(now);
         }
         self.rules.refresh(reads, repository, default_branch, at_once, now).await

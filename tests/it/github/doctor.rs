@@ -135,6 +135,14 @@ fn rules_that_are_refused_there_are_told_with_their_line() {
 }
 
 #[test]
+fn a_repository_that_is_called_otherwise_now_is_broken() {
+    let fake = Fake::start();
+    fake.rename("acme/shop", "acme/store");
+    let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    assert!(ran.code == 1 && said(&ran, "github acme/shop").contains("is called acme/store now"), "{ran:#?}");
+}
+
+#[test]
 fn nothing_is_asked_unless_it_is_wanted() {
     let fake = Fake::start();
     let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &["--offline"]);

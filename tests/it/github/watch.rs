@@ -335,6 +335,22 @@ async fn a_log_that_is_late_is_waited_for() {
     watching.stop().await;
 }
 
+/// A renamed repository's runs name the new one, as if all of them were a fork's.
+#[tokio::test]
+async fn a_renamed_repository_is_told_and_nothing_of_it_is_judged() {
+    let place = Place::new().await;
+    let watching = place.watch();
+    place.looked(1).await;
+    place.fake.rename(SHOP, "acme/store");
+    let id = place.fake.red_run("acme/store", "CI", "main", &log("a"));
+    let told = async || place.picture().await.error.filter(|it| it.contains("is called acme/store now"));
+    let error = eventually_answered(told).await;
+    assert!(error.contains("mend its name in `watch`"), "{error}");
+    assert!(place.picture().await.runs.iter().all(|it| it.run.id != id));
+    assert!(place.runs().await.is_empty());
+    watching.stop().await;
+}
+
 /// Keeps the run with the id from being read for some seconds.
 fn hold_up(place: &Place) {
     place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::secondary(1));
