@@ -159,7 +159,8 @@ impl Shared {
         }
         let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
         let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
-        let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, now);
+        let is_trusted = creation.run.order.is_trusted();
+        let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, is_trusted, now);
         if heals.is_some_and(|it| used >= it) {
             let note = format!("{used} runs of this workflow were healed in 24 hours; no more are allowed");
             return Ok(creation.declined(Reason::RateLimited, &note));
