@@ -58,7 +58,11 @@ pub fn heals_today_of(runs: &[Run], workflow_id: u64, is_trusted: bool, now: Tim
 
 /// Whether a run is, or was, worked on: one that was declined from the start costs nothing.
 fn is_heal(run: &Run) -> bool {
-    !matches!(run.escalation_reason, Some(Reason::RateLimited | Reason::Regressed))
+    match run.escalation_reason {
+        Some(Reason::RateLimited | Reason::Regressed) => false,
+        Some(Reason::Infrastructure | Reason::NeedsSecret | Reason::Security) => run.attempt_count > 0,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +134,8 @@ mod tests {
             run("CI", at(1), None),
             run("CI", at(20), Some(Reason::Exhausted)),
             run("CI", at(20), Some(Reason::RateLimited)),
+            run("CI", at(20), Some(Reason::Infrastructure)),
+            run("CI", at(20), Some(Reason::NeedsSecret)),
             run("Lint", at(24), None),
             // The same one, under another name.
             run("CI, renamed", at(20), None),
