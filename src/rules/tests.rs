@@ -120,7 +120,7 @@ fn without_a_file_the_defaults_hold() {
         }
         let (rules, remarks) = read.unwrap();
         assert!(remarks.is_empty() && rules.is_enabled && rules.pull_request.is_draft);
-        assert_eq!((rules.heals_per_day, rules.branch_naming.prefix.as_str()), (Some(3), "heal"));
+        assert_eq!((rules.heals_per_day, rules.branch_naming.prefix.as_str()), (None, "heal"));
         assert_eq!((rules.retry.is_on_merge, rules.max_file_changes), (false, 20));
         assert_eq!(rules.analysis.error_keywords.len(), 9);
         assert_eq!(rules.labels.issues[0], "auto-heal");

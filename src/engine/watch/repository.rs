@@ -123,9 +123,9 @@ impl Watched {
         &self.picture
     }
 
-    /// Returns the rules, `None` where they are not known or cannot be followed, and whether the repository has written them itself.
-    pub(super) fn rules(&self) -> Option<(Arc<Rules>, bool)> {
-        self.rules.rules.clone().map(|it| (it, self.rules.is_written()))
+    /// Returns the rules, `None` where they are not known or cannot be followed.
+    pub(super) fn rules(&self) -> Option<Arc<Rules>> {
+        self.rules.rules.clone()
     }
 
     pub(super) fn failed(&mut self, why: &str) {

@@ -78,11 +78,6 @@ impl Read {
         self.refusal.as_deref()
     }
 
-    /// Whether the repository has written rules.
-    pub(super) fn is_written(&self) -> bool {
-        !self.is_absent && self.rules.is_some()
-    }
-
     /// Returns what a screen shows of it.
     pub(super) fn picture(&self) -> RulesPicture {
         let file = match (&self.refusal, self.looked_at, self.is_absent) {
