@@ -143,8 +143,8 @@ fn every_key_takes_what_is_right_and_refuses_the_rest_with_its_line() {
     let many = format!("[{}]", ["a"; 201].join(", "));
     let table: &[(&str, &[&str], &[&str])] = &[
         ("enabled", &["true", "false"], &["yes", "1", "[]"]),
-        ("monitored_workflows", &["[\"*\"]", "[CI, \"Deploy *\"]", "[]"], &["\"*\"", "[\"[a\"]", "[\"\"]", &many]),
-        ("excluded_workflows", &["[]", "[\".github/workflows/x.yml\"]"], &["[\"{a\"]", "{a: b}", "[[a]]"]),
+        ("monitored_workflows", &["[\"*\"]", "[CI, \"Deploy *\"]", "[]"], &["\"*\"", "[\"\"]", &many]),
+        ("excluded_workflows", &["[]", "[\".github/workflows/x.yml\"]", "[\"a [b\"]"], &["{a: b}", "[[a]]"]),
         ("max_heal_attempts_per_day", &["0", "-1", "3"], &["-2", "1001", "3.5", "many", "99999999999999999999"]),
         ("require_manual_approval", &["true", "false"], &["maybe"]),
         ("auto_merge_on_success", &["false"], &["true", "never"]),
@@ -265,7 +265,7 @@ fn what_is_refused_says_what_to_do() {
             4,
             "`{secret}` stands for nothing",
         ),
-        ("monitored_workflows:\n  - CI\n  - \"[x\"\n", 3, "`[x` is no pattern"),
+        ("security:\n  trusted_branches:\n    - \"[x\"\n", 3, "`[x` is no pattern"),
     ] {
         let error = refused(text);
         assert!(error.message.contains(says), "{text}: {error}");
