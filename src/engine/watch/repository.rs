@@ -15,7 +15,8 @@ use std::time::Duration;
 const PAGE: usize = 100;
 /// Rows that are asked for where more has happened than a page holds.
 const MORE: &[usize] = &[300, 1_000];
-/// Rows that are asked for where those of a page are too long: a commit's message is as long as whoever pushes it likes.
+/// Rows that are asked for where those of a page are too long: a commit's message is as long as whoever pushes it likes. So few are read however
+/// long they are together.
 const FEW: usize = 10;
 /// How often the repository itself is asked for.
 const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
