@@ -485,6 +485,40 @@ async fn a_delivery_about_a_watched_repository_only_says_that_it_is_worth_a_look
     watching.stop().await;
 }
 
+/// A workflow's own report of a run that is read anyway would be the same failure a second time.
+#[tokio::test]
+async fn a_report_of_a_watched_run_is_left_to_the_watcher_too() {
+    let place = Place::new().await;
+    let mut engine = place.engine.clone();
+    engine.forge.terms.poll_idle = Duration::from_hours(1);
+    let id = place.fake.green_run(SHOP, "CI", "main");
+    let watching = Watching::start(&engine);
+    place.row(id, |_| true).await;
+    place.fake.state().shop().runs[0]["conclusion"] = "failure".into();
+    place.fake.state().shop().jobs[0]["conclusion"] = "failure".into();
+
+    let heal_by =
+        paramedic::engine::inbox::HealBy { agents: vec!["playbook".to_owned()], timeout_ms: 1_000, max_attempts: 3 };
+    let inbox = paramedic::engine::inbox::Inbox::open(engine, heal_by).unwrap();
+    let inbox = inbox.with_watcher(Some(watching.watcher.clone()));
+    let report = |url: &str| {
+        serde_json::json!({
+            "provider": "github", "repository": SHOP, "branch": "main", "commitSha": "c0ffee", "pipelineUrl": url,
+            "errorLog": "AssertionError: a",
+        })
+        .to_string()
+    };
+    let receipt = inbox.receive(Head::default(), report("https://github.com/Acme/Shop/actions/runs/17")).await.unwrap();
+    assert!(matches!(receipt, Receipt::Ignored(it) if it.reason.contains("is watched")));
+    place.taken(id).await;
+    assert_eq!(place.runs().await.len(), 1);
+    for elsewhere in ["https://ci.acme.test/17", "https://github.com/eve/shop/actions/runs/17"] {
+        let receipt = inbox.receive(Head::default(), report(elsewhere)).await.unwrap();
+        assert!(matches!(receipt, Receipt::Taken(_)), "{elsewhere}");
+    }
+    watching.stop().await;
+}
+
 /// What turns red is judged by the rules of the branch that is the default then.
 #[tokio::test]
 async fn rules_are_read_from_the_branch_that_is_the_default_now() {
