@@ -102,6 +102,12 @@ impl Steward {
         }
         let open =
             reads.pulls(repository, &PullsQuery { is_open: true, max: MAX_PULLS, ..PullsQuery::default() }).await?;
+        if !open.is_last {
+            let why = format!(
+                "{repository} has more than {MAX_PULLS} open pull requests: any of them may be of a stale branch"
+            );
+            return Err(ForgeError::TooLarge(why).into());
+        }
         let mut used: BTreeSet<String> = open.items.into_iter().map(|it| it.head_branch).collect();
         let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
         for family in families {

@@ -130,6 +130,10 @@ impl Reads for Github {
         let runs = self.rows(&path, &[], "check_runs", MAX_ROWS, shapes::check_run).await?;
         let path = of_repository(repository, &["commits", commit, "status"])?;
         let statuses = self.rows(&path, &[], "statuses", MAX_ROWS, shapes::status).await?;
+        // Of a part nothing follows: what is red may be in the rest.
+        if !(runs.is_last && statuses.is_last) {
+            return Err(ForgeError::TooLarge(format!("the commit has more than {MAX_ROWS} checks")));
+        }
         Ok(runs.items.into_iter().chain(statuses.items).collect())
     }
 

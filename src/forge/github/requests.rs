@@ -123,6 +123,10 @@ impl Github {
             let rows = list.and_then(Value::as_array);
             let rows =
                 rows.ok_or_else(|| ForgeError::Odd("GitHub's answer is not the list it should be".to_owned()))?;
+            // The row after the last of a full page changes nothing of the page itself.
+            if read.next.is_none() && rows.len() >= PAGE_ROWS {
+                self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(&path);
+            }
             let found: Vec<T> = rows.iter().filter_map(&shape).collect();
             let room = max - page.items.len();
             let is_cut = found.len() > room;
