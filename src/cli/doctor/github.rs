@@ -166,13 +166,18 @@ async fn of_repository(
     let pulls = github.pulls(repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await.map(drop);
     let issues = github.issues(repository, &[], 1).await.map(drop);
     let file = github.file(repository, rules::PATH, &facts.default_branch).await;
+    // What is published is merged when they are green.
+    let checks = match github.branch(repository, &facts.default_branch).await {
+        Ok(Some(tip)) => github.checks(repository, &tip).await.map(drop),
+        read => read.map(drop),
+    };
     if let Ok(Some(text)) = &file {
         of_rules(&format!("{name} rules"), text, check);
     }
     let file = file.map(drop);
     let mut readable = vec!["repository"];
     let mut unreadable = Vec::new();
-    for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file)] {
+    for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file), ("checks", checks)] {
         match read {
             Ok(()) => readable.push(what),
             // A repository may have no issues at all.

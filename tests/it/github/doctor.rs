@@ -38,7 +38,7 @@ fn it_says_what_the_token_can_and_cannot_do() {
     );
     assert_eq!(
         said(&ran, "github acme/shop"),
-        "ok reads repository, runs, pulls, issues, files; may change things: yes"
+        "ok reads repository, runs, pulls, issues, files, checks; may change things: yes"
     );
     assert!(said(&ran, "github budget").contains("of 5000 requests left"), "{ran:#?}");
     let found = ran.json()["github"].clone();
@@ -114,6 +114,15 @@ fn what_is_wrong_is_broken_and_says_why() {
     fake.next("GET /repos/acme/shop/pulls", Fault::status(403));
     let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert!(said(&ran, "github acme/shop").contains("cannot read pulls"), "{ran:#?}");
+    let needed = vec![("x-accepted-github-permissions", "checks=read".to_owned())];
+    fake.next("GET /repos/acme/shop/commits/*/check-runs", Fault::Status(403, needed, String::new()));
+    let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    assert!(
+        ran.code == 1
+            && said(&ran, "github acme/shop").contains("cannot read checks")
+            && ran.stdout.contains("checks=read"),
+        "{ran:#?}"
+    );
     fake.state().skew_s = 3_600;
     let ran = doctor(&fake, "", &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert!(said(&ran, "github clock").starts_with("note GitHub's clock is 3"), "{ran:#?}");
