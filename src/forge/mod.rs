@@ -131,6 +131,9 @@ pub trait Reads: Debug + Send + Sync {
     /// Returns what the forge still lets us ask; no request.
     fn budget(&self) -> Budget;
 
+    /// Returns the time by the forge's own clock, as far as its answers tell it; no request.
+    fn now(&self) -> Timestamp;
+
     /// Returns what the token is, as far as the forge tells.
     async fn abilities(&self) -> Result<Abilities, ForgeError>;
 

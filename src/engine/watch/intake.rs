@@ -60,7 +60,8 @@ impl Shared {
             return Ok(known);
         }
         let analysis = self.analyst.analyse(&red.repository, &red.run, &red.rules, &red.default_branch).await?;
-        let age = self.engine.clock.now().duration_since(red.run.updated_at);
+        // Both by the forge's clock: ours may be minutes ahead.
+        let age = self.reads.now().duration_since(red.run.updated_at);
         if analysis.lacks_log && !red.is_last_try && age < LOG_IS_LATE {
             return Err(IntakeError::LogIsLate);
         }

@@ -2,7 +2,7 @@
 use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, RunId, SeenPull, SeenRun};
 use crate::engine::watch::filters::{HISTORY, Judge, OLD, latest};
 use crate::engine::watch::interval::{interval, is_active};
-use crate::engine::watch::rules_file;
+use crate::engine::watch::rules_file::{self, is_due};
 use crate::evidence::text::clean_line;
 use crate::forge::{ForgeError, PullRequest, PullsQuery, Reads, RunsQuery};
 use crate::rules::Rules;
@@ -326,10 +326,6 @@ fn is_unsettled(row: &SeenRun, since: Timestamp) -> bool {
 fn is_undecided(row: &SeenRun) -> bool {
     let is_open = row.heal.is_none() && row.ignored.as_ref().is_none_or(|it| it.starts_with(NOT_YET));
     row.run.state == CiState::Red && is_open
-}
-
-fn is_due(last: Option<Timestamp>, fresh: SignedDuration, now: Timestamp) -> bool {
-    last.is_none_or(|it| now.duration_since(it) >= fresh)
 }
 
 fn lookback(terms: &ForgeTerms) -> SignedDuration {

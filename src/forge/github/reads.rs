@@ -40,6 +40,10 @@ impl Reads for Github {
         self.pace.budget()
     }
 
+    fn now(&self) -> Timestamp {
+        self.pace.now()
+    }
+
     async fn abilities(&self) -> Result<Abilities, ForgeError> {
         let (kind, app) = match &self.credential {
             Credential::None => (TokenKind::None, None),

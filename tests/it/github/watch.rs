@@ -335,6 +335,19 @@ async fn a_log_that_is_late_is_waited_for() {
     watching.stop().await;
 }
 
+/// Which of two clocks is ahead says nothing of how late a log is.
+#[tokio::test]
+async fn a_log_is_waited_for_also_where_our_clock_is_ahead() {
+    let place = Place::new().await;
+    place.fake.state().skew_s = -600;
+    place.fake.always("GET /repos/acme/shop/actions/jobs", Fault::status(404));
+    let watching = place.watch();
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("late"));
+    assert!(place.row(id, |it| it.heal.is_some() || it.ignored.is_some()).await.heal.is_none());
+    assert!(place.ignored(id).await.contains("log is not there yet"));
+    watching.stop().await;
+}
+
 /// A renamed repository's runs name the new one, as if all of them were a fork's.
 #[tokio::test]
 async fn a_renamed_repository_is_told_and_nothing_of_it_is_judged() {
