@@ -6,7 +6,7 @@ mod raw;
 mod template;
 mod yaml;
 
-pub use crate::rules::filter::{Build, Treatment};
+pub use crate::rules::filter::{Build, Treatment, is_heal_branch};
 pub use crate::rules::patterns::Patterns;
 pub use crate::rules::template::{Placeholder, Template};
 

@@ -360,6 +360,25 @@ fn a_build_is_healed_kept_here_or_left_alone() {
     ] {
         assert!(matches!(rules.treatment(&build), Treatment::Leave(it) if it.contains(why)), "{build:?}");
     }
+    let person = Build { branch: "auto-heal/login", ..ci };
+    assert!(patch_only(person), "a person's branch is none of ours, whatever its prefix");
     let off = self::rules("enabled: false\n");
     assert!(matches!(off.treatment(&ci), Treatment::Leave(it) if it.contains("off")));
+}
+
+#[test]
+fn a_branch_of_ours_is_known_by_its_name() {
+    for branch in ["heal/1a2b3c4d-deadbeef", "heal/1a2b3c4d-deadbeef-w12-1772323200-r2", "heal/revert-1a2b3c4d"] {
+        assert!(is_heal_branch("heal", branch), "{branch}");
+    }
+    for branch in [
+        "heal/mine",
+        "heal/1a2b3c4d",
+        "healing/1a2b3c4d-deadbeef",
+        "main",
+        "heal/revert-me",
+        "heal/1a2b3c4d-deadbeef/x",
+    ] {
+        assert!(!is_heal_branch("heal", branch), "{branch}");
+    }
 }

@@ -219,12 +219,12 @@ async fn what_turns_red_now_is_seen_whatever_its_clock_says_and_what_is_old_at_a
 async fn our_own_branch_commit_and_workflow_never_start_a_heal() {
     let place = Place::new().await;
     place.rules("branch_naming: {prefix: mend}");
-    for branch in ["heal/1a2b-3c4d", "mend/1a2b-3c4d"] {
+    for branch in ["heal/1a2b-3c4d", "mend/1a2b3c4d-deadbeef"] {
         place.fake.commit(SHOP, branch, &[("a", branch)]);
     }
     let own = [
         place.fake.red_run(SHOP, "CI", "heal/1a2b-3c4d", &log("a")),
-        place.fake.red_run(SHOP, "CI", "mend/1a2b-3c4d", &log("a")),
+        place.fake.red_run(SHOP, "CI", "mend/1a2b3c4d-deadbeef", &log("a")),
         place.fake.red_run(SHOP, "Paramedic Heal", "main", &log("a")),
     ];
     let commit = place.fake.red_run(SHOP, "Docs", "main", &log("a"));
