@@ -5,7 +5,7 @@ use crate::engine::watch::interval::{interval, is_active};
 use crate::engine::watch::rules_file::{self, is_due};
 use crate::evidence::text::clean_line;
 use crate::forge::{ForgeError, PullRequest, PullsQuery, Reads, RunsQuery};
-use crate::rules::Rules;
+use crate::rules::{Rules, is_heal_branch};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -196,9 +196,9 @@ impl Watched {
     async fn read_pulls(&mut self, reads: &dyn Reads) -> Result<(), ForgeError> {
         let query = PullsQuery { is_open: true, max: PAGE, ..PullsQuery::default() };
         let prefix = self.rules.rules.as_ref().map_or("heal", |it| &it.branch_naming.prefix);
-        let prefix = format!("{prefix}/");
-        let pulls = reads.pulls(&self.picture.repository, &query).await?.items;
-        self.picture.pulls = pulls.into_iter().map(|it| seen_pull(it, &prefix)).collect();
+        let repository = &self.picture.repository;
+        let pulls = reads.pulls(repository, &query).await?.items;
+        self.picture.pulls = pulls.into_iter().map(|it| seen_pull(it, repository, prefix)).collect();
         Ok(())
     }
 
@@ -332,10 +332,12 @@ fn lookback(terms: &ForgeTerms) -> SignedDuration {
     SignedDuration::try_from(terms.lookback).unwrap_or(SignedDuration::from_hours(24))
 }
 
-fn seen_pull(pull: PullRequest, prefix: &str) -> SeenPull {
+fn seen_pull(pull: PullRequest, repository: &str, prefix: &str) -> SeenPull {
+    // A fork's branch may have any name.
+    let is_from_here = pull.head_repository.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(repository));
     SeenPull {
         number: pull.number,
-        is_ours: pull.head_branch.starts_with(prefix),
+        is_ours: is_from_here && is_heal_branch(prefix, &pull.head_branch),
         title: clean_line(&pull.title),
         branch: clean_line(&pull.head_branch),
         head: pull.head_commit,

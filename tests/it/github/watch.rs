@@ -335,6 +335,24 @@ async fn a_log_that_is_late_is_waited_for() {
     watching.stop().await;
 }
 
+#[tokio::test]
+async fn only_a_branch_of_ours_makes_a_pull_request_ours() {
+    let place = Place::new().await;
+    {
+        let mut state = place.fake.state();
+        let shop = state.shop();
+        shop.add_pull(1, "heal/1a2b3c4d-deadbeef");
+        shop.add_pull(2, "heal/1a2b3c4d-deadbeef");
+        shop.pull(2).unwrap()["head"]["repo"]["full_name"] = "eve/shop".into();
+        shop.add_pull(3, "heal/anything");
+    }
+    let watching = place.watch();
+    let pulls = eventually_answered(async || Some(place.picture().await.pulls).filter(|it| !it.is_empty())).await;
+    let ours: Vec<u64> = pulls.iter().filter(|it| it.is_ours).map(|it| it.number).collect();
+    assert_eq!((pulls.len(), ours), (3, vec![1]));
+    watching.stop().await;
+}
+
 /// Which of two clocks is ahead says nothing of how late a log is.
 #[tokio::test]
 async fn a_log_is_waited_for_also_where_our_clock_is_ahead() {
