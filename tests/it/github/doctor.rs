@@ -129,6 +129,21 @@ fn what_is_wrong_is_broken_and_says_why() {
 }
 
 #[test]
+fn watched_repositories_come_first_and_what_is_left_out_is_told() {
+    let fake = Fake::start();
+    let cloned =
+        (0..11).map(|n| format!("[repositories.\"aaa/r{n:02}\"]\nclone_url = \"https://127.0.0.1/aaa/r{n:02}.git\"\n"));
+    let world = World::new();
+    let cloned: String = cloned.collect();
+    world.settings(&format!("{cloned}[github]\nwatch = [\"acme/shop\"]\napi_url = \"{}\"\n", fake.url));
+    let ran = ran_with_token(&world);
+    assert!(said(&ran, "github acme/shop").starts_with("ok reads"), "{ran:#?}");
+    assert!(said(&ran, "github repositories").starts_with("note 2 more were not looked at"), "{ran:#?}");
+    let told = ran.json()["github"]["repositories"].as_array().unwrap().len();
+    assert_eq!((told, fake.count("GET /repos/aaa/r09")), (10, 0));
+}
+
+#[test]
 fn rules_that_are_refused_there_are_told_with_their_line() {
     let fake = Fake::start();
     let rules = |text: &str| fake.commit("acme/shop", "main", &[(".github/auto-heal-config.yml", text)]);
