@@ -2,6 +2,7 @@
 use crate::access::password::{Passwords, check_password};
 use crate::access::token::Token;
 use crate::clock::Clock;
+use crate::domain::operator::is_same_person;
 use crate::domain::{EventType, NewEvent, Operator, Role};
 use crate::store::{Store, StoreError};
 use serde_json::json;
@@ -47,6 +48,10 @@ impl Registry {
         by: &str,
     ) -> Result<(Operator, Token), RegistryError> {
         Operator::check_name(name).map_err(RegistryError::Invalid)?;
+        let is_taken = |it: &Operator| it.revoked_at.is_none() && is_same_person(&it.name, name);
+        if let Some(taken) = self.store.operators().await?.into_iter().find(is_taken) {
+            return Err(RegistryError::Taken(taken.name));
+        }
         let token = Token::random().map_err(RegistryError::Invalid)?;
         let has_password = password.is_some();
         let operator = Operator {

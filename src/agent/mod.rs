@@ -51,6 +51,8 @@ pub enum Turn {
     Patched { patch: Patch, account: Account },
     /// Nothing for this agent; the next one is asked in the same attempt.
     Declined(String),
+    /// Somebody outside is at it. The run waits without a worker, until it is woken or until then, and the same agent is asked again.
+    Waiting { until: jiff::Timestamp, why: String },
     /// The agent tried and failed; the attempt is over.
     Failed { kind: crate::domain::AttemptFailure, reason: String, account: Account },
 }

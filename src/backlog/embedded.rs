@@ -4,7 +4,7 @@ use crate::backlog::{
 };
 use crate::domain::{
     CiJob, CiView, Deployment, Event, Illegal, RepositorySummary, Run, RunDetail, RunForge, RunId, RunQuery, Status,
-    Summary,
+    Summary, family_key,
 };
 use crate::engine::ci::{CiError, ForgeError};
 use crate::engine::decisions::{Action, Done, Operator};
@@ -45,7 +45,13 @@ impl Backlog for Embedded {
             let run = store.run(id).await?;
             let attempts = store.attempts(id).await?;
             let events = store.events(Some(id), 0, 10_000).await?;
-            let forge = RunForge::of(&run, store.family_of_run(id).await?.as_ref());
+            let is_of_forge = run.order.ci.is_some() || (run.order.instruction.is_some() && !run.order.is_of_a_path());
+            let family = match store.family_of_run(id).await? {
+                // Another run may have taken its place.
+                None if is_of_forge => store.family(&family_key(&run.repository, &run.error_hash)).await?,
+                own => own,
+            };
+            let forge = RunForge::of(&run, family.as_ref());
             Ok::<_, EngineError>(RunDetail { run, attempts, events, forge })
         };
         read.await.map_err(error)

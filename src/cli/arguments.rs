@@ -314,7 +314,7 @@ pub(super) struct Guard {
     /// The repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) repo: PathBuf,
-    /// Where the change starts; the policy is read here [default: the branch point with origin's default branch, else HEAD]
+    /// What the change is for; its policy counts, as it is there now [default: origin's default branch, else HEAD]
     #[arg(long, value_name = "REF")]
     pub(super) base: Option<String>,
     /// Where it ends [default: HEAD]

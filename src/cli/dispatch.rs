@@ -8,12 +8,12 @@ use crate::cli::follow::code_of;
 use crate::cli::heal;
 use crate::cli::out;
 use crate::domain::{Instruction, Order};
-use crate::evidence::text::clean_line;
+use crate::evidence::text::{clean_line, is_blank};
 use serde_json::json;
 
 pub(super) async fn run(context: &Context, dispatch: &Dispatch) -> Ended {
-    if dispatch.instruction.trim().is_empty() {
-        return Err(CliError::usage("the instruction is empty; say what is to be changed"));
+    if is_blank(&dispatch.instruction) {
+        return Err(CliError::usage("the instruction has nothing in it that can be read; say what is to be changed"));
     }
     let instruction = Instruction {
         intent: dispatch.intent.parse().map_err(|it: String| CliError::usage(it))?,

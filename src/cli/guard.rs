@@ -3,13 +3,26 @@ use crate::cli::Context;
 use crate::cli::arguments::Guard;
 use crate::cli::error::{CliError, Ended, FAILED, OK, REFUSED};
 use crate::cli::out;
-use crate::domain::{Patch, Verdict};
+use crate::domain::{Judgement, Patch, Verdict};
 use crate::engine::policy::{base_files, policy_at};
 use crate::evidence::text::clean_line;
 use crate::guard::{Context as Given, judge};
 use crate::wiring::{Workspace, workspace};
+use serde::Serialize;
 use std::fs;
 use std::io::Read;
+
+/// A judgement, and the commits it is about.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    #[serde(flatten)]
+    judgement: &'a Judgement,
+    /// Where the change starts.
+    base_commit: &'a str,
+    /// Whose policy and protected lists count.
+    policy_commit: &'a str,
+}
 
 pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
     let workspace = workspace(&context.config, &context.environment).map_err(CliError::failed)?;
@@ -21,8 +34,11 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
         None => change.patch,
     };
     let own = guard.policy.as_deref().map(read).transpose()?;
+    let what = if own.is_some() { "protected lists" } else { "policy" };
     let base = workspace.base(&repo, &change.base).await.map_err(usage)?;
-    let policy = policy_at(&workspace, &base, own).await.map_err(usage)?.map_err(CliError::failed)?;
+    // Whoever made the change chose where it starts, and so would choose among all policies there ever were.
+    let target = workspace.base(&repo, &change.target).await.map_err(usage)?;
+    let policy = policy_at(&workspace, &target, own).await.map_err(usage)?.map_err(CliError::failed)?;
     let files = base_files(&workspace, &base, &patch).await.map_err(usage)?;
     let judgement = judge(
         &patch,
@@ -36,13 +52,17 @@ pub(super) async fn run(context: &Context, guard: &Guard) -> Ended {
         },
     );
     if context.is_json {
-        out::json(&judgement);
+        out::json(&Told { judgement: &judgement, base_commit: &base.commit, policy_commit: &target.commit });
     } else {
         out::line(judgement.verdict.as_str());
         for finding in &judgement.findings {
             let line = finding.line.map(|it| format!(":{it}")).unwrap_or_default();
             let file = clean_line(&finding.file);
             out::line(&format!("  {file}{line} [{}] {}", finding.rule, clean_line(&finding.reason)));
+        }
+        if base.commit != target.commit {
+            let (from, at) = (short(&base.commit), short(&target.commit));
+            out::note(&format!("judged by the {what} of commit {at}; the change starts at {from}"));
         }
     }
     Ok(match judgement.verdict {
@@ -61,4 +81,9 @@ fn read(path: &std::path::Path) -> Result<String, CliError> {
     };
     read.map_err(|it| CliError::usage(format!("cannot read {}: {it}", path.display())))?;
     Ok(text)
+}
+
+/// Returns the beginning of a commit's id.
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
 }

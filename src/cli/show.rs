@@ -98,13 +98,15 @@ fn at_forge(forge: &RunForge) -> Vec<(&'static str, String)> {
         facts.push(("pull", format!("{number} {}{draft}  checks {}  {}  {url}", pull.state, pull.checks, pull.branch)));
         facts.extend(pull.hands_off.iter().map(|it| ("hands off", it.clone())));
     }
+    facts.extend(forge.waits_for.iter().map(|it| ("waits for", it.clone())));
     facts.extend(forge.skipped.iter().map(|it| ("not published", it.clone())));
     facts.extend(forge.trouble.iter().map(|it| ("trouble", it.clone())));
     facts
 }
 
 fn attempt_text(attempt: &Attempt) -> String {
-    let mut text = format!("attempt {} by {}: {}", attempt.attempt_no, attempt.author, attempt.status);
+    let status = if attempt.waiting_since.is_some() { "waiting" } else { attempt.status.as_str() };
+    let mut text = format!("attempt {} by {}: {status}", attempt.attempt_no, attempt.author);
     if attempt.recorded {
         text.push_str("  [recorded answer]");
     }
@@ -168,7 +170,10 @@ pub(super) fn verdict(detail: &RunDetail) -> String {
             None => "resolved\n".to_owned(),
         },
         Status::Aborted => format!("aborted\n  again   paramedic retry {id}\n"),
-        Status::Queued => "queued: waiting for a worker (`paramedic worker`, or an open console)\n".to_owned(),
+        Status::Queued => match run.not_before {
+            Some(at) => format!("queued: it waits, until {} at the longest\n", at.strftime("%F %TZ")),
+            None => "queued: waiting for a worker (`paramedic worker`, or an open console)\n".to_owned(),
+        },
         Status::Running => format!("running\n  follow  paramedic watch {id}\n  stop    paramedic abort {id}\n"),
     }
 }

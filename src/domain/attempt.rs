@@ -131,6 +131,9 @@ pub struct Attempt {
     /// Whether a patch of before is proved anew because its base moved; that uses no budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_again: bool,
+    /// Since when it waits for somebody outside, with no worker on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     pub duration_ms: u64,
     pub tokens: Option<u64>,
     pub cost_usd: Option<f64>,
@@ -157,6 +160,7 @@ impl Attempt {
             hint,
             recorded: false,
             is_again: false,
+            waiting_since: None,
             duration_ms: 0,
             tokens: None,
             cost_usd: None,

@@ -17,6 +17,20 @@ named! {
     }
 }
 
+named! {
+    /// How far the change of its pull request is.
+    #[derive(Default)]
+    CopilotChange {
+        /// It is still at work, or was not asked yet.
+        #[default]
+        Growing = "growing",
+        /// Its branch has come to rest: the change can be taken.
+        Ready = "ready",
+        /// Its pull request was closed, or merged elsewhere, before that.
+        Closed = "closed",
+    }
+}
+
 /// A wish to be done by GitHub's coding agent, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +56,14 @@ pub struct CopilotAsk {
     pub since: Option<u64>,
     /// Its pull request.
     pub pull: Option<u64>,
+    /// Where the branch of its pull request is, and since when it is known to be there.
+    #[serde(default)]
+    pub head: Option<(String, Timestamp)>,
+    #[serde(default)]
+    pub change: CopilotChange,
+    /// Its pull request for an earlier run, which was not told yet that nothing more is done with it.
+    #[serde(default)]
+    pub earlier_pull: Option<u64>,
     /// Where its branch was when its change was refuted.
     pub refuted: Option<String>,
     /// Where its branch was when its change was taken.
@@ -66,7 +88,8 @@ impl CopilotAsk {
         let hint = hint.map(str::to_owned);
         let Some(before) = before.filter(|it| it.run_id == run_id) else {
             let first = Self::first(run_id, attempt_no, hint, until);
-            return Self { must_release: before.is_some_and(|it| it.is_assigned), ..first };
+            let earlier_pull = before.and_then(|it| it.pull.filter(|_| !it.is_left).or(it.earlier_pull));
+            return Self { must_release: before.is_some_and(|it| it.is_assigned), earlier_pull, ..first };
         };
         // A worker that lost the run changes nothing any more.
         if before.attempt_no >= attempt_no {
@@ -77,7 +100,14 @@ impl CopilotAsk {
         let is_hinted = hint.is_some() && hint != before.hint;
         let is_refuted = before.taken.is_some() && (before.is_left || is_hinted || earlier.iter().any(was_judged));
         if !is_refuted {
-            return Self { attempt_no, until, taken: None, ..before.clone() };
+            return Self {
+                attempt_no,
+                until,
+                taken: None,
+                change: CopilotChange::Growing,
+                head: None,
+                ..before.clone()
+            };
         }
         Self {
             attempt_no,
@@ -88,6 +118,8 @@ impl CopilotAsk {
             refusal: None,
             refuted: before.taken.clone(),
             taken: None,
+            change: CopilotChange::Growing,
+            head: None,
             told: None,
             is_left: false,
             ..before.clone()
@@ -99,7 +131,19 @@ impl CopilotAsk {
     #[must_use]
     pub fn closed(&self, now: Timestamp) -> Self {
         let first = Self::first(self.run_id, self.attempt_no, self.hint.clone(), now);
-        Self { round: self.round + 1, must_release: self.is_assigned, ..first }
+        Self { round: self.round + 1, must_release: self.is_assigned, earlier_pull: self.earlier_pull, ..first }
+    }
+
+    /// Returns what is waited for, in words; `issue` is the tracking issue.
+    pub fn words(&self, issue: Option<u64>) -> String {
+        let on = issue.map(|it| format!(" on issue #{it}")).unwrap_or_default();
+        match (&self.told, self.asked, self.pull) {
+            (Some(told), ..) => told.clone(),
+            (None, None, _) => "it is not asked yet".to_owned(),
+            (None, _, Some(number)) => format!("its pull request #{number} may still grow"),
+            (None, Some(Asked::Mentioned), None) => format!("it is mentioned{on} and has opened no pull request"),
+            (None, Some(_), None) => format!("it was asked{on} and has opened no pull request"),
+        }
     }
 
     const fn first(run_id: RunId, attempt_no: u32, hint: Option<String>, until: Timestamp) -> Self {
@@ -115,6 +159,9 @@ impl CopilotAsk {
             must_release: false,
             since: None,
             pull: None,
+            head: None,
+            change: CopilotChange::Growing,
+            earlier_pull: None,
             refuted: None,
             taken: None,
             told: None,

@@ -1,5 +1,6 @@
 //! A family: one failure across commits, and what stands for it at the forge. One live run, one issue, one pull request each.
 use crate::domain::attempt::Attempt;
+use crate::domain::ci::CiRun;
 use crate::domain::copilot::CopilotAsk;
 use crate::domain::ids::{Digest, RunId};
 use crate::domain::names::named;
@@ -96,6 +97,10 @@ pub struct Chores {
     pub is_branch_gone: bool,
     /// The pull request under which it is said why it is closed.
     pub closing_told: Option<u64>,
+    /// The pull request that somebody opened again after a no: it stays open until the next one.
+    pub reopened: Option<u64>,
+    /// The pull request that is in conflict with the branch it goes to.
+    pub in_conflict: Option<u64>,
     /// The pull request of which the issue was told that it holds.
     pub held_told: Option<u64>,
     /// The merged pull request with which the issue was closed, and the run that stood for the family then: only a later one opens it again.
@@ -371,6 +376,16 @@ impl Family {
         self.refusals.values().max_by_key(|it| it.retry_at).map(|it| it.why.as_str())
     }
 
+    /// Whether somebody opened its pull request again after a no, and nobody has said another one since.
+    pub fn is_reopened(&self) -> bool {
+        self.chores.reopened.is_some() && self.chores.reopened == self.open_pull().map(|it| it.0)
+    }
+
+    /// Returns its pull request, if it is open and in conflict with the branch that it goes to.
+    pub fn conflicting_pull(&self) -> Option<(u64, &PullState)> {
+        self.open_pull().filter(|(number, _)| self.chores.in_conflict == Some(*number))
+    }
+
     /// Returns the number of its pull request, if it is open.
     pub fn open_pull(&self) -> Option<(u64, &PullState)> {
         let pull = self.pull.as_ref().filter(|it| it.state == PrState::Open)?;
@@ -379,6 +394,17 @@ impl Family {
 }
 
 impl PullState {
+    /// Whether a run of CI shows that something happened to the pull request: it is of its branch, or of what it became.
+    pub fn is_seen_in(&self, run: &CiRun) -> bool {
+        let Some(number) = self.number else { return false };
+        let name = format!("#{number}");
+        let subject = run.commit_message.lines().next().unwrap_or_default();
+        let mut after = subject.match_indices(&name).map(|(at, _)| subject[at + name.len()..].chars().next());
+        run.branch == self.branch
+            || run.pull_numbers.contains(&number)
+            || after.any(|it| !it.is_some_and(|it| it.is_ascii_digit()))
+    }
+
     /// Returns the state after the patch of an attempt was pushed as the first commit of a branch; none where there is no patch.
     pub fn pushed(run: &Run, attempt: &Attempt, branch: String, head: String, now: Timestamp) -> Option<Self> {
         Some(Self {
@@ -437,6 +463,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::attempt::Author;
     use crate::domain::order::{CiRef, Instruction, Intent, Order};
 
     fn at(seconds: i64) -> Timestamp {
@@ -574,6 +601,37 @@ mod tests {
         let told = (1..=50).filter(|it| family.seen(Some(format!("u{it}")), at(it * 10))).count();
         assert_eq!((family.count, family.last_url.as_deref(), family.due_at), (51, Some("u50"), Some(at(500))));
         assert!((8..=9).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn a_pull_request_is_seen_in_what_ci_ran_for_it() {
+        let attempt = Attempt {
+            patch_digest: Some(Digest::of("a patch")),
+            ..Attempt::started(1, Author::Agent("a".to_owned()), None, at(0))
+        };
+        let pushed = PullState::pushed(
+            &run(Status::Fixed, PrState::None),
+            &attempt,
+            "heal/1".to_owned(),
+            "beef".to_owned(),
+            at(0),
+        );
+        let pull = PullState { number: Some(12), ..pushed.unwrap() };
+        let ci = |edit: fn(&mut CiRun)| {
+            let text = "it";
+            let mut run: CiRun = serde_json::from_value(json!({
+                "id": 1, "attempt": 1, "number": 1, "workflow": text, "workflowId": 1, "workflowPath": text, "title": text, "event": text,
+                "branch": "main", "commitSha": text, "state": "green", "conclusion": text, "actor": text, "headRepository": text,
+                "authorEmail": text, "commitMessage": "Go on", "pullNumbers": [], "url": text, "createdAt": at(0), "updatedAt": at(0),
+            }))
+            .unwrap();
+            edit(&mut run);
+            pull.is_seen_in(&run)
+        };
+        assert!(ci(|it| it.branch = "heal/1".to_owned()) && ci(|it| it.pull_numbers.push(12)));
+        assert!(ci(|it| it.commit_message = "Heal it (#12)".to_owned()));
+        assert!(ci(|it| it.commit_message = "Merge pull request #12 from acme/heal/1".to_owned()));
+        assert!(!ci(|_| {}) && !ci(|it| it.commit_message = "Heal it (#123)\n\nAs #12".to_owned()));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use ci::{
     Budget, ChecksSummary, CiJob, CiRun, CiState, CiStep, CiView, Deployment, LimitsPicture, Picture, RulesFile,
     RulesPicture, SeenPull, SeenRun, Used,
 };
-pub use copilot::{Asked, CopilotAsk};
+pub use copilot::{Asked, CopilotAsk, CopilotChange};
 pub use event::{Event, EventType, NewEvent};
 pub use failure::{Category, Failure, TestReport};
 pub use family::{

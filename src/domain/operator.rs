@@ -3,6 +3,7 @@ use crate::domain::ids::Digest;
 use crate::domain::names::named;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 /// Who did what no person and no agent did; nobody may be called that.
@@ -48,14 +49,16 @@ pub struct Operator {
 impl Operator {
     /// Refuses what cannot be anybody's name; the error says what can.
     pub fn check_name(name: &str) -> Result<(), String> {
-        if name.to_lowercase() == SYSTEM {
+        if is_same_person(name, SYSTEM) {
             return Err(format!("{name:?} is what the program calls itself; choose another name"));
         }
         let is_fine = name.chars().count() <= MAX_NAME_CHARS
             && name.starts_with(|it: char| it.is_alphanumeric() || it == '_')
             && !name.ends_with(' ')
             && !name.contains("  ")
-            && name.chars().all(|it| it.is_alphanumeric() || "._-@ +".contains(it));
+            && name.chars().all(|it| it.is_alphanumeric() || "._-@ +".contains(it))
+            // No other way to write what looks the same, such as full-width letters.
+            && name.nfkc().eq(name.chars());
         if is_fine {
             return Ok(());
         }
@@ -66,9 +69,40 @@ impl Operator {
     }
 }
 
+/// Whether two names are one person's: as at the forge, `Ann` and `ann` are. A name is shown as it was given, and compared in no other way: one
+/// person could give both keys.
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    folded(one) == folded(other)
+}
+
+/// Returns what a name is compared by: without case, and without the other forms that Unicode has of a letter.
+fn folded(name: &str) -> String {
+    // Up and down again, because some letters have two small forms.
+    let letters = name.trim().nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    letters.nfkc().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_is_one_person_however_the_name_is_written() {
+        for (one, other) in [
+            ("ann", "Ann"),
+            ("ann", "ANN "),
+            ("ann", "\u{ff21}\u{ff4e}\u{ff4e}"),
+            ("kim", "\u{212a}im"),
+            ("system", "\u{17f}ystem"),
+            ("J\u{f6}rg", "j\u{d6}RG"),
+            ("\u{3c3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c2}", "\u{3a3}\u{38a}\u{3a3}\u{3a5}\u{3a6}\u{39f}\u{3a3}"),
+        ] {
+            assert!(is_same_person(one, other), "{one} {other}");
+        }
+        for (one, other) in [("ann", "anne"), ("ann", "an n"), ("ann.lee", "ann-lee"), ("J\u{f6}rg", "Jorg")] {
+            assert!(!is_same_person(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn a_name_is_one_that_can_be_read_and_typed() {
@@ -94,13 +128,15 @@ mod tests {
             "a\u{202e}b",
             "a\u{200b}b",
             "a\0",
+            "\u{ff21}nn",
+            "\u{1d44e}nn",
             &long,
         ] {
             let why = Operator::check_name(odd).unwrap_err();
             assert!(why.contains("letters, digits") && !why.contains(char::is_control) && why.len() < 400, "{why}");
         }
         assert!(Operator::check_name(&"é".repeat(64)).is_ok());
-        for reserved in ["system", "System"] {
+        for reserved in ["system", "System", "\u{17f}ystem"] {
             assert!(Operator::check_name(reserved).unwrap_err().contains("choose another"));
         }
     }

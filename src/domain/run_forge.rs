@@ -1,7 +1,7 @@
 //! What stands for a run at the forge, as people and scripts are told it.
 use crate::domain::family::{ChecksState, Family};
 use crate::domain::order::CiRef;
-use crate::domain::run::{PrState, Run};
+use crate::domain::run::{PrState, Run, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +14,9 @@ pub struct RunForge {
     /// How often the failure was seen.
     pub occurrences: u64,
     pub pull: Option<RunPull>,
+    /// What of GitHub's coding agent is waited for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Why there is no pull request, in words.
     pub skipped: Option<String>,
     /// What the forge refused last, in words.
@@ -42,11 +45,12 @@ pub struct RunPull {
 }
 
 impl RunForge {
-    /// Returns what stands for a run: what its family says, and where another run has taken its place there, what the run itself remembers.
-    /// `None` where it has nothing to do with a forge.
+    /// Returns what stands for a run: what its family says, and where another run stands for that by now, what the run itself remembers, and
+    /// which one it is. `None` where it has nothing to do with a forge.
     pub fn of(run: &Run, family: Option<&Family>) -> Option<Self> {
         let ci = run.order.ci.clone();
-        let of_family = family.and_then(|it| it.pull.as_ref()).map(|it| RunPull {
+        let own = family.filter(|it| it.run_id == run.id);
+        let of_family = own.and_then(|it| it.pull.as_ref()).map(|it| RunPull {
             number: it.number,
             url: it.url.clone(),
             branch: it.branch.clone(),
@@ -62,16 +66,37 @@ impl RunForge {
             return None;
         }
         let issue = family.and_then(|it| it.issue.as_ref());
+        let skipped = match family {
+            Some(it) if it.run_id == run.id => it.skipped.clone(),
+            Some(it) if pull.is_none() => Some(overtaken(it)),
+            _ => None,
+        };
         Some(Self {
             issue_number: issue.map(|it| it.number),
             issue_url: issue.map(|it| it.url.clone()),
             occurrences: family.map_or(1, |it| it.count),
             pull,
-            skipped: family.and_then(|it| it.skipped.clone()),
-            trouble: family.and_then(Family::trouble).map(str::to_owned),
+            waits_for: waits_for(run, family),
+            skipped,
+            trouble: own.and_then(Family::trouble).map(str::to_owned),
             ci,
         })
     }
+}
+
+/// Returns what of GitHub's coding agent a run waits for.
+fn waits_for(run: &Run, family: Option<&Family>) -> Option<String> {
+    let is_waiting = run.status == Status::Queued && run.not_before.is_some();
+    let family = family.filter(|_| is_waiting)?;
+    let ask = family.copilot.as_ref().filter(|it| it.run_id == run.id && it.taken.is_none())?;
+    let words = ask.words(family.issue.as_ref().map(|it| it.number));
+    Some(format!("Copilot: {words}; until {} at the longest", ask.until.strftime("%H:%MZ")))
+}
+
+/// Says which run stands for a failure or an order, and with which pull request.
+fn overtaken(family: &Family) -> String {
+    let with = family.open_pull().map(|(number, _)| format!(", with pull request #{number}")).unwrap_or_default();
+    format!("run {} stands for the same by now{with}", family.run_id.short())
 }
 
 fn remembered(run: &Run) -> Option<RunPull> {
@@ -91,6 +116,7 @@ fn remembered(run: &Run) -> Option<RunPull> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::RunId;
     use crate::domain::order::Order;
     use jiff::Timestamp;
 
@@ -110,6 +136,13 @@ mod tests {
         assert_eq!(of_run.pull.as_ref().map(|it| (it.number, it.state)), Some((Some(12), PrState::Closed)));
         let family = Family { count: 50, ..Family::first_seen(&run, "v1:a", None, Timestamp::UNIX_EPOCH) };
         let of_family = RunForge::of(&run, Some(&family)).unwrap();
-        assert_eq!((of_family.occurrences, of_family.pull), (50, of_run.pull));
+        assert_eq!((of_family.occurrences, of_family.pull, of_family.skipped), (50, of_run.pull, None));
+        // Another one stands for the failure by now.
+        let later = Run { id: RunId::random(), ..run.clone() };
+        let family = Family { run_id: later.id, skipped: Some("a limit".to_owned()), ..family };
+        let skipped = |run: &Run| RunForge::of(run, Some(&family)).unwrap().skipped;
+        assert_eq!((skipped(&later).as_deref(), skipped(&run)), (Some("a limit"), None));
+        let without = Run { pr_number: None, pr_state: PrState::None, ..run };
+        assert_eq!(skipped(&without), Some(format!("run {} stands for the same by now", later.id.short())));
     }
 }

@@ -2,6 +2,7 @@
 use crate::domain::attempt::{Attempt, AttemptStatus, Author};
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::failure::Failure;
+use crate::domain::operator::is_same_person;
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
 use crate::domain::run::{ResolvedBy, Run, Source, Status, candidate};
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 mod forge;
+mod waiting;
 
 pub use forge::{MergeFacts, MergedBy, PullFacts};
 
@@ -110,7 +112,7 @@ impl Run {
     pub fn given_back(&self, attempt: Option<Attempt>, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
         let mut released = self.released(why, now)?.for_any_machine();
         let Some(mut attempt) = attempt.filter(|it| it.status == AttemptStatus::Running) else { return Ok(released) };
-        attempt.status = AttemptStatus::Failed;
+        (attempt.status, attempt.waiting_since) = (AttemptStatus::Failed, None);
         attempt.failure_reason = Some(format!("given back, does not count: {why}"));
         match (&attempt.author, &attempt.proposed_fix) {
             (by, Some(patch)) if attempt.is_again => {
@@ -280,14 +282,16 @@ impl Run {
     /// A person accepts the proved patch.
     pub fn approve(&self, attempts: &[Attempt], decision: &Decision<'_>) -> Result<Decided, Illegal> {
         let by = decision.by;
-        if self.status == Status::Resolved && self.approved_by.iter().any(|it| it == by) {
+        let is_same = |name: &str| is_same_person(name, by);
+        let has_approved = self.approved_by.iter().any(|it| is_same(it));
+        if self.status == Status::Resolved && has_approved {
             self.check_seen(attempts, decision.rev, None)?;
             return Ok(Decided::AlreadyDone(format!("already approved by {by}")));
         }
         if self.status != Status::Fixed {
             return Err(self.illegal("approve"));
         }
-        if self.approved_by.iter().any(|it| it == by) {
+        if has_approved {
             self.check_seen(attempts, decision.rev, None)?;
             let message = format!("{by} already approved; the second key must be another person's");
             return Ok(Decided::AlreadyDone(message));
@@ -302,14 +306,14 @@ impl Run {
             Verdict::NeedsTwoKeys => true,
             Verdict::Violation => return Err(self.illegal("approve")),
         };
-        let is_author = attempt.author.human() == Some(by);
+        let is_author = attempt.author.human().is_some_and(is_same);
         if is_author && needs_two {
             return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; two other people must approve it")));
         }
         if is_author && decision.is_authenticated {
             return Err(Illegal::NotThisPerson(format!("{by} wrote this patch; another person must approve it")));
         }
-        if needs_two && self.order.requested_by.as_deref() == Some(by) {
+        if needs_two && self.order.requested_by.as_deref().is_some_and(is_same) {
             return Err(Illegal::NotThisPerson(format!("{by} ordered this change; two other people must approve it")));
         }
         let mut run = self.next(decision.now);
@@ -368,6 +372,7 @@ impl Run {
         let attempt = attempts.last().filter(|it| it.status == AttemptStatus::Running).map(|it| Attempt {
             status: AttemptStatus::Failed,
             failure_reason: Some(format!("aborted by {}", decision.by)),
+            waiting_since: None,
             ..it.clone()
         });
         Ok(Decided::Change(Box::new(Transition { run, attempt, events: vec![fact], releases_lease: true })))

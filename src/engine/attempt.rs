@@ -12,6 +12,7 @@ use crate::evidence::{progress, report};
 use crate::guard;
 use crate::process::Exit;
 use crate::workspace::{Tree, WorkspaceError};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 
@@ -24,6 +25,18 @@ const MAX_VALIDATION_CHARS: usize = 6_000;
 /// An attempt that came to nothing: what kind, and in words.
 type Failed = (AttemptFailure, String);
 
+/// What the agents made of a turn.
+enum Proposal {
+    /// A patch, which is stored with the attempt.
+    Made,
+    Failed(Failed),
+    /// The agent waits for somebody outside.
+    Waits {
+        until: Timestamp,
+        why: String,
+    },
+}
+
 impl Session<'_> {
     /// Takes one attempt from its start, or from where a crash left it, to its end.
     pub async fn attempt(&mut self) -> Result<(), EngineError> {
@@ -32,8 +45,9 @@ impl Session<'_> {
         let (mut attempt, earlier) = self.start_or_resume(earlier).await?;
         let mut is_out_of_agents = false;
         let outcome = match self.propose_if_needed(&mut attempt, &earlier, &mut is_out_of_agents).await? {
-            Err(failed) => Err(failed),
-            Ok(()) => match self.judge(&mut attempt, &earlier).await? {
+            Proposal::Waits { until, why } => return self.wait(attempt, until, &why).await,
+            Proposal::Failed(failed) => Err(failed),
+            Proposal::Made => match self.judge(&mut attempt, &earlier).await? {
                 Err(failed) => Err(failed),
                 Ok(()) => self.prove(&mut attempt).await?,
             },
@@ -60,6 +74,15 @@ impl Session<'_> {
         }
     }
 
+    /// Gives the run back for the time of a wait. It is as long by the clock of the database as it is here.
+    async fn wait(&mut self, attempt: Attempt, until: Timestamp, why: &str) -> Result<(), EngineError> {
+        let now = self.now();
+        let left = until.duration_since(now).max(SignedDuration::ZERO);
+        let until = self.patiently(|| self.engine.store.time(now)).await? + left;
+        let why = self.engine.safe_text(why, 1_000);
+        self.commit(self.run.waits(attempt, &why, until, now)).await
+    }
+
     /// Returns how long the run waits before its next attempt: somebody sits before a local one.
     fn retry_delay(&self) -> Duration {
         if self.run.provider == Provider::Local { Duration::ZERO } else { self.engine.settings.retry_delay }
@@ -69,6 +92,16 @@ impl Session<'_> {
         if earlier.last().is_some_and(|it| it.status == AttemptStatus::Running) {
             let Some(attempt) = earlier.pop() else { return Err(EngineError::Stopped) };
             let no = attempt.attempt_no;
+            if let Some(since) = attempt.waiting_since {
+                let waited = self.now().duration_since(since).unsigned_abs().as_millis();
+                let attempt = Attempt {
+                    waiting_since: None,
+                    duration_ms: attempt.duration_ms.saturating_add(u64::try_from(waited).unwrap_or_default()),
+                    ..attempt
+                };
+                self.update(&attempt, Vec::new()).await?;
+                return Ok((attempt, earlier));
+            }
             let events = self.patiently(|| self.engine.store.events(Some(self.run.id), 0, 10_000)).await?;
             let resumed = events.iter().filter(|it| it.payload["resumed"] == json!(no)).count();
             if resumed >= MAX_RESUMES {
@@ -110,15 +143,18 @@ impl Session<'_> {
         attempt: &mut Attempt,
         earlier: &[Attempt],
         is_out_of_agents: &mut bool,
-    ) -> Result<Result<(), Failed>, EngineError> {
+    ) -> Result<Proposal, EngineError> {
         if let Some(patch) = attempt.proposed_fix.clone() {
-            return self.settle_patch(attempt, &patch).await;
+            return Ok(self.settle_patch(attempt, &patch).await?.map_or_else(Proposal::Failed, |()| Proposal::Made));
         }
         let agents = self.engine.agents.for_order(&self.run.order, self.engine).map_err(EngineError::Invalid)?;
         let is_order = self.run.order.instruction.is_some();
         let base = if is_order { ordered_patch(since_moved(earlier)) } else { continued_patch(earlier) }.cloned();
         let mut declined = Vec::new();
-        for agent in agents {
+        // Those before the one that waited had their turn.
+        let from =
+            agents.iter().position(|it| attempt.author == Author::Agent(it.name().to_owned())).unwrap_or_default();
+        for agent in agents.into_iter().skip(from) {
             let tree = self.fresh_tree(base.as_ref()).await?;
             attempt.author = Author::Agent(agent.name().to_owned());
             let phase = format!("attempt {}: {}", attempt.attempt_no, agent.name());
@@ -158,8 +194,9 @@ impl Session<'_> {
                 }
                 Turn::Failed { kind, reason, account } => {
                     self.take_account(attempt, account).await?;
-                    return Ok(Err((kind, reason)));
+                    return Ok(Proposal::Failed((kind, reason)));
                 }
+                Turn::Waiting { until, why } => return Ok(Proposal::Waits { until, why }),
                 Turn::Edited(account) => (None, account),
                 Turn::Patched { patch, account } => (Some(patch), account),
             };
@@ -170,20 +207,21 @@ impl Session<'_> {
             };
             let patch = match patch {
                 Ok(patch) => patch,
-                Err(failed) => return Ok(Err(failed)),
+                Err(failed) => return Ok(Proposal::Failed(failed)),
             };
             if patch.is_empty() || base.as_ref() == Some(&patch) {
-                return Ok(Err((AttemptFailure::NoChange, "the agent changed nothing".to_owned())));
+                let why = "the agent changed nothing".to_owned();
+                return Ok(Proposal::Failed((AttemptFailure::NoChange, why)));
             }
             attempt.patch_digest = Some(patch.digest());
             attempt.proposed_fix = Some(patch);
             let fact = proposed(attempt);
             self.update(attempt, vec![fact]).await?;
-            return Ok(Ok(()));
+            return Ok(Proposal::Made);
         }
         *is_out_of_agents = true;
         let who = if declined.is_empty() { "no agent is set up".to_owned() } else { declined.join("; ") };
-        Ok(Err((AttemptFailure::NoChange, format!("no agent had anything to propose ({who})"))))
+        Ok(Proposal::Failed((AttemptFailure::NoChange, format!("no agent had anything to propose ({who})"))))
     }
 
     /// Brings a patch that was handed in unseen, where no copy was at hand, into the form in which all are judged and applied.

@@ -7,6 +7,7 @@ use crate::domain::{Attempt, AttemptStatus, Failure, Illegal, Instruction, Inten
 use crate::engine::decisions::pulls::Way;
 use crate::engine::{Engine, EngineError};
 use crate::evidence::markdown;
+use crate::evidence::text::is_blank;
 use crate::store::StoreError;
 use crate::workspace::{BranchCommit, WorkspaceError};
 use serde_json::json;
@@ -56,7 +57,8 @@ pub enum Done {
 impl Engine {
     /// Carries out an action. When the run moves meanwhile, the action is judged again on the new state, never forced.
     pub async fn decide(&self, id: RunId, action: &Action, operator: &Operator) -> Result<Done, EngineError> {
-        let note = operator.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS));
+        let note = operator.note.as_deref().filter(|it| !is_blank(it));
+        let note = note.map(|it| self.safe_text(it, MAX_NOTE_CHARS));
         let operator = &Operator { note, ..operator.clone() };
         for _ in 0..MAX_ROUNDS {
             let run = self.store.run(id).await?;
@@ -81,10 +83,16 @@ impl Engine {
                         done => return done,
                     }
                 }
-                Action::Approve => run.approve(&attempts, &decision)?,
+                Action::Approve => match run.approve(&attempts, &decision) {
+                    Ok(decided) => decided,
+                    Err(illegal) => return Err(self.why_not_after_no(&run).await?.unwrap_or_else(|| illegal.into())),
+                },
                 Action::Deny => run.deny(&attempts, &decision)?,
                 Action::Abort => run.abort(&attempts, &decision)?,
-                Action::Retry => self.without_merged(run.clone()).await?.retry(&decision)?,
+                Action::Retry => {
+                    let run = self.without_merged(run.clone()).await?;
+                    self.past_conflict(run).await?.retry(&decision)?
+                }
                 Action::FixByPatch(_) | Action::FixByWorktree(_) | Action::Hint(_) => {
                     check_fixable(&run, &decision)?;
                     let pending = self.pending(&run, action, operator).await?;
@@ -92,7 +100,18 @@ impl Engine {
                 }
             };
             let (mut transition, is_first_key) = match decided {
-                Decided::AlreadyDone(message) => return Ok(Done::Repeat { run, message }),
+                Decided::AlreadyDone(message) => match self.say_no_again(&run, action, operator).await {
+                    Err(EngineError::Store(StoreError::Conflict)) => continue,
+                    Err(error) => return Err(error),
+                    Ok(Some(said)) => {
+                        let message = self.with_what_stays(&run, action, said).await;
+                        return Ok(Done::Changed { run, message });
+                    }
+                    Ok(None) => {
+                        let message = self.with_what_stays(&run, action, message).await;
+                        return Ok(Done::Repeat { run, message });
+                    }
+                },
                 Decided::Change(transition) => (transition, false),
                 Decided::FirstKey(transition) => (transition, true),
             };
@@ -122,10 +141,10 @@ impl Engine {
                     let is_unasked = matches!(way, Way::Unasked);
                     return Ok(match (done(transition, action, is_first_key, is_unasked), action) {
                         // Nothing is kept waiting by an abort, and it cannot take back what was asked before.
-                        (Done::Changed { run, message }, Action::Abort) => {
+                        (Done::Changed { run, message }, Action::Abort | Action::Deny) => {
                             let message = match self.check_not_merging(&run).await {
                                 Err(EngineError::Precondition(merging)) => format!("{message}; {merging}"),
-                                _ => message,
+                                _ => self.with_what_stays(&run, action, message).await,
                             };
                             Done::Changed { run, message }
                         }
@@ -139,12 +158,24 @@ impl Engine {
         Err(EngineError::Store(StoreError::Conflict))
     }
 
+    /// Adds to what is said of a no that a pull request stays open nonetheless.
+    async fn with_what_stays(&self, run: &Run, action: &Action, message: String) -> String {
+        if !matches!(action, Action::Deny | Action::Abort) {
+            return message;
+        }
+        match self.stays_open(run).await {
+            Ok(Some(stays)) => format!("{message}; {stays}"),
+            // The decision stands, whether or not this can be said.
+            Ok(None) | Err(_) => message,
+        }
+    }
+
     async fn pending(&self, run: &Run, action: &Action, operator: &Operator) -> Result<Pending, EngineError> {
         let by = operator.name.clone();
         let repo = self.checkout_of(run);
         let patch = match action {
-            Action::Hint(text) if text.trim().is_empty() => {
-                return Err(EngineError::Invalid("the hint is empty".to_owned()));
+            Action::Hint(text) if is_blank(text) => {
+                return Err(EngineError::Invalid("the hint has nothing in it that can be read".to_owned()));
             }
             Action::Hint(text) => return Ok(Pending::Hint { by, text: self.safe_text(text, MAX_HINT_CHARS) }),
             Action::FixByWorktree(dir) => {
@@ -158,7 +189,7 @@ impl Engine {
                 return Err(EngineError::Invalid("the patch is larger than 1 MiB".to_owned()));
             }
             Action::FixByPatch(text) => {
-                if text.trim().is_empty() {
+                if is_blank(text) {
                     return Err(EngineError::Invalid("the patch is empty".to_owned()));
                 }
                 // Without a copy at hand the worker finds out whether it applies, as the next attempt.

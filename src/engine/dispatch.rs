@@ -4,6 +4,7 @@ use crate::domain::{
 };
 use crate::engine::intake::LocalOrder;
 use crate::engine::{Engine, EngineError};
+use crate::evidence::text::is_blank;
 use crate::forge::Writes;
 use crate::store::{Arrival, Arrived, FamilySighting, StoreError};
 use serde_json::json;
@@ -171,7 +172,7 @@ impl Engine {
         // Blanks around the words make no other order.
         let clean = |text: &str| self.safe_text(text, MAX_TEXT_CHARS).trim().to_owned();
         order.text = clean(&order.text);
-        order.context = order.context.take().map(|it| clean(&it)).filter(|it| !it.is_empty());
+        order.context = order.context.take().filter(|it| !is_blank(it)).map(|it| clean(&it));
         let whole = json!([order.intent, order.text, order.context]).to_string();
         let summary: String = format!("{}: {}", order.intent, order.text).chars().take(MAX_SUMMARY_CHARS).collect();
         let summary = crate::evidence::text::clean_line(&summary);

@@ -80,6 +80,8 @@ pub struct Settings {
     pub retry_delay: Duration,
     /// How long a stopping process lets its runs go on before it gives them back.
     pub grace: Duration,
+    /// How GitHub's coding agent is waited for.
+    pub copilot: copilot::Pace,
     /// Where worker marks and live outputs are kept.
     pub data_dir: PathBuf,
 }
@@ -94,6 +96,7 @@ impl Settings {
             log_budget_tokens: 8_000,
             retry_delay: Duration::from_secs(10),
             grace: Duration::from_secs(30),
+            copilot: copilot::Pace::default(),
             data_dir,
         }
     }

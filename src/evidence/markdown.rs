@@ -1,4 +1,6 @@
-//! Puts foreign text into Markdown so that it stays text: it closes no span or fence, mentions nobody and refers to nothing.
+//! Puts foreign text into Markdown so that it stays text: it closes no span or fence, mentions nobody and refers to nothing. Where the Markdown
+//! becomes the message of a commit, nothing in it is obeyed either.
+use crate::evidence::commands::inert;
 use crate::evidence::text;
 
 /// What stands where there is nothing to show.
@@ -9,7 +11,8 @@ const FENCE: usize = 3;
 /// Returns a text as code within a line; line breaks become spaces.
 pub fn span(text: &str) -> String {
     let clean = text::clean_line(text);
-    let inner = clean.trim();
+    let quiet = inert(&clean);
+    let inner = quiet.trim();
     if inner.is_empty() {
         return NOTHING.to_owned();
     }
@@ -26,8 +29,9 @@ pub fn cell(text: &str) -> String {
 /// Returns a text of several lines as a block of code, with a line break at its end. `language` is ours.
 pub fn fence(text: &str, language: &str) -> String {
     let clean = text::clean(text);
-    let ticks = "`".repeat(FENCE.max(longest_run(&clean) + 1));
-    let inner = clean.trim_end();
+    let quiet = inert(&clean);
+    let ticks = "`".repeat(FENCE.max(longest_run(&quiet) + 1));
+    let inner = quiet.trim_end();
     format!("{ticks}{language}\n{inner}\n{ticks}\n")
 }
 
@@ -35,7 +39,7 @@ pub fn fence(text: &str, language: &str) -> String {
 /// commits. `[skip ci]` is such a command: nothing that a log says may keep CI from running.
 pub fn plain(text: &str) -> String {
     let clean = text::clean_line(text);
-    let line = clean.trim().replace("://", ":⁄⁄");
+    let line = inert(clean.trim()).replace("://", ":⁄⁄");
     let mut plain = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(ch) = chars.next() {
@@ -107,6 +111,12 @@ mod tests {
         assert_eq!(span(" \n\t"), "–");
         assert_eq!(cell("a | b"), "` a ¦ b `");
         assert_eq!(fence("one\n```\ntwo", "text"), "````text\none\n```\ntwo\n````\n");
+        assert_eq!(span("a [skip ci] closes #1"), "` a ［skip ci］ closes ＃1 `");
+        assert_eq!(fence("***NO_CI***\nskip-checks: true", ""), "```\n＊＊＊NO_CI＊＊＊\nskip-checks： true\n```\n");
+        assert_eq!(
+            plain("[skip ci] ***NO_CI*** skip-checks: true"),
+            "［skip ci］ ＊＊＊NO_CI＊＊＊ skip-checks： true"
+        );
         assert_eq!(
             plain("Fixes #12, gh-7 and <b>@all</b> https://x/y GH-x"),
             "Fixes ＃12, gh‐7 and ‹b›＠all‹/b› https:⁄⁄x/y GH-x"
@@ -122,7 +132,8 @@ mod tests {
                 proptest::prop_assert_eq!(rest, "");
                 proptest::prop_assert!(!made.contains('\n'));
                 let clean = text::clean_line(&text);
-                proptest::prop_assert_eq!(code.trim(), clean.trim());
+                let quiet = inert(&clean);
+                proptest::prop_assert_eq!(code.trim(), quiet.trim());
             }
             proptest::prop_assert!(!cell(&text).contains('|'));
         }
@@ -132,7 +143,8 @@ mod tests {
             let (code, rest) = read_fence(&fence(&text, "text")).unwrap();
             proptest::prop_assert_eq!(rest, "");
             let clean = text::clean(&text);
-            proptest::prop_assert_eq!(code, clean.trim_end());
+            let quiet = inert(&clean);
+            proptest::prop_assert_eq!(code, quiet.trim_end());
         }
 
         #[test]

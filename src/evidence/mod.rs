@@ -3,6 +3,7 @@
 //! `extractor` is the way in; it feeds each line of a log, whatever its size, to the parts beside it. `report::compare` and `progress` set two
 //! failures side by side; `mask` and `text` make any text fit to be kept and shown.
 pub mod classify;
+pub mod commands;
 pub mod extractor;
 pub mod files;
 pub mod green;

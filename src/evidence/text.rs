@@ -61,6 +61,12 @@ pub fn is_deceptive(ch: char) -> bool {
             | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
+/// Whether a text has nothing that a reader would see: blanks, invisible characters, or nothing at all.
+pub fn is_blank(text: &str) -> bool {
+    const BRAILLE_BLANK: char = '\u{2800}';
+    Visible::new(text).all(|it| it.is_whitespace() || it == BRAILLE_BLANK || is_deceptive(it))
+}
+
 /// Whether a text holds characters that `clean_line` shows by number.
 pub fn has_deceptive(text: &str) -> bool {
     text.chars().any(is_deceptive)
@@ -167,6 +173,26 @@ mod tests {
             ("\x1b[31", ""),
         ] {
             assert_eq!(clean_line(hostile), shown, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_blank() {
+        for blank in [
+            "",
+            " \t\r\n",
+            "\u{a0}\u{2003}\u{3000}",
+            "\u{feff}",
+            "\u{200b}\u{200d}\u{2060}",
+            "\u{e0041}\u{e007f}",
+            "\u{2800}\u{3164}",
+            "\x1b[31m\x1b[0m",
+            "\0\u{85}",
+        ] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for seen in ["a", " . ", "\u{200b}x", "é", "修"] {
+            assert!(!is_blank(seen), "{seen:?}");
         }
     }
 

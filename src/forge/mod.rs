@@ -259,6 +259,12 @@ pub trait Writes: Reads {
     /// Makes a draft ready for review; [`PullRequest::node_id`] names it.
     async fn mark_ready(&self, node_id: &str) -> Result<(), ForgeError>;
 
+    /// Makes what was made ready a draft again.
+    async fn mark_draft(&self, node_id: &str) -> Result<(), ForgeError>;
+
+    /// Returns why a draft would not be merged if it were none, as far as the forge tells. It changes nothing, but is not asked by a GET.
+    async fn objection(&self, node_id: &str) -> Result<Option<String>, ForgeError>;
+
     /// Merges a pull request; returns the commit that it became. [`ForgeError::Conflict`]: its branch is not at that commit any more.
     async fn merge(&self, repository: &str, number: u64, merge: &Merge<'_>) -> Result<String, ForgeError>;
 

@@ -76,6 +76,8 @@ pub struct PullRequest {
     pub is_open: bool,
     pub is_merged: bool,
     pub is_draft: bool,
+    /// Whether it can be merged without a conflict; `None`: the forge has not found out yet, and lists do not say.
+    pub is_mergeable: Option<bool>,
     pub head_branch: String,
     pub head_commit: String,
     /// `None`: the repository it came from is gone.

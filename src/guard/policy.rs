@@ -17,6 +17,8 @@ const DEFAULT_MAX_FILES: u64 = 2;
 const DEFAULT_MAX_LINES: u64 = 40;
 const DEFAULT_UNCOUNTED: &[&str] =
     &["*.lock", "*.lockb", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "go.sum"];
+/// What tells a service which commands to run, mostly with secrets at hand. Robots that merge or review are no matter of a policy: `rules::paths`
+/// has them.
 const DEFAULT_CI: &[&str] = &[
     ".github/workflows/**",
     ".github/actions/**",
@@ -26,6 +28,7 @@ const DEFAULT_CI: &[&str] = &[
     "Jenkinsfile*",
     ".travis.yml",
     "azure-pipelines*.yml",
+    "azure-pipelines*.yaml",
     ".azure-pipelines/**",
     "bitbucket-pipelines.yml",
     ".buildkite/**",
@@ -40,6 +43,11 @@ const DEFAULT_CI: &[&str] = &[
     ".forgejo/**",
     ".gitea/**",
     ".ci/**",
+    "buildspec*.yml",
+    "buildspec*.yaml",
+    "cloudbuild*.yml",
+    "cloudbuild*.yaml",
+    "Dangerfile*",
     "codecov.yml",
     ".codecov.yml",
 ];
@@ -345,8 +353,15 @@ mod tests {
         for path in ["Cargo.lock", "sub/package-lock.json", "go.sum"] {
             assert!(policy.is_uncounted(path), "{path}");
         }
-        for path in [".github/workflows/ci.yml", ".gitlab-ci.yml", "Jenkinsfile", ".GitHub/Workflows/x.yml", ".ci/run"]
-        {
+        for path in [
+            ".github/workflows/ci.yml",
+            ".gitlab-ci.yml",
+            "Jenkinsfile",
+            ".GitHub/Workflows/x.yml",
+            ".ci/run",
+            "cloudbuild.prod.yaml",
+            "dangerfile.ts",
+        ] {
             assert!(policy.is_ci(path), "{path}");
         }
         for path in [

@@ -2,6 +2,7 @@
 use crate::access::{Attempted, Person};
 use crate::backlog::{Acted, ActionKind, ActionRequest, BacklogError, HandMade};
 use crate::domain::{Run, RunId};
+use crate::evidence::text::is_blank;
 use crate::http::auth::Decider;
 use crate::http::body::Fields;
 use crate::http::error::RefusalOfDecision;
@@ -166,7 +167,7 @@ async fn act(
     let required = if_match(request.headers())?;
     let mut fields =
         Fields::read(request, MAX_BODY.max(service.settings.max_body), &service.room, &service.settings).await?;
-    let note = fields.text("note", MAX_NOTE)?.filter(|it| !it.trim().is_empty());
+    let note = fields.text("note", MAX_NOTE)?.filter(|it| !is_blank(it));
     let rev = fields.text("rev", MAX_REV)?.filter(|it| !it.is_empty());
     let version = fields.number("version")?;
     let fix = if kind == ActionKind::HumanFix { Some(fix(&mut fields)?) } else { None };

@@ -1,5 +1,6 @@
 //! Dispatch orders, as seed 000 takes and answers them: `{detail}` for what goes wrong, and 422 in the shape of its validation.
 use crate::domain::{Instruction, Intent, Role, RunId};
+use crate::evidence::text::is_blank;
 use crate::http::auth::require;
 use crate::http::body;
 use crate::http::detail::{Detail, Fault, Invalid, in_detail};
@@ -29,7 +30,7 @@ pub struct OrderBody {
     #[schema(pattern = "^(create|fix)$")]
     intent: String,
     /// The change, in words
-    #[schema(min_length = 1, max_length = 20000)]
+    #[schema(min_length = 1, max_length = 20000, pattern = "\\S")]
     instruction: String,
     /// Further words or file paths
     #[schema(max_length = 20000)]
@@ -184,6 +185,9 @@ fn read(bytes: &[u8], is_json: bool) -> Result<Instruction, Vec<Fault>> {
             json!(""),
             ctx,
         ));
+    } else if instruction.is_some_and(is_blank) {
+        let words = "Value error, instruction has nothing in it that can be read";
+        faults.push(Fault::new("value_error", &["instruction"], words, json!(instruction), None));
     }
     let context = match fields.get("context") {
         None | Some(Value::Null) => None,
@@ -249,6 +253,8 @@ mod tests {
             ("", &[("missing", "body")][..]),
             ("[]", &[("model_attributes_type", "body")]),
             ("{}", &[("missing", "body.intent"), ("missing", "body.instruction")]),
+            (r#"{"intent": "fix", "instruction": " \n"}"#, &[("value_error", "body.instruction")]),
+            (r#"{"intent": "fix", "instruction": "\ufeff\u200b"}"#, &[("value_error", "body.instruction")]),
             (r#"{"intent": "drop", "instruction": "x"}"#, &[("string_pattern_mismatch", "body.intent")]),
             (r#"{"intent": "createx", "instruction": "x"}"#, &[("string_pattern_mismatch", "body.intent")]),
             (

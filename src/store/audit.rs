@@ -227,8 +227,11 @@ fn printable(text: &str) -> String {
 /// A queued run may already be running: taking it makes a version without an event.
 fn allowed_after(event: &Event) -> Option<&'static [Status]> {
     use EventType as E;
-    let is_final = event.payload.get("final").and_then(Value::as_bool).unwrap_or(false);
+    let says = |key: &str| event.payload.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let is_final = says("final");
     Some(match event.kind {
+        // Told of a run that waits for somebody outside.
+        E::AttemptThinking if says("idle") => return None,
         E::RunCreated | E::RunQueued | E::RunRequeued | E::RunHumanFixed => &[Status::Queued, Status::Running],
         E::AttemptStarted
         | E::AttemptReproduced

@@ -60,8 +60,13 @@ fn a_protected_path_needs_two_keys_also_by_rename() {
         assert_eq!(run["attempts"][0]["guard"]["verdict"], "needs_two_keys", "{agent}");
         let first = world.run(&["approve", "latest", "--as", "mara"]);
         assert_eq!(first.code, 5, "{first:#?}");
-        let again = world.run(&["approve", "latest", "--as", "mara"]);
-        assert_eq!(again.code, 5, "{again:#?}");
+        for same in ["mara", "Mara"] {
+            let again = world.run(&["approve", "latest", "--as", same]);
+            assert_eq!(again.code, 5, "{again:#?}");
+        }
+        for odd in ["mara ", "\u{ff4d}ara"] {
+            assert_eq!(world.run(&["approve", "latest", "--as", odd]).code, 2, "{odd}");
+        }
         let second = world.run(&["approve", "latest", "--as", "noor", "--json"]);
         assert_eq!(second.code, 0, "{second:#?}");
         assert_eq!(second.json()["approvedBy"], serde_json::json!(["mara", "noor"]));

@@ -156,6 +156,47 @@ fn guard_judges_a_patch_for_scripts() {
 }
 
 #[test]
+fn guard_judges_by_the_policy_that_a_branch_has_now() {
+    let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n")]].concat());
+    let repo = world.repo();
+    let guard = |more: &[&str]| world.run(&[&["guard", "--repo", repo.to_str().unwrap()], more].concat());
+    world.git(&["checkout", "-q", "-b", "topic"]);
+    world.write("core/a.txt", "b\n");
+    world.git(&["commit", "-q", "-a", "-m", "Change"]);
+    assert_eq!(guard(&["--base", "main"]).code, 0, "nothing is protected yet");
+    let start = world.git(&["rev-parse", "main"]);
+    // What the branch is for is protected after the branch left it, by each of the files that can say so.
+    for (path, text) in
+        [(".paramedic/policy.toml", "protected = [\"core/**\"]\n"), (".paramedic/protected-files.yml", "- core/**\n")]
+    {
+        world.git(&["checkout", "-q", "-B", "main", &start]);
+        world.write(path, text);
+        world.git(&["add", "-A"]);
+        world.git(&["commit", "-q", "-m", "Protect"]);
+        let tip = world.git(&["rev-parse", "main"]);
+        world.git(&["update-ref", "refs/remotes/origin/main", "main"]);
+        world.git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+        world.git(&["checkout", "-q", "topic"]);
+        for by in [["--base", "main"].as_slice(), &["--base", &tip], &[]] {
+            let told = guard(by);
+            assert_eq!((told.code, told.stdout.lines().next()), (5, Some("needs_two_keys")), "{by:?}: {told:#?}");
+            assert!(told.stderr.contains(&tip[..12]) && told.stderr.contains(&start[..12]), "{told:#?}");
+        }
+        let told = guard(&["--base", "main", "--json"]).json();
+        assert_eq!((&told["policyCommit"], &told["baseCommit"]), (&tip.into(), &start.clone().into()));
+    }
+    // The files that the change is laid over are still those that it was made from.
+    world.git(&["checkout", "-q", "main"]);
+    world.git(&["rm", "-q", "-r", "core", ".paramedic"]);
+    world.git(&["commit", "-q", "-m", "Remove"]);
+    world.git(&["checkout", "-q", "topic"]);
+    assert_eq!(guard(&["--base", "main"]).code, 0);
+    world.git(&["merge", "-q", "-s", "ours", "--no-edit", "main"]);
+    let merged = guard(&["--base", "main"]);
+    assert!(!merged.stderr.contains("judged by"), "it starts at what it is for: {merged:#?}");
+}
+
+#[test]
 fn an_edited_history_is_found() {
     let world = World::with_repo(BUGGY);
     world.heal(RIGHT, &[]);

@@ -94,7 +94,8 @@ fn rules_without_words_decline_an_order() {
     let repo = world.repo();
     let ran = world.run(&["dispatch", "fix", "it", "--repo", repo.to_str().unwrap(), "--json"]);
     assert_eq!((ran.code, &ran.json()["escalationReason"]), (1, &"agent_failed".into()));
-    for args in [["dispatch", "fix", " "], ["dispatch", "drop", "it"]] {
+    for args in [["dispatch", "fix", " "], ["dispatch", "fix", "\u{feff}\u{200b}\u{e0041}"], ["dispatch", "drop", "it"]]
+    {
         assert_eq!(world.run(&args).code, 2);
     }
 }
@@ -195,6 +196,9 @@ fn an_order_over_http_becomes_a_run_of_our_own() {
     assert_eq!(status, 422, "{answer}");
     assert_eq!(answer["detail"][0]["loc"], json!(["body", "intent"]));
     assert_eq!(answer["detail"][1]["type"], "missing");
+    let unseen = json!({ "intent": "fix", "instruction": "\u{200b} \u{feff}" });
+    let (status, _, answer) = served.post(Some("token-of-ann"), &unseen);
+    assert_eq!((status, &answer["detail"][0]["loc"]), (422, &json!(["body", "instruction"])), "{answer}");
     let (status, _, answer) = served.post(Some("token-of-ann"), &good());
     assert_eq!((status, &answer["success"]), (200, &true.into()), "{answer}");
     let id = answer["run_id"].as_str().unwrap();

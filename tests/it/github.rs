@@ -18,6 +18,8 @@ mod orders;
 mod overtaken;
 mod publishing;
 mod reads;
+mod renamed;
+mod reopened;
 mod story;
 mod taking;
 mod tracking;

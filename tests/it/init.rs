@@ -1,7 +1,9 @@
 //! `paramedic init` in real checkouts, and what it writes: workflows that are pinned, bounded and take payloads as data, tried with the
 //! scripts they hold.
 use crate::support::{BUGGY, RIGHT, Ran, World, ran};
+use paramedic::domain::CiState;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -191,7 +193,14 @@ fn workflows_have_least_permissions_pinned_actions_and_no_expression_in_a_script
     let pinned = regex::Regex::new("^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+@[0-9a-f]{40}$").unwrap();
     for (file, workflow) in workflows(&World::with_repo(BUGGY)) {
         assert_eq!(workflow["permissions"], json!({}), "{file}: nothing unless a job says so");
-        assert!(workflow["concurrency"]["group"].is_string(), "{file}");
+        // Of the runs of a group one waits, and the others that do are cancelled: an order and a report are each their own.
+        let group = workflow["concurrency"]["group"].as_str();
+        match file.as_str() {
+            "paramedic-order.yml" => assert_eq!(group, None),
+            "paramedic-webhook.yml" => assert!(group.unwrap().contains("workflow_run.id }}"), "{file}"),
+            _ => assert!(group.is_some_and(|it| it.contains("${{")), "{file}"),
+        }
+        assert!(jobs(&workflow).all(|it| it.get("concurrency").is_none()), "{file}");
         assert!(workflow["on"].get("pull_request_target").is_none(), "{file}");
         for job in jobs(&workflow) {
             let permissions = job["permissions"].as_object().unwrap_or_else(|| panic!("{file}: {job}"));
@@ -210,6 +219,21 @@ fn workflows_have_least_permissions_pinned_actions_and_no_expression_in_a_script
                 }
                 (None, Some(run)) => assert!(!run.contains("${{"), "{file}: {run}"),
                 _ => panic!("{file}: {step}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_called_in_the_folder_of_a_pull_request_and_nothing_built_in_any_checkout() {
+    for (file, workflow) in workflows(&World::with_repo(BUGGY)) {
+        let (mut is_checked_out, is_gate) = (false, file == "paramedic-gate.yml");
+        for step in steps(&workflow) {
+            is_checked_out |= step["uses"].is_string();
+            let is_build = step["run"].as_str().is_some_and(|it| it.contains("cargo"));
+            assert!(!is_build || !is_checked_out, "{file}: {step}");
+            if step["run"].is_string() && (is_build || is_gate) {
+                assert_eq!(step["working-directory"], "${{ runner.temp }}", "{file}: {step}");
             }
         }
     }
@@ -237,19 +261,39 @@ fn failed_runs_are_listened_to_by_the_names_of_the_workflows_there_are() {
     assert_eq!(none[0].1["on"]["workflow_run"]["workflows"], json!(["CI"]));
 }
 
+#[test]
+fn all_that_counts_as_red_is_listened_to() {
+    let all = workflows(&World::with_repo(BUGGY));
+    for (file, workflow) in all.iter().filter(|(_, it)| it["on"].get("workflow_run").is_some()) {
+        for job in jobs(workflow) {
+            let condition = job["if"].as_str().unwrap();
+            let list = condition.split('\'').nth(1).unwrap();
+            let red: Vec<String> = serde_json::from_str(list).unwrap();
+            assert!(condition.contains(&format!("contains(fromJSON('{list}'), github.event.workflow_run.conclusion)")));
+            for conclusion in ["failure", "timed_out", "startup_failure", "success", "cancelled", "skipped", "neutral"]
+            {
+                let is_red = CiState::of("completed", Some(conclusion)) == CiState::Red;
+                assert_eq!(red.iter().any(|it| it == conclusion), is_red, "{file}: {conclusion}");
+            }
+        }
+    }
+}
+
 /// A runner of GitHub Actions, as far as a step needs one.
 struct Runner {
     /// Programs that stand before all others.
     programs: PathBuf,
     work: PathBuf,
+    temp: PathBuf,
 }
 
 impl Runner {
     fn new(world: &World) -> Self {
-        let (programs, work) = (world.dir.path().join("programs"), world.repo());
+        let [programs, temp] = ["programs", "temp"].map(|it| world.dir.path().join(it));
         fs::create_dir_all(&programs).unwrap();
+        fs::create_dir_all(&temp).unwrap();
         symlink(crate::support::PARAMEDIC, programs.join("paramedic")).unwrap();
-        Self { programs, work }
+        Self { programs, work: world.repo(), temp }
     }
 
     fn program(&self, name: &str, text: &str) {
@@ -258,18 +302,30 @@ impl Runner {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Returns the folders of programs: no `paramedic` that the tester has is among them.
+    fn path(&self) -> OsString {
+        let all = std::env::var_os("PATH").unwrap();
+        let others = std::env::split_paths(&all).filter(|it| !it.join("paramedic").exists());
+        std::env::join_paths(std::iter::once(self.programs.clone()).chain(others)).unwrap()
+    }
+
     /// Runs a step's script in its own shell, with these variables in the place of the expressions of its `env`.
     fn step(&self, world: &World, step: &Value, environment: &[(&str, &str)]) -> Ran {
         let file = world.dir.path().join("step");
         fs::write(&file, step["run"].as_str().unwrap()).unwrap();
         let shell = if step["shell"] == "python3 {0}" { ["python3"].as_slice() } else { &["bash", "-e"] };
-        let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap());
+        let folder = match step.get("working-directory").map(|it| it.as_str().unwrap()) {
+            None => &self.work,
+            Some("${{ runner.temp }}") => &self.temp,
+            Some(other) => panic!("no runner has {other}"),
+        };
         let mut command = Command::new(shell[0]);
-        command.args(&shell[1..]).arg(file).current_dir(&self.work).env_clear().env("PATH", path);
+        command.args(&shell[1..]).arg(file).current_dir(folder).env_clear().env("PATH", self.path());
         for name in ["PYENV_ROOT", "HOME"] {
             command.envs(std::env::var(name).map(|it| (name, it)));
         }
         command.env("PARAMEDIC_DATA_DIR", world.data_dir()).env("GITHUB_REPOSITORY", "acme/shop");
+        command.env("GITHUB_WORKSPACE", &self.work);
         ran(command.envs(environment.iter().copied()))
     }
 }
@@ -411,42 +467,180 @@ fn the_heal_step_shows_the_proved_patch() {
     assert!(summary.starts_with("### Paramedic\n\n    ") && summary.contains("\n    +    return a + b"), "{summary}");
 }
 
+/// What GitHub says of a person's permission: ann and bob may write, all members may read, and of a stranger nothing is said.
+const PERMISSIONS: &str = r#"#!/bin/sh
+case "$2" in
+  */collaborators/ann/permission) echo admin; exit ;;
+  */collaborators/bob/permission) echo write; exit ;;
+  */collaborators/stranger/permission) echo '{"message":"Not Found"}'; exit 1 ;;
+  */permission) echo read; exit ;;
+esac"#;
+
 #[test]
-fn the_gate_judges_by_the_policy_of_the_base() {
-    let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n")]].concat());
+fn the_gate_judges_by_the_policy_that_the_base_has_now() {
+    // The folder stands where a file of that name would be written.
+    let world = World::with_repo(&[BUGGY, &[("core/a.txt", "a\n"), ("reviews.json/a.txt", "a\n")]].concat());
     let all = workflows(&world);
+    let start = world.git(&["rev-parse", "HEAD"]);
     world.write(".paramedic/policy.toml", "protected = [\"core/**\"]\n");
     world.git(&["add", "-A"]);
     world.git(&["commit", "-q", "-m", "Policy"]);
+    world.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
     let runner = Runner::new(&world);
-    let base = world.git(&["rev-parse", "HEAD"]);
     let gate = step(&all, "paramedic-gate.yml", "Judge the change");
     let judge = |path: &str, content: &str, reviews: Value| {
-        world.git(&["checkout", "-q", "-f", "--detach", &base]);
+        // From before there was a policy.
+        world.git(&["checkout", "-q", "-f", "--detach", &start]);
         world.write(path, content);
         world.git(&["commit", "-q", "-a", "-m", "Change"]);
         let head = world.git(&["rev-parse", "HEAD"]);
         let reviews = reviews.to_string().replace("HEAD", &head);
-        runner.program("gh", &format!("#!/bin/sh\ncat <<'END'\n{reviews}\nEND\n"));
-        runner.step(&world, gate, &[("BASE_SHA", &base), ("HEAD_SHA", &head), ("NUMBER", "1")])
+        runner.program("gh", &format!("{PERMISSIONS}\ncat <<'END'\n[]\n{reviews}\nEND\n"));
+        let base = "refs/remotes/origin/main";
+        runner.step(&world, gate, &[("BASE", base), ("HEAD_SHA", &head), ("NUMBER", "1"), ("AUTHOR", "eve")])
     };
     let fixed = BUGGY[0].1.replace("a - b", "a + b");
     assert_eq!(judge("calc.py", &fixed, json!([])).code, 0);
     let cheat = judge("test_calc.py", "", json!([]));
     assert!(cheat.code == 1 && cheat.stdout.contains("violation"), "{cheat:#?}");
-    let review = |login: &str, state: &str, commit: &str, association: &str| json!({ "user": { "login": login }, "state": state, "commit_id": commit, "author_association": association });
-    let ann = review("ann", "APPROVED", "HEAD", "MEMBER");
+    let review = |login: &str, state: &str, commit: &str| {
+        let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
+        let user = json!({ "login": login, "type": kind });
+        json!({ "user": user, "state": state, "commit_id": commit, "author_association": "MEMBER" })
+    };
+    let by = |login: &str| review(login, "APPROVED", "HEAD");
+    let (ann, gone) = (by("ann"), json!({ "user": null, "state": "APPROVED", "commit_id": "HEAD" }));
     for (reviews, code) in [
         (json!([]), 1),
         (json!([ann, ann]), 1),
-        (json!([ann, review("bob", "APPROVED", "older", "MEMBER")]), 1),
-        (json!([ann, review("eve", "APPROVED", "HEAD", "NONE")]), 1),
-        (json!([ann, review("bob", "DISMISSED", "HEAD", "MEMBER")]), 1),
-        (json!([ann, review("bob", "APPROVED", "HEAD", "OWNER")]), 0),
+        (json!([ann, review("bob", "APPROVED", "older")]), 1),
+        (json!([ann, review("bob", "DISMISSED", "HEAD")]), 1),
+        (json!([ann, by("bob")]), 0),
+        (json!([ann, by("bob"), review("bob", "COMMENTED", "HEAD")]), 0),
+        // Who takes an approval back, or gives it again.
+        (json!([ann, by("bob"), review("bob", "CHANGES_REQUESTED", "HEAD")]), 1),
+        (json!([review("bob", "CHANGES_REQUESTED", "HEAD"), ann, by("bob")]), 0),
+        (json!([ann, by("bob"), review("bob", "CHANGES_REQUESTED", "HEAD"), review("ann", "DISMISSED", "HEAD")]), 1),
+        // A member who only reads, one of whom GitHub says nothing, the author, a program, an account that is gone.
+        (json!([ann, by("reader")]), 1),
+        (json!([ann, by("stranger")]), 1),
+        (json!([ann, by("eve")]), 1),
+        (json!([ann, by("helper[bot]")]), 1),
+        (json!([ann, gone]), 1),
+        (json!([by("reader"), gone, by("bob"), ann]), 0),
+        (json!([ann, by("x/../../bob"), by("$(touch owned)")]), 1),
     ] {
         let judged = judge("core/a.txt", "b\n", reviews.clone());
         assert_eq!(judged.code, code, "{reviews}: {judged:#?}");
     }
+    let told = judge("core/a.txt", "b\n", json!([ann, by("stranger"), by("reader")])).stdout;
+    for word in ["1 of 2 people with write access", "stranger does not count", "reader does not count"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!world.repo().join("owned").exists() && !runner.temp.join("owned").exists());
+}
+
+#[test]
+fn the_gate_judges_anew_whenever_a_pull_request_is_for_another_branch() {
+    let all = workflows(&World::with_repo(BUGGY));
+    let (_, gate) = all.iter().find(|(it, _)| it == "paramedic-gate.yml").unwrap();
+    let types = gate["on"]["pull_request"]["types"].as_array().unwrap();
+    for event in ["opened", "reopened", "synchronize", "edited", "ready_for_review"] {
+        assert!(types.contains(&json!(event)), "{event}");
+    }
+    // No check that is skipped, which would count as passed, and none that is another branch's.
+    let job = &gate["jobs"]["policy"];
+    assert_eq!((job.get("if"), &job["name"]), (None, &json!("policy (${{ github.event.pull_request.base.ref }})")));
+    assert!(steps(gate).all(|it| it.get("if").is_none() && it.get("continue-on-error").is_none()));
+}
+
+#[test]
+fn what_is_built_can_stand_in_the_workflow_itself() {
+    let world = World::with_repo(BUGGY);
+    let all = workflows(&world);
+    let runner = Runner::new(&world);
+    fs::remove_file(runner.programs.join("paramedic")).unwrap();
+    runner.program("cargo", "#!/bin/sh\nprintf '%s ' \"$@\" > built\n");
+    let [order, heal, gate] = ["order", "heal", "gate"].map(|it| format!("paramedic-{it}.yml"));
+    for file in [&order, &heal, &gate] {
+        let (_, workflow) = all.iter().find(|(it, _)| it == file).unwrap();
+        for name in ["PARAMEDIC_SOURCE", "PARAMEDIC_COMMIT"] {
+            // A step that sets it would go before what somebody writes at the top.
+            assert_eq!(workflow["env"][name], format!("${{{{ vars.{name} }}}}"), "{file}");
+            assert!(jobs(workflow).chain(steps(workflow)).all(|it| it["env"].get(name).is_none()), "{file}");
+        }
+        let build = step(&all, file, "Find or build paramedic");
+        let (source, commit) = ("https://git.example/paramedic", "c".repeat(40));
+        for (source, commit) in [("", ""), (source, &commit[1..]), (source, "main"), ("", &commit)] {
+            let refused = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", commit)]);
+            assert!(refused.code == 1 && !runner.temp.join("built").exists(), "{refused:#?}");
+            for word in ["in the repository", "forks get no variables", "under `env` of this workflow"] {
+                assert!(refused.stdout.contains(word), "{word}: {refused:#?}");
+            }
+        }
+        let built = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", &commit)]);
+        let arguments = fs::read_to_string(runner.temp.join("built")).unwrap();
+        assert_eq!((built.code, arguments), (0, format!("install --locked --git {source} --rev {commit} paramedic ")));
+        fs::remove_file(runner.temp.join("built")).unwrap();
+    }
+}
+
+#[test]
+fn the_gate_obeys_nothing_that_a_pull_request_brings() {
+    let world = World::with_repo(BUGGY);
+    let all = workflows(&world);
+    world.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    let outside = world.dir.path().join("outside");
+    // A toolchain of its own, programs by the names of those that are called, a name that is a command to the runner.
+    let fake = "#!/bin/sh\ntouch \"$GITHUB_WORKSPACE/owned\"\n";
+    world.write("rust-toolchain.toml", &format!("[toolchain]\npath = \"{}/tc\"\n", world.repo().display()));
+    for program in ["tc/bin/cargo", "cargo", "paramedic", "gh", "jq", "git"] {
+        world.write(program, fake);
+    }
+    world.write(".cargo/config.toml", "[build]\nrustc-wrapper = \"./cargo\"\n");
+    world.write("::add-mask::violation", "\0");
+    symlink(&outside, world.repo().join("reviews.json")).unwrap();
+    world.git(&["add", "-A", "-f"]);
+    world.git(&["commit", "-q", "-m", "Change"]);
+    let head = world.git(&["rev-parse", "HEAD"]);
+
+    // The work tree is there from the start, as on a runner that is used again.
+    let runner = Runner::new(&world);
+    let program = runner.programs.join("paramedic");
+    fs::remove_file(&program).unwrap();
+    let built = world.dir.path().join("built");
+    // As rustup's: the nearest file about toolchains says which cargo it is.
+    runner.program(
+        "cargo",
+        &format!(
+            "#!/bin/sh\nfolder=$PWD\nwhile [ \"$folder\" != / ]; do\n  if [ -f \"$folder/rust-toolchain.toml\" ]; then\n    \
+             exec \"$(sed -n 's/^path = \"\\(.*\\)\"$/\\1/p' \"$folder/rust-toolchain.toml\")/bin/cargo\" \"$@\"\n  fi\n  \
+             folder=$(dirname \"$folder\")\ndone\nprintf '%s\\n' \"$@\" > '{}'\nln -s '{}' '{}'\n",
+            built.display(),
+            crate::support::PARAMEDIC,
+            program.display()
+        ),
+    );
+    runner.program("gh", "#!/bin/sh\necho '[]'\n");
+    let commit = "c".repeat(40);
+    let environment = [
+        ("BASE", "refs/remotes/origin/main"),
+        ("HEAD_SHA", &head),
+        ("NUMBER", "1"),
+        ("PARAMEDIC_SOURCE", "https://git.example/paramedic"),
+        ("PARAMEDIC_COMMIT", &commit),
+    ];
+    let (_, gate) = all.iter().find(|(it, _)| it == "paramedic-gate.yml").unwrap();
+    let done: Vec<Ran> =
+        steps(gate).filter(|it| it["run"].is_string()).map(|step| runner.step(&world, step, &environment)).collect();
+    assert_eq!(done.iter().map(|it| it.code).collect::<Vec<_>>(), [0, 1], "{done:#?}");
+    let arguments = fs::read_to_string(built).unwrap();
+    assert_eq!(arguments, format!("install\n--locked\n--git\n{}\n--rev\n{commit}\nparamedic\n", environment[3].1));
+    assert!(!world.repo().join("owned").exists() && !outside.exists());
+    let lines: Vec<&str> = done[1].stdout.lines().collect();
+    let fence = lines[0].strip_prefix("::stop-commands::").unwrap();
+    assert_eq!((lines[1], *lines.last().unwrap()), ("violation", format!("::{fence}::").as_str()), "{lines:?}");
+    assert!(lines.iter().any(|it| it.trim_start().starts_with("::add-mask::violation [")), "{lines:?}");
 }
 
 #[test]

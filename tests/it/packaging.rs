@@ -92,3 +92,12 @@ fn the_example_of_the_settings_has_every_key() {
         key.captures_iter(&raw).map(|it| it.get(1).unwrap().as_str()).filter(|it| !is_there(it)).collect();
     assert!(missing.is_empty(), "not in packaging/config.toml: {missing:?}");
 }
+
+#[test]
+fn what_no_limit_is_written_as_is_said_where_the_limits_are() {
+    let example = fs::read_to_string(packaging().join("config.toml")).unwrap();
+    let runbook = fs::read_to_string(packaging().join("../docs/RUNBOOK.md")).unwrap();
+    let line = |text: &str, word: &str| text.lines().find(|it| it.contains(word)).unwrap().to_owned();
+    assert!(line(&example, "runs healed a day").ends_with("0 = any number."));
+    assert!(line(&runbook, "`runs_per_day`").contains("0 is any number"));
+}

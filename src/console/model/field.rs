@@ -1,4 +1,5 @@
 //! A line of text that a person types.
+use crate::evidence::text::is_blank;
 
 /// How much one field holds.
 const MAX_CHARS: usize = 2_000;
@@ -21,8 +22,9 @@ impl Field {
         self.chars.iter().collect()
     }
 
+    /// Whether nothing of the text can be seen.
     pub fn is_empty(&self) -> bool {
-        self.chars.iter().all(|it| it.is_whitespace())
+        is_blank(&self.text())
     }
 
     /// Returns the text before and from the cursor on.

@@ -79,7 +79,9 @@ pub fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         let tops = model.ci.rows().len().saturating_sub(page(model)) + 1;
         model.ci.offset = motion(command, model.ci.offset, tops, page(model)).unwrap_or(model.ci.offset);
     } else if let Some(idx) = motion(command, at, model.ci.visible().len(), page(model)) {
-        model.ci.select(idx);
+        if !scroll(model, command, idx == at) && idx != at {
+            select(model, idx);
+        }
         return Vec::new();
     }
     match command {
@@ -115,7 +117,7 @@ fn next_needy(model: &mut Model, at: usize) -> Vec<Effect> {
     let visible = model.ci.visible();
     let found = (at + 1..visible.len()).chain(0..visible.len().min(at + 1)).find(|idx| is_needy(visible[*idx].1));
     match found {
-        Some(idx) => model.ci.select(idx),
+        Some(idx) => select(model, idx),
         None => model.say(Tone::Good, "nothing is red that is not being healed, and nothing waits"),
     }
     Vec::new()
@@ -128,7 +130,7 @@ fn other_repository(model: &mut Model, at: usize, is_next: bool) -> Vec<Effect> 
     let found =
         if is_next { (at + 1..visible.len()).find(is_first) } else { (0..at.min(visible.len())).rev().find(is_first) };
     if let Some(idx) = found {
-        model.ci.select(idx);
+        select(model, idx);
     }
     Vec::new()
 }
@@ -143,13 +145,54 @@ fn page(model: &Model) -> usize {
     layout::rows(layout::queue(model.chrome().body).list, 1)
 }
 
-/// Scrolls so that the selected run is on the screen, what stands above it where it is the first of its repository, and what follows the last.
+/// Scrolls through repositories without runs that a move to another run would leap over; returns whether it did.
+fn scroll(model: &mut Model, command: Command, is_last: bool) -> bool {
+    let (page, offset) = (page(model), model.ci.offset);
+    let rows = model.ci.rows();
+    let Some(cursor) = cursor(model, &rows) else { return false };
+    let furthest = furthest(&rows, cursor, page);
+    let is_hidden = match command {
+        Command::Down | Command::HalfPageDown | Command::PageDown => offset < furthest,
+        Command::Bottom => is_last && offset < furthest,
+        Command::Up | Command::HalfPageUp | Command::PageUp => cursor < offset,
+        _ => false,
+    };
+    // At least as far that the run itself is not seen any more: by this it is known that somebody looks at what follows.
+    let least = if cursor < offset { 0 } else { cursor + 1 };
+    let to = motion(command, offset, furthest.max(least) + 1, page).map(|it| it.max(least));
+    model.ci.offset = to.filter(|_| is_hidden).unwrap_or(offset);
+    is_hidden
+}
+
+/// Selects another run, which is then seen.
+fn select(model: &mut Model, idx: usize) {
+    model.ci.select(idx);
+    let row = cursor(model, &model.ci.rows()).unwrap_or(0);
+    model.ci.offset = model.ci.offset.min(row);
+}
+
+/// Returns the row of the selected run.
+fn cursor(model: &Model, rows: &[Row<'_>]) -> Option<usize> {
+    rows.iter().position(|it| matches!(it, Row::Run(picture, seen) if model.ci.is_selected(picture, seen)))
+}
+
+/// Returns how far the list is scrolled at most before another run is selected: everything up to there has been seen then, unless all between the
+/// two fits beside one of them.
+fn furthest(rows: &[Row<'_>], cursor: usize, page: usize) -> usize {
+    let next = rows[cursor + 1..].iter().position(|it| matches!(it, Row::Run(..)));
+    match next {
+        Some(n_between) if n_between < page => 0,
+        next => next.map_or(rows.len(), |it| cursor + 1 + it).saturating_sub(page),
+    }
+}
+
+/// Scrolls so that the selected run is on the screen, what stands above it where it is the first of its repository, and what follows the last; not
+/// where somebody looks at what stands between it and the next.
 pub fn keep_visible(model: &mut Model) {
     let page = page(model);
     let rows = model.ci.rows();
-    let is_selected = |it: &Row<'_>| matches!(it, Row::Run(picture, seen) if model.ci.is_selected(picture, seen));
     let last = rows.len().saturating_sub(page);
-    let Some(cursor) = rows.iter().position(is_selected) else {
+    let Some(cursor) = cursor(model, &rows) else {
         model.ci.offset = model.ci.offset.min(last);
         return;
     };
@@ -162,5 +205,8 @@ pub fn keep_visible(model: &mut Model) {
     if cursor.saturating_sub(top) < page {
         offset = offset.min(top);
     }
-    model.ci.offset = offset.min(last);
+    let is_looked_past = cursor < model.ci.offset && model.ci.offset <= furthest(&rows, cursor, page).max(cursor + 1);
+    if !is_looked_past {
+        model.ci.offset = offset.min(last);
+    }
 }

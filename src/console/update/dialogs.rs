@@ -27,6 +27,7 @@ use crate::domain::Status;
 use crate::domain::Verdict;
 use crate::domain::transition::Decision;
 use crate::evidence::text::has_deceptive;
+use crate::evidence::text::is_blank;
 
 /// Opens the dialog of a decision about the run in focus, if the run can be decided on so.
 pub fn open(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -72,8 +73,10 @@ fn prepare(model: &Model, kind: ActionKind) -> Result<Dialog, String> {
             return Ok(dialog(model, kind, detail, seen));
         }
     };
+    // A pull request that is open, perhaps again, may be refused again.
+    let is_no_again = matches!(kind, ActionKind::Deny | ActionKind::Abort) && open_pull(detail).is_some();
     match judged {
-        Ok(crate::domain::transition::Decided::AlreadyDone(what)) => return Err(what),
+        Ok(crate::domain::transition::Decided::AlreadyDone(what)) if !is_no_again => return Err(what),
         Ok(_) => {}
         Err(why) => return Err(why.to_string()),
     }
@@ -155,7 +158,7 @@ fn dialog(model: &Model, kind: ActionKind, detail: &RunDetail, seen: Seen) -> Di
         }
     }
     if kind == ActionKind::Retry && run.status == Status::Fixed {
-        dialog.warnings.push("this gives up the proved patch: it can no longer be approved".to_owned());
+        dialog.warnings.push("this gives up the proved patch: to be approved it must be proved anew".to_owned());
     }
     if kind == ActionKind::Abort {
         dialog.challenge = Some(Challenge {
@@ -357,7 +360,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     dialog.stage = Stage::Sending;
-    let note = Some(dialog.note.text().trim().to_owned()).filter(|it| !it.is_empty());
+    let note = Some(dialog.note.text().trim().to_owned()).filter(|it| !is_blank(it));
     let by = model.operator.clone();
     let (kind, seen) = match &dialog.deed {
         Deed::Decide(kind, seen) => (*kind, seen),

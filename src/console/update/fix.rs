@@ -28,6 +28,7 @@ use crate::domain::Patch;
 use crate::domain::Pending;
 use crate::domain::transition::Decision;
 use crate::evidence::text::has_deceptive;
+use crate::evidence::text::is_blank;
 use jiff::SignedDuration;
 use ratatui_textarea::Input;
 use std::path::PathBuf;
@@ -252,8 +253,8 @@ fn prepare(model: &Model) -> Result<Dialog, String> {
     let detail = model.focus.as_ref().filter(|it| it.id == fix.run).and_then(|it| it.detail.as_ref());
     let detail = detail.ok_or("the run is still being read")?;
     let text = fix.text();
-    if text.trim().is_empty() {
-        return Err("the draft is empty; nothing to send".to_owned());
+    if is_blank(&text) {
+        return Err("the draft has nothing in it that can be read; nothing to send".to_owned());
     }
     let seen = Seen { run: fix.run, version: Some(fix.version), digest: None };
     let title = match fix.kind {

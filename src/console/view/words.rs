@@ -43,7 +43,10 @@ pub fn situation(run: &Run) -> String {
         }
         Status::Running if run.attempt_count == 0 => "the failure is being reproduced".to_owned(),
         Status::Running => format!("attempt {} is being worked on", run.attempt_count),
-        Status::Queued => "waits for a worker".to_owned(),
+        Status::Queued => match run.not_before {
+            Some(at) => format!("waits, until {} at the longest", at.strftime("%H:%MZ")),
+            None => "waits for a worker".to_owned(),
+        },
         Status::Resolved => {
             let by = run.approved_by.join(", ");
             match &run.heal_branch {
@@ -60,6 +63,7 @@ pub fn situation(run: &Run) -> String {
 /// Returns how an attempt ended, with its role.
 pub fn result(attempt: &Attempt) -> (String, Role) {
     match attempt.status {
+        AttemptStatus::Running if attempt.waiting_since.is_some() => ("● waiting".to_owned(), Role::StatusHealing),
         AttemptStatus::Running => ("● running".to_owned(), Role::StatusHealing),
         AttemptStatus::Succeeded => ("✓ proved".to_owned(), Role::Good),
         AttemptStatus::Failed => {
@@ -76,6 +80,7 @@ pub fn at_forge(forge: &RunForge) -> Vec<(String, Role)> {
         lines.push(pull_line(pull));
         lines.extend(pull.hands_off.iter().map(|it| (format!("hands off the branch: {it}"), Role::Warning)));
     }
+    lines.extend(forge.waits_for.iter().map(|it| (format!("waits for {it}"), Role::Warning)));
     lines.extend(forge.skipped.iter().map(|it| (format!("not published: {it}"), Role::Warning)));
     lines.extend(forge.trouble.iter().map(|it| (format!("GitHub says no: {it}"), Role::NoticeBad)));
     if let Some(number) = forge.issue_number {

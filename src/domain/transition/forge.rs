@@ -2,7 +2,7 @@
 use crate::domain::attempt::{Attempt, AttemptFailure, AttemptStatus};
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::family::Merging;
-use crate::domain::ids::Digest;
+use crate::domain::ids::{Digest, RunId};
 use crate::domain::order::Pending;
 use crate::domain::reason::Reason;
 use crate::domain::run::{PrState, ResolvedBy, Run, Status, candidate};
@@ -37,7 +37,7 @@ pub enum MergedBy<'a> {
 
 impl MergedBy<'_> {
     /// Returns whose deed a merge is, and what is told of it.
-    fn words(self, number: u64) -> (String, String) {
+    pub(super) fn words(self, number: u64) -> (String, String) {
         let by_system = |message| ("system".to_owned(), message);
         match self {
             Self::Approval(merging) => (format!("human:{}", merging.by), format!("merged pull request #{number}")),
@@ -189,6 +189,19 @@ impl Run {
         Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 
+    /// The branch of the run has another name by now.
+    pub fn follows_branch(&self, name: &str, now: Timestamp) -> Result<Transition, Illegal> {
+        let mut run = self.at_rest("rename the branch of", now)?;
+        let before = std::mem::replace(&mut run.branch, name.to_owned());
+        if let Some(ci) = run.order.ci.as_mut().filter(|it| it.default_branch == before) {
+            name.clone_into(&mut ci.default_branch);
+        }
+        let message = format!("the branch {before} is called {name} by now, and the fix goes there");
+        let fact =
+            NewEvent::new(EventType::PrUpdated, "system", message).with(json!({ "branch": name, "was": before }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
+    }
+
     /// The pull request was merged: the fix is accepted, here or there.
     pub fn merged(&self, merge: &MergeFacts<'_>, now: Timestamp) -> Result<Transition, Illegal> {
         let mut run = self.at_rest("merge", now)?;
@@ -245,13 +258,46 @@ impl Run {
     }
 
     /// The pull request of a run was closed, which was no word on what the run is about now; the state stays.
-    pub fn pull_closed(&self, now: Timestamp) -> Result<Transition, Illegal> {
+    pub fn pull_closed(&self, why: &str, now: Timestamp) -> Result<Transition, Illegal> {
         if matches!(self.status, Status::Queued | Status::Running) {
             return Err(self.illegal("close the pull request of"));
         }
         let run = Self { pr_state: PrState::Closed, ..self.next(now) };
-        let events = vec![self.pr_closed("its pull request was closed")];
+        let events = vec![self.pr_closed(why)];
         Ok(Transition { run, attempt: None, events, releases_lease: false })
+    }
+
+    /// Another run of the same failure has taken the pull request over; the state stays.
+    pub fn pull_passed_on(&self, to: RunId, now: Timestamp) -> Result<Transition, Illegal> {
+        if matches!(self.status, Status::Queued | Status::Running) {
+            return Err(self.illegal("pass on the pull request of"));
+        }
+        let number = self.pr_number.unwrap_or_default();
+        let run = Self {
+            pr_number: None,
+            pr_url: None,
+            pr_state: PrState::None,
+            heal_branch: None,
+            heal_commit: None,
+            ..self.next(now)
+        };
+        let message = format!("pull request #{number} is that of run {} by now", to.short());
+        let fact = NewEvent::new(EventType::PrSkipped, "system", message).with(json!({ "number": number, "run": to }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
+    }
+
+    /// Somebody opened the pull request of a refused run again; the no stands, and so does the state.
+    pub fn reopened(&self, number: u64, now: Timestamp) -> Result<Transition, Illegal> {
+        if !matches!(self.status, Status::Escalated | Status::Aborted) {
+            return Err(self.illegal("open the pull request of"));
+        }
+        let run = Self { pr_number: Some(number), pr_state: PrState::Open, ..self.next(now) };
+        let message = format!(
+            "pull request #{number} was opened again at the forge; the no stands: it is neither changed nor merged from here, and closed only \
+             if somebody says no again"
+        );
+        let fact = NewEvent::new(EventType::PrOpened, "system", message).with(json!({ "number": number }));
+        Ok(Transition { run, attempt: None, events: vec![fact], releases_lease: false })
     }
 
     /// Returns the next version of a run whose patch waits for a person.
@@ -279,7 +325,7 @@ fn requeued(message: String) -> NewEvent {
     NewEvent::new(EventType::RunRequeued, "system", message).with(json!({ "idle": true }))
 }
 
-fn pr_merged(actor: &str, number: u64, commit: &str, message: &str) -> NewEvent {
+pub(super) fn pr_merged(actor: &str, number: u64, commit: &str, message: &str) -> NewEvent {
     NewEvent::new(EventType::PrMerged, actor, message)
         .with(json!({ "number": number, "commit": commit, "final": true }))
 }

@@ -26,6 +26,8 @@ pub(super) struct Facts<'a> {
     pub(super) repository: &'a str,
     pub(super) run: &'a CiRun,
     pub(super) jobs: &'a [JobFailure],
+    /// How many more jobs failed.
+    pub(super) n_unread: usize,
     pub(super) failure: &'a Failure,
     pub(super) notes: &'a [String],
     pub(super) suggestions: &'a [String],
@@ -73,7 +75,7 @@ impl Facts<'_> {
             "failed_at": run.updated_at,
             "branch": run.branch,
             "commit_sha": run.commit_sha,
-            "failed_jobs_count": self.jobs.len(),
+            "failed_jobs_count": self.n_failed(),
             "failed_jobs": jobs.collect::<Vec<_>>(),
             "failure_details": details.collect::<Vec<_>>(),
             "paramedic": {
@@ -85,6 +87,7 @@ impl Facts<'_> {
                 "error_hash": failure.hash,
                 "summary": failure.summary,
                 "affected_files": failure.files,
+                "unread_jobs_count": self.n_unread,
                 "notes": self.notes,
                 "suggestions": self.suggestions,
             },
@@ -96,7 +99,7 @@ impl Facts<'_> {
         let run = self.run;
         pretty(&json!({
             "workflow_name": run.workflow,
-            "failed_jobs_count": self.jobs.len().to_string(),
+            "failed_jobs_count": self.n_failed().to_string(),
             "branch": run.branch,
             "commit_sha": run.commit_sha,
             "run_id": run.id,
@@ -115,7 +118,7 @@ impl Facts<'_> {
             ("Commit", &run.commit_sha),
             ("Run", &format!("{} (attempt {})", run.id, run.attempt)),
             ("Failed at", &run.updated_at.to_string()),
-            ("Failed jobs", &self.jobs.len().to_string()),
+            ("Failed jobs", &self.failed_jobs()),
             ("Kind", failure.category.as_str()),
             ("Confidence", &format!("{:.0} %", failure.confidence * 100.0)),
             ("Error", &failure.error_type),
@@ -163,6 +166,18 @@ impl Facts<'_> {
             let _ = write!(text, "\n## {}\n\n{}", span(path), fence(head(content, share), ""));
         }
         text
+    }
+
+    fn n_failed(&self) -> usize {
+        self.jobs.len() + self.n_unread
+    }
+
+    /// Returns how many jobs failed, in words.
+    fn failed_jobs(&self) -> String {
+        match self.n_unread {
+            0 => self.n_failed().to_string(),
+            n => format!("{}, the logs of {n} were not read", self.n_failed()),
+        }
     }
 
     /// Returns the last lines of a job's reduced log, as many as the rules want and as there is room for beside the other jobs.
@@ -256,6 +271,7 @@ mod tests {
             repository: "acme/shop",
             run: &run(),
             jobs,
+            n_unread: 0,
             failure: &jobs[0].failure,
             notes: &["a note".to_owned()],
             suggestions: &[],

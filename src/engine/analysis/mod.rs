@@ -54,7 +54,7 @@ pub struct Analysis {
     pub failure: Failure,
     /// The log of that job.
     pub log: StoredOutput,
-    /// The jobs that failed.
+    /// The jobs that failed and whose logs were read.
     pub jobs: Vec<JobFailure>,
     /// What was odd: a log that is missing, a cut, jobs that were left out.
     pub notes: Vec<String>,
@@ -92,6 +92,8 @@ struct Reading<'a> {
     left: u64,
     notes: Vec<String>,
     lacks_log: bool,
+    /// Failed jobs whose logs are not read, because there are too many.
+    n_unread: usize,
 }
 
 impl Analyst {
@@ -126,6 +128,7 @@ impl Analyst {
             left: MAX_BYTES,
             notes: Vec::new(),
             lacks_log: false,
+            n_unread: 0,
         };
         let mut read: Vec<(CiJob, JobLog)> = Vec::new();
         for job in reading.failed_jobs().await? {
@@ -145,7 +148,7 @@ impl Analyst {
             let failed: Vec<&str> = told.jobs.iter().map(|it| it.job.name.as_str()).collect();
             self.safe(&words::silence(&failed))
         });
-        let Reading { notes, lacks_log, .. } = reading;
+        let Reading { notes, lacks_log, n_unread, .. } = reading;
         let reduced: Vec<&str> = told.jobs.iter().map(|it| it.failure.reduced_log.as_str()).collect();
         let suggestions = words::suggestions(analysis, &reduced);
         let context = self.context_files(repository, run, rules).await;
@@ -153,6 +156,7 @@ impl Analyst {
             repository,
             run: &self.safe_run(run),
             jobs: &told.jobs,
+            n_unread,
             failure: &told.failure,
             notes: &notes,
             suggestions: &suggestions,
@@ -235,19 +239,21 @@ struct Told {
 }
 
 impl Reading<'_> {
-    /// Returns the jobs that failed, by name, so that the same failure is known by the same job whichever was started first.
+    /// Returns the jobs that failed, by name, so that the same failure is known by the same job whichever was started first; of too many those
+    /// that differ most.
     async fn failed_jobs(&mut self) -> Result<Vec<CiJob>, ForgeError> {
         let jobs = self.analyst.reads.jobs(self.repository, self.run.id, Some(self.run.attempt)).await?;
         let mut failed: Vec<CiJob> = jobs.into_iter().filter(|it| it.state == CiState::Red).collect();
         failed.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-        let mut failed: Vec<CiJob> = failed.into_iter().map(|it| self.analyst.safe_job(it)).collect();
-        if failed.len() > MAX_JOBS {
-            let others: Vec<String> = failed.split_off(MAX_JOBS).into_iter().map(|it| it.name).collect();
-            let names: Vec<&str> = others.iter().map(String::as_str).collect();
+        let failed: Vec<CiJob> = failed.into_iter().map(|it| self.analyst.safe_job(it)).collect();
+        let (chosen, others) = words::chosen(failed, MAX_JOBS);
+        if !others.is_empty() {
+            let names: Vec<&str> = others.iter().map(|it| it.name.as_str()).collect();
             let n = others.len();
+            self.n_unread = n;
             self.note(&format!("{n} more jobs failed, their logs were not read: {}", words::listed(&names)));
         }
-        Ok(failed)
+        Ok(chosen)
     }
 
     fn note(&mut self, text: &str) {

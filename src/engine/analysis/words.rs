@@ -2,6 +2,7 @@
 use crate::domain::{CiJob, CiRun, CiState};
 use crate::forge::Annotation;
 use crate::rules;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What a step is called that has no name.
@@ -66,6 +67,30 @@ fn ended(conclusion: Option<&str>) -> &str {
     conclusion.unwrap_or("failure")
 }
 
+/// Chooses at most `max` of some jobs, which come by name, and returns them by name, and the others: of each job that a matrix multiplies one leg
+/// first, then another of each.
+pub(super) fn chosen(jobs: Vec<CiJob>, max: usize) -> (Vec<CiJob>, Vec<CiJob>) {
+    let mut n_of: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, usize, CiJob)> = Vec::with_capacity(jobs.len());
+    for (place, job) in jobs.into_iter().enumerate() {
+        let n = n_of.entry(without_leg(&job.name).to_owned()).or_default();
+        ranked.push((*n, place, job));
+        *n += 1;
+    }
+    ranked.sort_by_key(|(n, place, _)| (*n, *place));
+    let mut others = ranked.split_off(max.min(ranked.len()));
+    ranked.sort_by_key(|(_, place, _)| *place);
+    others.sort_by_key(|(_, place, _)| *place);
+    let jobs = |it: Vec<(usize, usize, CiJob)>| it.into_iter().map(|(.., job)| job).collect();
+    (jobs(ranked), jobs(others))
+}
+
+/// Returns a job's name without what the forge adds for the leg of a matrix: `test (linux, 3.12)`.
+fn without_leg(name: &str) -> &str {
+    let name = name.trim_end();
+    name.strip_suffix(')').and_then(|it| it.rsplit_once(" (")).map_or(name, |(job, _)| job)
+}
+
 /// Returns the first names, and how many there are beside them.
 pub(super) fn listed(names: &[&str]) -> String {
     crate::evidence::text::listed(names, MAX_LISTED)
@@ -94,6 +119,28 @@ mod tests {
         let rules = Rules::read(text).unwrap().0;
         let logs = ["    1| No Space left on device\n    2| a\n    3| b\n", ""];
         assert_eq!(suggestions(&rules.analysis, &logs), ["clean up"]);
+    }
+
+    #[test]
+    fn each_job_comes_before_the_legs_of_one() {
+        let job = |name: &str| -> CiJob {
+            serde_json::from_value(serde_json::json!({
+                "id": 1, "runId": 1, "attempt": 1, "name": name, "state": "red", "conclusion": null, "checkRunId": null, "url": "",
+                "steps": [], "startedAt": null, "completedAt": null,
+            }))
+            .unwrap()
+        };
+        let names = |jobs: &[CiJob]| jobs.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        let all = ["a (1)", "a (2)", "a (3)", "b (1)", "b (2)", "c"];
+        let of = |max| chosen(all.into_iter().map(job).collect(), max);
+        assert_eq!(names(&of(3).0), ["a (1)", "b (1)", "c"]);
+        let (read, others) = of(4);
+        assert_eq!(
+            (names(&read), names(&others)),
+            (vec!["a (1)".into(), "a (2)".into(), "b (1)".into(), "c".into()], vec!["a (3)".into(), "b (2)".into()])
+        );
+        assert_eq!(names(&of(9).0), all);
+        assert_eq!(["x / test (linux, 3.12)", "(x)", "test()"].map(without_leg), ["x / test", "(x)", "test()"]);
     }
 
     #[test]

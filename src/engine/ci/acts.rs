@@ -3,6 +3,7 @@ use crate::domain::names::named;
 use crate::domain::{Deployment, EventType, NewEvent, Picture, RunId};
 use crate::engine::Engine;
 use crate::engine::ci::{CiError, PICTURE, read};
+use crate::evidence::text::is_blank;
 use crate::forge::{ForgeError, Writes};
 use crate::store::StoreError;
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ impl Engine {
         let (repository, _) = self.ci_reads(&act.repository)?;
         let writes = self.forge.writes.as_deref();
         let writes = writes.ok_or_else(|| CiError::Closed(self.ci_is_closed().unwrap_or_default()))?;
-        let note = act.note.as_deref().map(|it| self.safe_text(it, MAX_NOTE_CHARS)).filter(|it| !it.trim().is_empty());
+        let note = act.note.as_deref().filter(|it| !is_blank(it)).map(|it| self.safe_text(it, MAX_NOTE_CHARS));
         let answered = match act.kind {
             CiActKind::Rerun | CiActKind::Cancel => Vec::new(),
             CiActKind::ApproveDeployment | CiActKind::RejectDeployment => {

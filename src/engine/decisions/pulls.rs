@@ -1,4 +1,5 @@
 //! Decisions on a run whose fix stands, or is to stand, as a pull request at a forge: an approve merges there first.
+use crate::domain::operator::is_same_person;
 use crate::domain::run::candidate;
 use crate::domain::transition::{MergeFacts, MergedBy, Transition};
 use crate::domain::{
@@ -6,7 +7,8 @@ use crate::domain::{
     RunId, Status, Verdict,
 };
 use crate::engine::decisions::{Action, Done, Operator, commit_message};
-use crate::engine::steward::checks;
+use crate::engine::steward::twin::twin_among;
+use crate::engine::steward::{branch, checks, gate};
 use crate::engine::{Engine, EngineError};
 use crate::forge::{Check, ForgeError, Merge, PullRequest, Writes};
 use crate::store::StoreError;
@@ -144,7 +146,7 @@ impl Engine {
             tracing::warn!(run = %run.id, %error, "what follows a merge is not noted yet");
         }
         let short = commit.get(..8).unwrap_or(&commit);
-        if !run.approved_by.contains(&operator.name) {
+        if !run.approved_by.iter().any(|it| is_same_person(it, &operator.name)) {
             let by = run.approved_by.join(" and ");
             let message = format!("pull request #{number} was merged before as {short}, by the word of {by}");
             return Ok(Some(Done::Repeat { message, run }));
@@ -180,6 +182,15 @@ impl Engine {
                     "a merge of pull request #{number} that {by} began may be under way; look again in two minutes"
                 )));
             }
+        }
+        let is_renamed = branch::is_renamed(writes.as_ref(), &run.repository, pull, &there).await;
+        if is_renamed.map_err(|it| self.not_asked(number, &it))? {
+            self.store.make_due(&[run.id], now).await?;
+            let (before, name) = (&pull.base_branch, &there.base_branch);
+            return Err(no(self.safe_text(
+                &format!("{before} is called {name} by now; the run follows in a moment, approve it again then"),
+                MAX_WORDS,
+            )));
         }
         let mut objection = changed(number, pull, &there, run.id, attempt.patch_digest.as_ref());
         if objection.is_none() {
@@ -227,19 +238,21 @@ impl Engine {
                     let fact = NewEvent::new(EventType::PrReady, format!("human:{}", operator.name), message);
                     self.store.note(run.id, &[fact], self.clock.now()).await?;
                 }
+                let ready = if is_ready { "; it was a draft, and is ready for review now" } else { "" };
                 let words = if is_in_doubt(&error) {
                     format!(
                         "it is not known whether pull request #{number} was merged: {words}; look again in two minutes"
                     )
                 } else {
-                    format!("pull request #{number} was not merged: {words}")
+                    format!("pull request #{number} was not merged: {words}{ready}")
                 };
                 Err(self.refused(run.id, number, operator, &words).await?)
             }
         }
     }
 
-    /// Asks for the merge. A draft is made ready where the forge insists and nobody aborted the run meanwhile, which `is_ready` tells; an answer that was lost is looked for.
+    /// Asks for the merge. A draft is made ready where the forge insists, nobody aborted the run meanwhile and nothing else stands in the way; refused
+    /// all the same, it becomes a draft again. `is_ready` tells that it stayed ready. An answer that was lost is looked for.
     async fn ask_to_merge(
         &self,
         writes: &dyn Writes,
@@ -262,10 +275,17 @@ impl Engine {
                 if stands.status == Status::Aborted {
                     return Err(refused("the run was aborted meanwhile".to_owned()));
                 }
+                if let Ok(Some(why)) = writes.objection(&there.node_id).await {
+                    return Err(refused(format!("{why}; it is a draft still")));
+                }
                 let ready = writes.mark_ready(&there.node_id).await;
                 ready.map_err(|it| refused(format!("it is a draft: {it}")))?;
                 *is_ready = true;
-                writes.merge(repository, there.number, &merge).await
+                let merged = writes.merge(repository, there.number, &merge).await;
+                if merged.as_ref().is_err_and(|it| !is_in_doubt(it)) {
+                    *is_ready = writes.mark_draft(&there.node_id).await.is_err();
+                }
+                merged
             }
             merged => merged,
         };
@@ -362,13 +382,72 @@ impl Engine {
         let Some(family) = self.store.family_of_run(run.id).await? else { return Ok(()) };
         self.change_family(&family.key, |it| {
             (it.cooled_until, it.wanted_by) = (cooled_until, None);
-            it.due_at = Some(now);
+            (it.due_at, it.chores.reopened) = (Some(now), None);
             if cooled_until.is_none() {
                 it.other_pull = None;
                 it.pull = it.pull.take().filter(|it| it.state != PrState::Merged);
             }
         })
         .await
+    }
+
+    /// Returns that the pull request of a run that was refused stays open all the same, and why; `None`: it is closed in a moment, or there is none.
+    pub(super) async fn stays_open(&self, run: &Run) -> Result<Option<String>, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let open = family.as_ref().and_then(Family::open_pull);
+        let of_run = run.pr_number.filter(|_| run.pr_state == PrState::Open);
+        let Some(number) = open.map(|it| it.0).or(of_run) else { return Ok(None) };
+        let attempts = self.store.attempts(run.id).await?;
+        let patch = candidate(&attempts).and_then(|it| it.patch_digest.as_ref());
+        let (why, url) = match (self.why_not_there(&run.repository), open) {
+            (Some(why), _) => (why, open.map_or(&run.pr_url, |(_, pull)| &pull.url)),
+            (None, None) => ("it is not followed any more".to_owned(), &run.pr_url),
+            (None, Some((_, pull))) => match &pull.hands_off {
+                Some(why) => (why.clone(), &pull.url),
+                None if holds_another(pull, run.id, patch) => ("it holds another run's fix".to_owned(), &pull.url),
+                None => return Ok(None),
+            },
+        };
+        let at = url.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        Ok(Some(format!("pull request #{number}{at} stays open: {why}; close it there")))
+    }
+
+    /// Returns why a run that was refused cannot be approved although its pull request is open again; `None`: it is not.
+    pub(super) async fn why_not_after_no(&self, run: &Run) -> Result<Option<EngineError>, EngineError> {
+        let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
+        let is_denied = run.escalation_reason == Some(Reason::Denied);
+        let Some((number, _)) = family.as_ref().and_then(Family::open_pull).filter(|_| is_denied) else {
+            return Ok(None);
+        };
+        Ok(Some(no(format!(
+            "it was denied, and the no stands although pull request #{number} was opened again; `retry` the run and approve what comes of it, \
+             merge it there, or `deny` it again to have it closed"
+        ))))
+    }
+
+    /// Carries out a no that is said again, to a pull request that somebody opened again since; `None`: there is nothing to carry out.
+    pub(super) async fn say_no_again(
+        &self,
+        run: &Run,
+        action: &Action,
+        operator: &Operator,
+    ) -> Result<Option<String>, EngineError> {
+        let kind = match action {
+            Action::Deny => EventType::RunDenied,
+            Action::Abort => EventType::RunAborted,
+            _ => return Ok(None),
+        };
+        let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
+        let Some((number, family)) = family.and_then(|it| Some((it.open_pull()?.0, it))) else { return Ok(None) };
+        let now = self.clock.now();
+        let message = format!("said no again: pull request #{number}, which was opened again, is closed");
+        let fact = NewEvent::new(kind, format!("human:{}", operator.name), message.clone())
+            .with(json!({ "number": number, "note": operator.note }));
+        let cooled_until = now.checked_add(self.forge.terms.cooldown).ok();
+        let mut next = Family { cooled_until, wanted_by: None, due_at: Some(now), ..family.next() };
+        next.chores.reopened = None;
+        self.store.put_family(&next, &[fact], now).await?;
+        Ok(Some(message))
     }
 
     /// Returns a run that is to be worked on again without a pull request of it that was merged: that one is done with.
@@ -378,6 +457,21 @@ impl Engine {
             return Ok(run);
         }
         Ok(Run { pr_number: None, pr_url: None, pr_state: PrState::None, heal_branch: None, heal_commit: None, ..run })
+    }
+
+    /// Returns a run that is to be tried again on what its branch is now, where its pull request is in conflict with that.
+    pub(super) async fn past_conflict(&self, run: Run) -> Result<Run, EngineError> {
+        let family = self.store.family_of_run(run.id).await?;
+        let (Some((number, pull)), Some(reads)) =
+            (family.as_ref().and_then(Family::conflicting_pull), &self.forge.reads)
+        else {
+            return Ok(run);
+        };
+        let tip = reads.branch(&run.repository, &pull.base_branch).await;
+        let tip = tip
+            .map_err(|it| no(self.safe_text(&format!("{} cannot be looked at: {it}", pull.base_branch), MAX_WORDS)))?;
+        let tip = tip.ok_or_else(|| no(format!("the branch of pull request #{number} is gone")))?;
+        Ok(Run { rebased_on: Some(tip), failure: None, ..run })
     }
 
     /// Lets a patch be published that would not be otherwise: an escalated run's as a draft, or a proved one that waits for a person's word.
@@ -393,6 +487,9 @@ impl Engine {
         // The author of what runs at the forge needs another person's word also where a pull request is open for it to follow on.
         let author = candidate(attempts).and_then(Attempt::waits_for_another);
         let digest = candidate(attempts).and_then(|it| it.patch_digest.as_ref());
+        if run.escalation_reason == Some(Reason::Denied) {
+            return Err(no("it was denied, and a no stands; `retry` it first"));
+        }
         if let Some((number, pull)) = family.open_pull() {
             if digest.is_some() && holds_another(pull, run.id, digest) {
                 return Err(no(format!("pull request #{number}: {HOLDS_ANOTHER}")));
@@ -407,9 +504,6 @@ impl Engine {
         if !matches!(run.status, Status::Fixed | Status::Escalated) {
             return Err(no(format!("cannot publish a run that is {}", run.status)));
         }
-        if run.escalation_reason == Some(Reason::Denied) {
-            return Err(no("it was denied, and a no stands; `retry` it first"));
-        }
         let attempt = candidate(attempts).ok_or_else(|| no("there is no patch to publish"))?;
         if attempt.guard.as_ref().is_none_or(|it| it.verdict == Verdict::Violation) {
             return Err(no("the guard refused the patch; it is not published"));
@@ -417,16 +511,17 @@ impl Engine {
         if !run.order.is_trusted() {
             return Err(no("the branch is not trusted: its patch stays here, get it with `paramedic diff`"));
         }
-        if author == Some(&operator.name) {
+        if author.is_some_and(|it| is_same_person(it, &operator.name)) {
             let by = &operator.name;
             return Err(no(format!(
                 "{by} wrote this patch, which changes what runs at the forge; another person must ask"
             )));
         }
-        if family.asked_by(digest) == Some(&operator.name) {
-            return Ok(Done::Repeat { message: "already asked for; it is opened in a moment".to_owned(), run });
-        }
         let now = self.clock.now();
+        let comes = self.comes(&family, &run, digest).await?;
+        if family.asked_by(digest).is_some_and(|it| is_same_person(it, &operator.name)) {
+            return Ok(Done::Repeat { message: format!("already asked for; it {comes}"), run });
+        }
         let fact = NewEvent::new(EventType::PrWanted, format!("human:{}", operator.name), "asked for a pull request")
             .with(json!({ "patchDigest": attempt.patch_digest, "note": operator.note }));
         let next = Family {
@@ -440,7 +535,21 @@ impl Engine {
         };
         self.store.put_family(&next, &[fact], now).await?;
         let kind = if run.status == Status::Fixed { "a pull request" } else { "a draft" };
-        Ok(Done::Changed { message: format!("{kind} is opened in a moment"), run })
+        Ok(Done::Changed { message: format!("{kind} {comes}"), run })
+    }
+
+    /// Returns when a pull request that a person asked for comes, in words: their word opens what would wait for one, and no limit is lifted by it.
+    async fn comes(&self, family: &Family, run: &Run, patch: Option<&Digest>) -> Result<String, StoreError> {
+        let now = self.clock.now();
+        let families = self.store.families(&family.repository, gate::MAX_FAMILIES).await?;
+        if let Some(skip) = gate::used_up(&families, Some(&family.key), &self.forge.terms, now) {
+            return Ok(format!("is opened when there is room: {}", skip.why));
+        }
+        Ok(match twin_among(families, &family.key, run, patch, now).map(|it| it.number) {
+            Some(Some(number)) => format!("is not needed: pull request #{number} has this very fix, and is followed"),
+            Some(None) => "is not needed: another failure's, with this very fix, is opened in a moment".to_owned(),
+            None => "is opened in a moment; where something is in the way, `show` says what".to_owned(),
+        })
     }
 
     /// Changes a family, again and again where somebody else was faster.
@@ -541,7 +650,7 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
     if there.base_branch != pull.base_branch {
         let (theirs, ours) = (&there.base_branch, &pull.base_branch);
         return Some(format!(
-            "it goes to {theirs} now, and the fix was proved for {ours}; set it back, or merge it there"
+            "it goes to {theirs} now, and the fix was proved for {ours}; set it back, merge it there, or `deny` it"
         ));
     }
     if holds_another(pull, run, patch) {
@@ -551,6 +660,12 @@ fn changed(number: u64, pull: &PullState, there: &PullRequest, run: RunId, patch
         return Some(
             "it does not hold the proved patch yet; look at its checks when it does, and approve again".to_owned(),
         );
+    }
+    if there.is_mergeable == Some(false) {
+        let branch = &pull.base_branch;
+        return Some(format!(
+            "it is in conflict with what {branch} has become since the fix was proved; `retry` the run, which proves it anew there"
+        ));
     }
     None
 }

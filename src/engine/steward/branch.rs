@@ -1,6 +1,7 @@
 //! The names of the branches with fixes, and the message of the commit on them: the same for the same run and attempt.
 use crate::domain::{Attempt, Failure, PrState, PullState, Run};
 use crate::engine::decisions::commit_message;
+use crate::forge::{ForgeError, PullRequest, Reads};
 use crate::rules::BranchNaming;
 
 /// Returns the name of the branch for a run's fix; one whose pull request was closed or merged is not taken again.
@@ -22,6 +23,21 @@ pub(super) fn name(naming: &BranchNaming, run: &Run, before: Option<&PullState>)
 /// Returns the name of the branch that takes a merge back.
 pub(super) fn revert_name(naming: &BranchNaming, merge: &str) -> String {
     format!("{}/revert-{}", naming.prefix, merge.get(..8).unwrap_or(merge))
+}
+
+/// Whether the branch that a pull request goes to is the default branch under a new name: what it went to before is not there any more, and
+/// all that the fix was proved on is.
+pub(in crate::engine) async fn is_renamed(
+    reads: &dyn Reads,
+    repository: &str,
+    pull: &PullState,
+    there: &PullRequest,
+) -> Result<bool, ForgeError> {
+    let (before, now) = (&pull.base_branch, &there.base_branch);
+    Ok(before != now
+        && reads.repository(repository).await?.default_branch == *now
+        && reads.branch(repository, before).await?.is_none()
+        && reads.is_on(repository, &pull.base_sha, now).await?)
 }
 
 /// Returns the message of a commit that is pushed.

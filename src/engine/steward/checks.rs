@@ -28,11 +28,13 @@ enum Said {
 }
 
 impl Scene<'_> {
-    /// Looks at the checks of our commit until they are settled.
+    /// Looks at the checks of our commit. What was green is looked at again with each visit: it costs nothing where it has not changed.
     pub(super) async fn check(&mut self) -> Stepped {
         let Some((_, pull)) = self.family.open_pull() else { return Ok(None) };
-        let is_settled = matches!(pull.checks, ChecksState::Green | ChecksState::Red);
-        if is_settled || pull.hands_off.is_some() || !matches!(self.run.status, Status::Fixed | Status::Escalated) {
+        if pull.checks == ChecksState::Red
+            || pull.hands_off.is_some()
+            || !matches!(self.run.status, Status::Fixed | Status::Escalated)
+        {
             return Ok(None);
         }
         let (head, base, before, since) = (pull.head.clone(), pull.base_sha.clone(), pull.checks, pull.checks_since);
@@ -48,7 +50,7 @@ impl Scene<'_> {
                 if before == ChecksState::None && age >= grace {
                     return self.record_pull(Vec::new(), |it| it.checks = ChecksState::Absent).await;
                 }
-                if before != ChecksState::Absent {
+                if !matches!(before, ChecksState::Absent | ChecksState::Green) {
                     self.look_again(self.now + pause.min(grace));
                 }
                 Ok(None)
@@ -60,6 +62,7 @@ impl Scene<'_> {
                 }
                 self.record_pull(Vec::new(), |it| (it.checks, it.checks_since) = (ChecksState::Pending, None)).await
             }
+            Said::Green if before == ChecksState::Green => Ok(None),
             Said::Green | Said::Red => {
                 let now = self.now;
                 let Some(since) = since.filter(|_| before == ChecksState::Pending) else {

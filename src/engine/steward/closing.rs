@@ -7,11 +7,12 @@ use crate::forge::PullEdit;
 const MAX_WHY_CHARS: usize = 500;
 
 impl Scene<'_> {
-    /// Says why, then closes it. What somebody else works on stays open.
+    /// Says why, then closes it. What somebody else works on stays open, and so does what somebody opened again after the no.
     pub(super) async fn close(&mut self) -> Stepped {
         // A no to one fix is none to another run's.
         let is_refused = |it: &PullState| self.is_refused() && (self.holds_fix() || !self.is_of_another(it));
-        let Some(pull) = self.family.pull.clone().filter(|it| is_refused(it) && it.hands_off.is_none()) else {
+        let is_ours = |it: &PullState| it.hands_off.is_none() && !self.family.is_reopened();
+        let Some(pull) = self.family.pull.clone().filter(|it| is_refused(it) && is_ours(it)) else {
             return Ok(None);
         };
         if pull.state == PrState::None && pull.number.is_none() {

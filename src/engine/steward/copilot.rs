@@ -1,9 +1,9 @@
-//! GitHub's coding agent: asked where a worker wants it, on the tracking issue or again on its own pull request, and told how the run ended.
-use crate::domain::{Asked, CopilotAsk, EventType, NewEvent, Reason, Status, Tracking};
+//! GitHub's coding agent is asked where a worker wants it: on the tracking issue, or again on its own pull request.
+use crate::domain::{Asked, CopilotAsk, EventType, NewEvent, Status, Tracking};
 use crate::engine::copilot::{ASSIGNEE, NAME, is_copilot};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::words::{Kind, holds_prompt, marker};
-use crate::forge::{ForgeError, PullsQuery};
+use crate::forge::PullsQuery;
 use serde_json::json;
 
 const MAX_REFUSAL_CHARS: usize = 300;
@@ -99,7 +99,7 @@ impl Scene<'_> {
             Asked::Mentioned => format!("asked Copilot by a mention on issue #{thread}"),
             Asked::Again => format!("asked Copilot again, on its pull request #{thread}"),
         };
-        let fact = thinking(message).with(json!({ "number": thread, "how": how }));
+        let fact = thinking(message).with(json!({ "number": thread, "how": how, "idle": true }));
         self.record_copilot(vec![fact], |it| {
             it.asked = Some(how);
             it.is_assigned |= how == Asked::Assigned;
@@ -107,30 +107,11 @@ impl Scene<'_> {
         .await
     }
 
-    /// Says on its pull request how the run ended; what becomes of it is for people.
-    pub(super) async fn leave_copilot(&mut self) -> Stepped {
-        let is_over = match self.run.status {
-            Status::Resolved | Status::Aborted => true,
-            Status::Escalated => self.run.escalation_reason == Some(Reason::Denied),
-            _ => false,
-        };
-        let of_run = self.family.copilot.as_ref().filter(|it| is_over && it.run_id == self.run.id && !it.is_left);
-        let Some(pull) = of_run.and_then(|it| it.pull) else { return Ok(None) };
-        let (repository, writes) = (self.repository(), self.writes()?);
-        let is_open = match self.reads.pull(&repository, pull).await {
-            Ok(there) => there.is_open,
-            Err(ForgeError::NotFound(_)) => false,
-            Err(error) => return Err(error.into()),
-        };
-        let more = format!("run={}", self.run.id);
-        if is_open && !self.is_said(pull, &marker(Kind::CopilotLeft, &self.family.key, &more)).await? {
-            let body = self.words(|it| it.copilot_left(&more));
-            self.write(writes.add_comment(&repository, pull, &body)).await?;
-        }
-        self.record_copilot(Vec::new(), |it| it.is_left = true).await
-    }
-
-    async fn record_copilot(&mut self, facts: Vec<NewEvent>, change: impl FnOnce(&mut CopilotAsk)) -> Stepped {
+    pub(super) async fn record_copilot(
+        &mut self,
+        facts: Vec<NewEvent>,
+        change: impl FnOnce(&mut CopilotAsk),
+    ) -> Stepped {
         self.record(facts, |family| {
             if let Some(ask) = &mut family.copilot {
                 change(ask);
@@ -145,6 +126,7 @@ fn of_round(ask: &CopilotAsk) -> String {
     format!("run={} round={}", ask.run_id, ask.round)
 }
 
-fn thinking(message: String) -> NewEvent {
-    NewEvent::new(EventType::AttemptThinking, NAME, message)
+/// Tells of what is done for a run, whether a worker has it or not.
+pub(super) fn thinking(message: String) -> NewEvent {
+    NewEvent::new(EventType::AttemptThinking, NAME, message).with(json!({ "idle": true }))
 }

@@ -1,6 +1,8 @@
 //! Whether a fix may be published, and if not, why, in words.
+use crate::domain::operator::is_same_person;
 use crate::domain::{
-    EventType, Family, LimitsPicture, NewEvent, OtherPull, Patch, PrState, PullState, Status, Used, Verdict, limits,
+    Digest, EventType, Family, ForgeTerms, NewEvent, OtherPull, Patch, PrState, PullState, Status, Used, Verdict,
+    limits,
 };
 use crate::engine::steward::scene::{Scene, Trouble};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// When a limit of open pull requests is looked at again, and how long a push counts without its pull request.
 const SOON: SignedDuration = SignedDuration::from_mins(10);
 /// Families that are counted.
-pub(super) const MAX_FAMILIES: u32 = 500;
+pub(in crate::engine) const MAX_FAMILIES: u32 = 500;
 /// What is said of a failure that is gone without us.
 const GREEN_AGAIN: &str = "green when CI ran it again";
 /// Facts of a run that are looked through.
@@ -17,8 +19,8 @@ pub(super) const MAX_FACTS: u32 = 1_000;
 
 /// Why a fix stays here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Skip {
-    pub(super) why: String,
+pub(in crate::engine) struct Skip {
+    pub(in crate::engine) why: String,
     /// When that may be over by itself.
     pub(super) until: Option<Timestamp>,
     /// The pull request that is in the way.
@@ -100,7 +102,7 @@ impl Scene<'_> {
     /// Returns why the candidate waits for the word of somebody who has not written it: the forge would follow it from the push on.
     pub(super) fn waits_for_another(&self) -> Option<String> {
         let author = self.candidate()?.waits_for_another()?;
-        let is_asked_for = self.asked_by().is_some_and(|it| it != author);
+        let is_asked_for = self.asked_by().is_some_and(|it| !is_same_person(it, author));
         (!is_asked_for)
             .then(|| format!("it changes what runs at the forge; somebody other than {author} must ask for it"))
     }
@@ -139,35 +141,8 @@ impl Scene<'_> {
     /// Returns which limit is used up; those just pushed and not yet opened count where it is about one more push.
     pub(super) async fn skip_by_number(&self, counts_pushed: bool) -> Result<Option<Skip>, Trouble> {
         let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
-        let mut limits = limits(&families, &[], &self.steward.engine.forge.terms, None, self.now);
-        if counts_pushed {
-            let others = families.iter().filter(|it| it.key != self.family.key).filter_map(|it| it.pull.as_ref());
-            let n_pushed = others.filter(|it| self.is_just_pushed(it)).count();
-            let n_pushed = u32::try_from(n_pushed).unwrap_or(u32::MAX);
-            limits.open_prs.used = limits.open_prs.used.saturating_add(n_pushed);
-            limits.prs_today.used = limits.prs_today.used.saturating_add(n_pushed);
-        }
-        Ok(self.used_up(&limits, &families))
-    }
-
-    pub(super) fn is_just_pushed(&self, pull: &PullState) -> bool {
-        let is_recent = |it: Timestamp| self.now.duration_since(it) < SOON;
-        pull.state == PrState::None && pull.number.is_none() && pull.checks_since.is_some_and(is_recent)
-    }
-
-    fn used_up(&self, limits: &LimitsPicture, families: &[Family]) -> Option<Skip> {
-        let told = |it: Used| format!("{} of {}", it.used, it.limit.unwrap_or_default());
-        if limits.open_prs.is_up() {
-            let why = format!("{} pull requests are open", told(limits.open_prs));
-            return Some(Skip::until(self.now + SOON, why));
-        }
-        if limits.prs_today.is_up() {
-            let why = format!("{} pull requests in 24 hours", told(limits.prs_today));
-            let opened = families.iter().filter_map(|it| it.pull.as_ref()?.opened_at);
-            let first = opened.filter(|it| self.now.duration_since(*it) < DAY).min();
-            return Some(Skip::until(first.unwrap_or(self.now) + DAY, why));
-        }
-        None
+        let own = counts_pushed.then_some(&self.family.key);
+        Ok(used_up(&families, own, &self.steward.engine.forge.terms, self.now))
     }
 
     /// Whether the run has something that should stand at the forge, and whether it is only to be looked at.
@@ -183,6 +158,40 @@ impl Scene<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether a branch was pushed a short while ago, and its pull request is not opened yet.
+pub(super) fn is_just_pushed(pull: &PullState, now: Timestamp) -> bool {
+    let is_recent = |it: Timestamp| now.duration_since(it) < SOON;
+    pull.state == PrState::None && pull.number.is_none() && pull.checks_since.is_some_and(is_recent)
+}
+
+/// Returns which limit of a repository is used up, given its families; where it is about one more push for the family `own`, what others have
+/// just pushed counts, too.
+pub(in crate::engine) fn used_up(
+    families: &[Family],
+    own: Option<&Digest>,
+    terms: &ForgeTerms,
+    now: Timestamp,
+) -> Option<Skip> {
+    let mut limits = limits(families, &[], terms, None, now);
+    if let Some(own) = own {
+        let others = families.iter().filter(|it| it.key != *own).filter_map(|it| it.pull.as_ref());
+        let n_pushed = u32::try_from(others.filter(|it| is_just_pushed(it, now)).count()).unwrap_or(u32::MAX);
+        limits.open_prs.used = limits.open_prs.used.saturating_add(n_pushed);
+        limits.prs_today.used = limits.prs_today.used.saturating_add(n_pushed);
+    }
+    let told = |it: Used| format!("{} of {}", it.used, it.limit.unwrap_or_default());
+    if limits.open_prs.is_up() {
+        return Some(Skip::until(now + SOON, format!("{} pull requests are open", told(limits.open_prs))));
+    }
+    if limits.prs_today.is_up() {
+        let why = format!("{} pull requests in 24 hours", told(limits.prs_today));
+        let opened = families.iter().filter_map(|it| it.pull.as_ref()?.opened_at);
+        let first = opened.filter(|it| now.duration_since(*it) < DAY).min();
+        return Some(Skip::until(first.unwrap_or(now) + DAY, why));
+    }
+    None
 }
 
 /// As what a fix stands at the forge.

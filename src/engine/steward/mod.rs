@@ -3,18 +3,19 @@
 //! It goes by states, not by events: whatever was left half done, by a crash or a lost answer, the next visit finds. Each write is looked for
 //! before it is made again: by the database, a hidden marker, or a name and a commit id that follow from the run.
 mod after;
-mod branch;
+pub(in crate::engine) mod branch;
 pub(in crate::engine) mod checks;
 mod closing;
 mod copilot;
+mod copilot_pull;
 mod dress;
-mod gate;
+pub(in crate::engine) mod gate;
 mod housekeeping;
 mod issue;
 mod publish;
 mod scene;
 mod sync;
-mod twin;
+pub(in crate::engine) mod twin;
 mod words;
 
 use crate::domain::{Digest, EventType, PrState, PullState, Run, RunId, Status};
@@ -204,13 +205,14 @@ impl Steward {
         }
         let Some(reads) = &seat.reads else { return Ok(Visit::Until(now + REST)) };
         let attempts = store.attempts(run.id).await?;
-        let (failed_jobs, suggested) = self.analysis(&run).await?;
+        let (failed_jobs, unread_jobs, suggested) = self.analysis(&run).await?;
         let mut scene = Scene {
             steward: self,
             reads: reads.clone(),
             writes: seat.writes.clone(),
             family,
             failed_jobs,
+            unread_jobs,
             suggested,
             run,
             attempts,
@@ -235,13 +237,14 @@ impl Steward {
         Ok(visit)
     }
 
-    /// Returns how many jobs failed and what the rules suggest, as the analysis of the run says.
-    async fn analysis(&self, run: &Run) -> Result<(String, Vec<String>), StoreError> {
+    /// Returns how many jobs failed, of how many of them no log was read, and what the rules suggest, as the analysis of the run says.
+    async fn analysis(&self, run: &Run) -> Result<(String, u64, Vec<String>), StoreError> {
         let output = self.engine.store.output(run.id, "failure_analysis.json").await?;
         let doc: serde_json::Value = output.and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default();
         let count = doc["failed_jobs_count"].as_u64().filter(|it| *it < 10_000).unwrap_or(1);
+        let unread = doc["paramedic"]["unread_jobs_count"].as_u64().filter(|it| *it < count).unwrap_or(0);
         let suggested = doc["paramedic"]["suggestions"].as_array().into_iter().flatten();
-        Ok((count.to_string(), suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
+        Ok((count.to_string(), unread, suggested.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
     }
 
     /// Returns a repository's default branch and its rules as they stand there, or why they cannot be followed.
@@ -305,7 +308,17 @@ impl Scene<'_> {
             step!(close, follow_twin, publish);
         } else {
             step!(close, follow_twin, publish, label, ask_reviewers, describe, check, ready);
-            step!(delete_branch, run_again, follow_up, take_back, track, tell, ask_copilot, leave_copilot);
+            step!(
+                delete_branch,
+                run_again,
+                follow_up,
+                take_back,
+                track,
+                tell,
+                ask_copilot,
+                follow_copilot,
+                leave_copilot
+            );
             step!(close_issue);
         }
         let now = self.now;

@@ -4,7 +4,7 @@ use crate::engine::steward::gate::{self, Skip, Wanted};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::words::{Kind, Text, is_marked, marker};
 use crate::engine::steward::{Visit, branch};
-use crate::forge::{ForgeError, NewPull, PullRequest, PullsQuery};
+use crate::forge::{ForgeError, NewPull, PullEdit, PullRequest, PullsQuery};
 use crate::workspace::{BranchCommit, Push, WorkspaceError};
 
 /// Open pull requests that are looked through for one of the same family.
@@ -17,8 +17,16 @@ impl Scene<'_> {
         let pull = self.family.pull.as_ref().filter(|it| matches!(it.state, PrState::Open | PrState::None));
         match pull {
             Some(pull) if pull.hands_off.is_some() => Ok(None),
+            Some(_) if wanted == Wanted::Proved && self.is_proved_past_conflict() => self.give_way().await,
             // What is not proved adds nothing to what stands there.
-            Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => Ok(None),
+            Some(pull) if pull.number.is_some() && wanted == Wanted::ForReview => {
+                let number = pull.number.filter(|_| self.is_of_another(pull) && !self.holds_fix());
+                let Some(number) = number.filter(|_| self.candidate().is_some()) else { return Ok(None) };
+                let why = format!(
+                    "pull request #{number} holds another change, and this one is not proved; close it there, and ask for one by hand"
+                );
+                self.say_skipped(Skip::always(why)).await
+            }
             Some(pull) if pull.number.is_some() && self.patch_digest().as_ref() == Some(&pull.patch) => {
                 self.watch_head().await
             }
@@ -45,6 +53,29 @@ impl Scene<'_> {
         (pull.base_sha != self.run.working_commit()).then(|| {
             format!("pull request #{number} holds another fix, of another commit; close it, and this one gets its own")
         })
+    }
+
+    /// Whether the fix was proved anew where its branch is now, while its pull request is in conflict with that.
+    fn is_proved_past_conflict(&self) -> bool {
+        let pull = self.family.conflicting_pull();
+        pull.is_some_and(|(_, it)| !self.is_of_another(it) && it.base_sha != self.run.working_commit())
+    }
+
+    /// Closes a pull request in conflict, so that what was proved anew gets one of its own. It is taken for closed before it is: should it
+    /// stay open, it is found so.
+    async fn give_way(&mut self) -> Stepped {
+        self.may_write()?;
+        let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
+        let (repository, writes) = (self.repository(), self.writes()?);
+        if self.run.pr_state == PrState::Open {
+            let why = "its pull request, which is in conflict, is closed: the fix was proved anew";
+            let transition = self.run.pull_closed(why, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record_pull(Vec::new(), |it| it.state = PrState::Closed).await?;
+        let edit = PullEdit { is_open: Some(false), ..PullEdit::default() };
+        self.write(writes.edit_pull(&repository, number, &edit)).await?;
+        self.record(Vec::new(), |_| {}).await
     }
 
     /// Goes on only where the branch is where we left it.

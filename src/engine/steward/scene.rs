@@ -90,6 +90,8 @@ pub(super) struct Scene<'a> {
     pub(super) refusal: Option<String>,
     /// How many jobs failed.
     pub(super) failed_jobs: String,
+    /// Of how many of them no log was read.
+    pub(super) unread_jobs: u64,
     /// What the rules suggested when the logs of CI were read.
     pub(super) suggested: Vec<String>,
     /// The pull request as the forge tells it in this visit.
@@ -165,6 +167,7 @@ impl Scene<'_> {
             run: &self.run,
             attempts: &self.attempts,
             failed_jobs: &self.failed_jobs,
+            unread_jobs: self.unread_jobs,
             suggested: &self.suggested,
         })
     }

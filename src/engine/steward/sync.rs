@@ -1,9 +1,9 @@
 //! What people did at the forge becomes so here: a pull request that was merged or closed, and a merge that was under way.
 use crate::domain::transition::{MergeFacts, MergedBy, PullFacts};
 use crate::domain::{EventType, NewEvent, PrState, PullState, Reason, Status};
-use crate::engine::steward::Visit;
 use crate::engine::steward::gate::MAX_FACTS;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
+use crate::engine::steward::{Visit, branch};
 use crate::forge::PullRequest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -41,10 +41,14 @@ impl Scene<'_> {
     pub(super) async fn sync(&mut self) -> Stepped {
         let Some((number, _)) = self.family.open_pull() else {
             self.let_go_of_closed().await?;
-            return Ok(None);
+            return self.look_at_closed().await;
         };
+        self.pass_on(number).await?;
         let there = self.reads.pull(&self.family.repository, number).await?;
         self.look_again(self.now + OPEN);
+        if let Some(visit) = self.follow_rename(&there).await? {
+            return Ok(Some(visit));
+        }
         if there.is_merged {
             return self.merged(&there).await;
         }
@@ -56,7 +60,55 @@ impl Scene<'_> {
         if self.is_at_rest() {
             self.stands(&pull).await?;
         }
-        Ok(None)
+        self.heed_conflict(&pull).await
+    }
+
+    /// Says once that a pull request of ours is in conflict with what its branch has become, and what helps.
+    async fn heed_conflict(&mut self, there: &PullRequest) -> Stepped {
+        let Some((number, pull)) = self.family.open_pull() else { return Ok(None) };
+        let was = self.family.conflicting_pull().is_some();
+        let is = match there.is_mergeable {
+            Some(is_mergeable) => !is_mergeable && pull.hands_off.is_none() && self.is_at_rest(),
+            None => was,
+        };
+        if is == was {
+            return Ok(None);
+        }
+        let branch = pull.base_branch.clone();
+        let message = format!(
+            "pull request #{number} is in conflict with what {branch} has become since the fix was proved; a `retry` proves it anew there"
+        );
+        let fact = NewEvent::new(EventType::PrSkipped, "system", message).with(json!({ "number": number }));
+        let facts = is.then_some(fact).into_iter().collect();
+        self.record(facts, |family| family.chores.in_conflict = is.then_some(number)).await
+    }
+
+    /// Says with the run that the pull request was of before whose it is by now. A proved fix of that one stays its own.
+    async fn pass_on(&mut self, number: u64) -> Result<(), Trouble> {
+        let before = self.family.pull.as_ref().and_then(|it| it.patch_run).filter(|it| *it != self.run.id);
+        let Some(before) = before else { return Ok(()) };
+        let store = &self.steward.engine.store;
+        let before = store.run(before).await?;
+        let is_its = before.pr_number == Some(number) && before.pr_state == PrState::Open;
+        if is_its && matches!(before.status, Status::Escalated | Status::Aborted) {
+            store.commit(&before.pull_passed_on(self.run.id, self.now)?, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows the default branch to its new name, where the forge has taken the pull request along.
+    async fn follow_rename(&mut self, there: &PullRequest) -> Stepped {
+        let Some(pull) = self.family.pull.clone() else { return Ok(None) };
+        let is_at_rest = matches!(self.run.status, Status::Fixed | Status::Escalated);
+        if !is_at_rest || !branch::is_renamed(&*self.reads, &self.family.repository, &pull, there).await? {
+            return Ok(None);
+        }
+        let name = self.steward.engine.safe_text(&there.base_branch, MAX_WHY_CHARS);
+        if self.run.branch == pull.base_branch {
+            let transition = self.run.follows_branch(&name, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record_pull(Vec::new(), |it| it.base_branch = name).await
     }
 
     /// Whether no worker has the run and no person has refused it.
@@ -152,7 +204,7 @@ impl Scene<'_> {
             Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
             // We closed it, and did not come to say so.
             _ if self.run.pr_state == PrState::Open => {
-                let transition = self.run.pull_closed(self.now)?;
+                let transition = self.run.pull_closed("its pull request was closed", self.now)?;
                 self.commit(transition).await?;
             }
             _ => {}
@@ -161,6 +213,7 @@ impl Scene<'_> {
         self.record(Vec::new(), |family| {
             family.cooled_until = cooled_until;
             family.wanted_by = None;
+            family.chores.reopened = None;
             if let Some(pull) = &mut family.pull {
                 (pull.state, pull.merging) = (PrState::Closed, None);
             }
@@ -192,10 +245,34 @@ impl Scene<'_> {
         let closed = self.family.pull.as_ref().filter(|it| it.state == PrState::Closed).and_then(|it| it.number);
         let is_of_run = closed.is_some() && closed == self.run.pr_number && self.run.pr_state == PrState::Open;
         if is_of_run && !matches!(self.run.status, Status::Queued | Status::Running) {
-            let transition = self.run.pull_closed(self.now)?;
+            let transition = self.run.pull_closed("its pull request was closed", self.now)?;
             self.commit(transition).await?;
         }
         Ok(())
+    }
+
+    /// Looks whether somebody opened a closed pull request again, and perhaps merged it. The watcher says when it is worth a look.
+    async fn look_at_closed(&mut self) -> Stepped {
+        let closed = self.family.pull.as_ref().filter(|it| it.state == PrState::Closed);
+        let Some(number) = closed.and_then(|it| it.number) else { return Ok(None) };
+        let there = self.reads.pull(&self.family.repository, number).await?;
+        if there.is_merged {
+            return self.merged(&there).await;
+        }
+        if !there.is_open {
+            return Ok(None);
+        }
+        if self.is_refused() && self.run.pr_state != PrState::Open {
+            let transition = self.run.reopened(number, self.now)?;
+            self.commit(transition).await?;
+        }
+        self.record(Vec::new(), |family| {
+            family.chores.reopened = Some(number);
+            if let Some(pull) = &mut family.pull {
+                pull.state = PrState::Open;
+            }
+        })
+        .await
     }
 
     /// Returns until when a no of now stands.

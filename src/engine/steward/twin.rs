@@ -1,11 +1,11 @@
 //! Two failures of one commit with the very same fix: one pull request is enough, and both runs follow it.
 use crate::domain::transition::{MergeFacts, MergedBy};
-use crate::domain::{OtherPull, PrState, PullState, Status};
-use crate::engine::steward::gate::{MAX_FAMILIES, Skip};
+use crate::domain::{Digest, EventType, Family, NewEvent, OtherPull, PrState, PullState, Run, Status};
+use crate::engine::steward::gate::{MAX_FAMILIES, Skip, is_just_pushed};
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::sync::OPEN;
 use crate::forge::PullRequest;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// How soon a branch that was just pushed is looked at again: its pull request follows.
 const PUSHED: SignedDuration = SignedDuration::from_secs(30);
@@ -29,18 +29,9 @@ impl Scene<'_> {
         Ok(other.filter(|_| self.asked_by().is_none()).map(closed))
     }
 
-    /// Returns the pull request of another failure that holds the run's patch where it was proved.
     async fn open_twin(&self) -> Result<Option<PullState>, Trouble> {
         let families = self.steward.engine.store.families(&self.family.repository, MAX_FAMILIES).await?;
-        let patch = self.patch_digest();
-        let is_twin = |it: &PullState| {
-            (it.state == PrState::Open || self.is_just_pushed(it))
-                && it.hands_off.is_none()
-                && Some(&it.patch) == patch.as_ref()
-                && self.is_on_base(it)
-        };
-        let others = families.into_iter().filter(|it| it.key != self.family.key);
-        Ok(others.filter_map(|it| it.pull).find(is_twin))
+        Ok(twin_among(families, &self.family.key, &self.run, self.patch_digest().as_ref(), self.now))
     }
 
     /// Takes over what became of the pull request that has the run's fix: merged, it is this failure's end, too; closed, it is nobody's word
@@ -58,7 +49,11 @@ impl Scene<'_> {
         }
         if there.is_open || there.is_merged {
             // It holds something else by now.
-            return self.record(Vec::new(), |family| (family.other_pull, family.skipped) = (None, None)).await;
+            let message =
+                format!("pull request #{}, which had this very fix, was merged with another one", other.number);
+            let fact = there.is_merged.then(|| NewEvent::new(EventType::PrSkipped, "system", message));
+            let facts = fact.into_iter().collect();
+            return self.record(facts, |family| (family.other_pull, family.skipped) = (None, None)).await;
         }
         self.say_skipped(closed(OtherPull { is_open: false, ..other })).await
     }
@@ -86,6 +81,24 @@ impl Scene<'_> {
         })
         .await
     }
+}
+
+/// Returns the pull request of another failure than `own` that holds a run's patch where it was proved.
+pub(in crate::engine) fn twin_among(
+    families: Vec<Family>,
+    own: &Digest,
+    run: &Run,
+    patch: Option<&Digest>,
+    now: Timestamp,
+) -> Option<PullState> {
+    let is_twin = |it: &PullState| {
+        (it.state == PrState::Open || is_just_pushed(it, now))
+            && it.hands_off.is_none()
+            && Some(&it.patch) == patch
+            && it.base_branch == run.branch
+            && it.base_sha == run.working_commit()
+    };
+    families.into_iter().filter(|it| it.key != *own).filter_map(|it| it.pull).find(is_twin)
 }
 
 fn closed(other: OtherPull) -> Skip {

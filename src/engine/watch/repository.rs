@@ -53,6 +53,8 @@ pub struct Look {
     pub red: Vec<CiRun>,
     /// Runs that are green now, at a later attempt.
     pub recovered: Vec<CiRun>,
+    /// Whether open pull requests were read.
+    pub has_read_pulls: bool,
 }
 
 impl Watched {
@@ -89,7 +91,8 @@ impl Watched {
             self.read_rules(reads, true, now).await?;
         }
         let pulls_fresh = if self.picture.pulls.iter().any(|it| it.is_ours) { OWN_PULLS_FRESH } else { PULLS_FRESH };
-        if is_due(self.pulls_at, pulls_fresh, now) {
+        let has_read_pulls = is_due(self.pulls_at, pulls_fresh, now);
+        if has_read_pulls {
             match self.read_pulls(reads).await {
                 // A token that may not see them is no reason not to heal.
                 Ok(()) | Err(ForgeError::NotFound(_) | ForgeError::Unauthorised(_)) => self.pulls_at = Some(now),
@@ -103,7 +106,7 @@ impl Watched {
         self.picture.seen_at = Some(now);
         self.picture.error = None;
         let is_same = Picture { seen_at: before.seen_at, next_at: before.next_at, ..self.picture.clone() } == before;
-        Ok(Look { changed: !is_same, ..look })
+        Ok(Look { changed: !is_same, has_read_pulls, ..look })
     }
 
     /// Returns how long the repository is left alone now.

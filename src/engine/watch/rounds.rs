@@ -1,5 +1,8 @@
 //! The rounds of the one that watches: who is looked at when, what is taken in meanwhile, and what is told of it.
-use crate::domain::{CiRun, Digest, EventType, LimitsPicture, NewEvent, Picture, RunId, RunQuery, Used, limits};
+use crate::domain::{
+    CiRun, Digest, EventType, LimitsPicture, NewEvent, Picture, PrState, PullState, RunId, RunQuery, SeenRun, Used,
+    limits,
+};
 use crate::engine::ci::{BUDGET, PICTURE};
 use crate::engine::watch::intake::{IntakeError, Red, heals_a_day};
 use crate::engine::watch::{Shared, interval, repository::Watched};
@@ -67,6 +70,10 @@ struct Seat {
     heals: BTreeMap<String, Used>,
     pruned_at: Option<Instant>,
     merged: BTreeSet<String>,
+    /// Pull requests of ours that are closed, with the runs that stand for their families.
+    closed: Vec<(RunId, PullState)>,
+    /// The newest run that was looked through for what happened to those.
+    newest: u64,
     /// The refusal of the rules that was told.
     refusal: Option<String>,
     /// Which kind of error the look before came to.
@@ -95,6 +102,7 @@ impl Rounds {
             let picture = stored.iter().find(|it| it.repository.eq_ignore_ascii_case(repository)).cloned();
             Seat {
                 refusal: picture.as_ref().and_then(|it| it.rules.refusal.clone()),
+                newest: picture.as_ref().map_or(0, newest),
                 watched: Watched::new(repository, picture),
                 due: now,
                 looked_at: None,
@@ -105,6 +113,7 @@ impl Rounds {
                 heals: BTreeMap::new(),
                 pruned_at: None,
                 merged: BTreeSet::new(),
+                closed: Vec::new(),
                 trouble: None,
             }
         };
@@ -195,6 +204,7 @@ impl Rounds {
             for run in look.recovered {
                 self.recovered(&run).await?;
             }
+            self.hear_of_closed(idx, look.has_read_pulls).await?;
             self.tell_refusal(idx).await?;
             self.prune(idx).await?;
         }
@@ -211,6 +221,9 @@ impl Rounds {
         let (repository, now) = (seat.watched.picture().repository.clone(), engine.clock.now());
         let families = engine.store.families(&repository, MAX_COUNTED).await?;
         seat.merged = families.iter().filter_map(|it| Some(it.after.as_ref()?.merged_sha.clone())).collect();
+        let is_closed = |it: &PullState| it.state == PrState::Closed;
+        let closed = families.iter().filter_map(|it| Some((it.run_id, it.pull.clone().filter(is_closed)?)));
+        seat.closed = closed.collect();
         let Some(rules) = seat.watched.rules() else { return Ok(()) };
         let (terms, heals) = (&engine.forge.terms, heals_a_day(&rules, &engine.forge.terms));
         if seat.runs_at.is_none_or(|it| it.elapsed() >= RUNS_FRESH) {
@@ -352,6 +365,23 @@ impl Rounds {
         self.tell(idx, true).await
     }
 
+    /// Has the steward look at a closed pull request of ours that is among the open ones, or that a new run of CI speaks of. It costs nothing
+    /// until then.
+    async fn hear_of_closed(&mut self, idx: usize, has_read_pulls: bool) -> Result<(), StoreError> {
+        let seat = &mut self.seats[idx];
+        let picture = seat.watched.picture();
+        let is_listed = |it: &PullState| picture.pulls.iter().any(|open| Some(open.number) == it.number);
+        let is_new = |it: &&SeenRun| it.run.id > seat.newest;
+        let is_spoken_of = |it: &PullState| picture.runs.iter().filter(is_new).any(|seen| it.is_seen_in(&seen.run));
+        let heard = seat.closed.iter().filter(|(_, it)| (has_read_pulls && is_listed(it)) || is_spoken_of(it));
+        let heard: Vec<RunId> = heard.map(|(run, _)| *run).collect();
+        seat.newest = seat.newest.max(newest(picture));
+        if heard.is_empty() {
+            return Ok(());
+        }
+        self.shared.engine.store.make_due(&heard, self.shared.engine.clock.now()).await
+    }
+
     /// Tells whom it may concern that a run of CI was red and is green.
     async fn recovered(&self, run: &CiRun) -> Result<(), StoreError> {
         let before = CiRun { attempt: run.attempt - 1, ..run.clone() };
@@ -432,6 +462,11 @@ impl Rounds {
         }
         self.shared.engine.store.put_snapshot(BUDGET, &budget, self.shared.engine.clock.now()).await
     }
+}
+
+/// Returns the id of the newest run of a picture.
+fn newest(picture: &Picture) -> u64 {
+    picture.runs.iter().map(|it| it.run.id).max().unwrap_or(0)
 }
 
 /// Returns a picture that may be stored: what others wrote is cleaned and masked.

@@ -17,7 +17,7 @@ impl Session<'_> {
             // What a fork has may be out of reach, and that is nobody's fault.
             let is_fork = self.run.order.ci.as_ref().is_some_and(|it| it.is_fork);
             let reason = if is_fork { Reason::UntrustedBranch } else { Reason::Infrastructure };
-            return self.commit(self.run.escalated(reason, &why, self.now())).await;
+            return self.decline(reason, &why).await;
         }
         let has_tests = self.ensure_test_command().await?;
         if self.run.order.instruction.is_some() {
@@ -26,18 +26,25 @@ impl Session<'_> {
             }
         } else if !has_tests {
             let note = "no test command was found; name one with --test, \"no tests\" is never a pass";
-            return self.commit(self.run.escalated(Reason::NoTests, note, self.now())).await;
+            return self.decline(Reason::NoTests, note).await;
         } else if self.run.failure.is_none()
             && let Baseline::Declined(reason, note) = self.reproduce().await?
         {
             let note = self.engine.safe_text(&note, 1_000);
-            return self.commit(self.run.escalated(reason, &note, self.now())).await;
+            return self.decline(reason, &note).await;
         }
         if let Err(why) = self.policy().await? {
             let why = self.engine.safe_text(why, 1_000);
-            return self.commit(self.run.escalated(Reason::PolicyViolation, &why, self.now())).await;
+            return self.decline(Reason::PolicyViolation, &why).await;
         }
         self.attempt().await
+    }
+
+    /// Escalates before an attempt, or before the one goes on that was begun already: that one is over.
+    async fn decline(&mut self, reason: Reason, note: &str) -> Result<(), EngineError> {
+        let mut escalated = self.run.escalated(reason, note, self.now())?;
+        escalated.attempt = self.running_attempt().await?.map(|it| ended(it, note));
+        self.commit(Ok(escalated)).await
     }
 
     /// Turns an error into what becomes of the run: dropped, given back, or escalated.
@@ -74,11 +81,7 @@ impl Session<'_> {
     /// Escalates: something is wrong with this machine, or with what the run needs.
     async fn give_up(&self, note: &str) -> Result<(), EngineError> {
         let mut escalated = self.run.escalated(Reason::Infrastructure, note, self.now())?;
-        escalated.attempt = self.running_attempt().await?;
-        if let Some(attempt) = &mut escalated.attempt {
-            attempt.status = AttemptStatus::Failed;
-            attempt.failure_reason = Some(note.to_owned());
-        }
+        escalated.attempt = self.running_attempt().await?.map(|it| ended(it, note));
         self.write_last(escalated).await
     }
 
@@ -105,4 +108,9 @@ impl Session<'_> {
         }
         Err(EngineError::Stopped)
     }
+}
+
+/// Returns an attempt that is over although nothing was judged.
+fn ended(attempt: Attempt, why: &str) -> Attempt {
+    Attempt { status: AttemptStatus::Failed, failure_reason: Some(why.to_owned()), waiting_since: None, ..attempt }
 }

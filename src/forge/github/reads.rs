@@ -143,7 +143,9 @@ impl Reads for Github {
 
     async fn branch(&self, repository: &str, name: &str) -> Result<Option<String>, ForgeError> {
         let read = self.get_if_there(&of_repository(repository, &["branches", name])?).await?;
-        Ok(read.and_then(|it| shapes::line_if(&it.document, "/commit/sha")))
+        // A name that a branch had before leads to what it is called now: that is another branch.
+        let is_it = |it: &Value| shapes::line_if(it, "/name").is_none_or(|it| it == name);
+        Ok(read.filter(|it| is_it(&it.document)).and_then(|it| shapes::line_if(&it.document, "/commit/sha")))
     }
 
     async fn is_on(&self, repository: &str, commit: &str, branch: &str) -> Result<bool, ForgeError> {

@@ -151,6 +151,7 @@ pub(super) fn pull(it: &Value) -> Option<PullRequest> {
         is_open: line(it, "/state") == "open",
         is_merged: merged_at.is_some(),
         is_draft: flag(it, "/draft").unwrap_or(false),
+        is_mergeable: flag(it, "/mergeable"),
         head_branch: line(it, "/head/ref"),
         head_commit: line(it, "/head/sha"),
         head_repository: line_if(it, "/head/repo/full_name"),

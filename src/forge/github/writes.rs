@@ -105,7 +105,15 @@ impl Writes for Github {
     }
 
     async fn mark_ready(&self, node_id: &str) -> Result<(), ForgeError> {
-        self.mark_pull_ready(node_id).await
+        self.set_draft(node_id, false).await
+    }
+
+    async fn mark_draft(&self, node_id: &str) -> Result<(), ForgeError> {
+        self.set_draft(node_id, true).await
+    }
+
+    async fn objection(&self, node_id: &str) -> Result<Option<String>, ForgeError> {
+        self.objection_to(node_id).await
     }
 
     async fn merge(&self, repository: &str, number: u64, merge: &Merge<'_>) -> Result<String, ForgeError> {

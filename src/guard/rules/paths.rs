@@ -14,12 +14,18 @@ use std::sync::LazyLock;
 /// Longest time limit a CI file may be given, in minutes.
 const MAX_TIMEOUT_MINUTES: u32 = 360;
 
-/// What other programs obey when they open the repository: agents, editors, hooks, git, owners.
+/// What other programs obey when they open the repository: agents, editors, hooks, git, owners; and robots at the forge with more rights than
+/// whoever made the patch. They merge without a person (Mergify, Kodiak, Bulldozer, bors), say whose word is needed (owners, policy-bot,
+/// `PullApprove`), set branch protection (`.asf.yaml`, the settings app below `.github/`), bring in dependencies with commands of their own
+/// (Renovate, Dependabot, `PyUp`), or review (`CodeRabbit`, Sourcery). Git's own attributes choose filters and what a diff hides, its modules what
+/// is fetched.
 const AGENT_CONFIG: &str = "\
     AGENTS.md AGENTS.override.md AGENT.md CLAUDE.md CLAUDE.local.md GEMINI.md CONVENTIONS.md .claude* .cursor* \
     .windsurf* .clinerules* .roo* .kilocode* .continue* .codex* .gemini* .aider* .opencode* .goose* .junie* \
     .amazonq* .kiro* .mcp* mcp.json .github/ .husky/ .githooks/ lefthook.* .lefthook* .pre-commit-* .git* CODEOWNERS \
-    .vscode/ .idea/ .devcontainer* .ripgreprc .envrc copilot-instructions.md";
+    .vscode/ .idea/ .devcontainer* .ripgreprc .envrc copilot-instructions.md \
+    .mergify* .kodiak* .bulldozer* bors.toml .bors.toml OWNERS_ALIASES .policy.yml .pullapprove* .asf.yaml \
+    renovate.json* .renovate* .dependabot* .pyup* .coderabbit* .sourcery*";
 
 static AGENT_GLOBS: LazyLock<Globs> = LazyLock::new(|| constant(&words(AGENT_CONFIG)));
 static POLICY_GLOBS: LazyLock<Globs> = LazyLock::new(|| {
@@ -62,11 +68,16 @@ pub(crate) fn check(scene: &Scene<'_>, file: &FileView<'_>, findings: &mut Findi
             findings.violation(path, None, "policy-changed", reason);
         } else if policy.is_ci(path) {
             check_ci(scene, file, path, findings);
-        } else if AGENT_GLOBS.is_match(path) && !path.ends_with(".gitkeep") {
-            let reason = "steers agents, hooks, git or reviewers; a fix never needs to change it";
+        } else if (AGENT_GLOBS.is_match(path) || is_owners(path)) && !path.ends_with(".gitkeep") {
+            let reason = "steers agents, hooks, git, reviewers or robots; a fix never needs to change it";
             findings.violation(path, None, "agent-config", reason);
         }
     }
+}
+
+/// Whether a file names who approves what below it (Prow); a folder may well be called so, too.
+fn is_owners(path: &str) -> bool {
+    path.rsplit('/').next() == Some("OWNERS")
 }
 
 fn check_ci(scene: &Scene<'_>, file: &FileView<'_>, path: &str, findings: &mut Findings) {

@@ -77,9 +77,32 @@ fn what_steers_agents_and_the_guard_itself_stays() {
         "sub/.gitattributes",
         ".vscode/settings.json",
         ".pre-commit-config.yaml",
+        ".mergify.yml",
+        ".mergify/config.yml",
+        ".github/mergify.yml",
+        ".github/settings.yml",
+        ".github/dependabot.yml",
+        ".dependabot/config.yml",
+        "renovate.json",
+        "Renovate.json5",
+        ".renovaterc",
+        ".renovaterc.json5",
+        ".kodiak.toml",
+        ".bulldozer.yml",
+        "bors.toml",
+        "CODEOWNERS",
+        "docs/CODEOWNERS",
+        "pkg/OWNERS",
+        ".policy.yml",
+        ".asf.yaml",
+        ".coderabbit.yaml",
     ] {
         case().file(path, "a\n", "b\n").violates("agent-config");
         case().file(path, "", "b\n").violates("agent-config");
+        case().human().file(path, "a\n", "b\n").needs_two_keys("agent-config");
+    }
+    for path in ["src/renovate.py", "src/owners/owner.py", "bors.py"] {
+        case().file(path, "a = 1\n", "b = 1\n").is_ok();
     }
     for path in [
         ".paramedic/policy.toml",

@@ -26,6 +26,8 @@ fn an_operator_comes_and_goes() {
     let same_name = world.run(&["operator", "add", "bob", "--role", "admin"]);
     assert_eq!((same_name.code, same_name.stdout.as_str()), (3, ""), "{same_name:#?}");
     assert!(same_name.stderr.contains("operator token"), "{}", same_name.stderr);
+    let same_person = world.run(&["operator", "add", "Bob", "--role", "admin"]);
+    assert!(same_person.code == 3 && same_person.stderr.contains("operator bob already"), "{same_person:#?}");
     let second = token_of(&world, &["token", "Ann Lee"]);
     assert_ne!(token, second);
     assert_eq!(world.run(&["operator", "revoke", "bob", "--as", "root"]).code, 0);

@@ -393,6 +393,25 @@ fn repositories_without_runs_are_reached_too() {
     console.ci.pictures = vec![ci_fixture::picture("acme/api", 12, runs), empty(1), empty(2)];
     let screen = console.press("c G").screen();
     assert!(screen.contains("#901") && screen.contains("acme/empty-02"), "{screen}");
+    // However many they are, before the next run and after the last.
+    let mut console = Console::new();
+    let run =
+        |name: &str, id| ci_fixture::picture(name, 12, vec![ci_fixture::run(id, "CI", "main", CiState::Green, 60)]);
+    console.ci.pictures = vec![run("acme/api", 7)];
+    console.ci.pictures.extend((0..30).map(empty));
+    console.ci.pictures.push(run("acme/next", 8));
+    console.ci.pictures.extend((30..60).map(empty));
+    let mut seen = console.press("c").screen();
+    for _ in 0..200 {
+        seen.push_str(&console.press("j").screen());
+    }
+    for n in 0..60 {
+        assert!(seen.contains(&format!("acme/empty-{n:02}")), "{n}\n{}", console.screen());
+    }
+    assert!(console.wait(6_000).screen().contains("acme/empty-59"), "{}", console.screen());
+    let screen = console.press("g").screen();
+    assert!(screen.contains("1 of 2") && screen.contains("acme/api"), "{screen}");
+    assert!(console.press("G G").screen().contains("acme/empty-59"), "{}", console.screen());
 }
 
 #[test]
@@ -472,6 +491,7 @@ fn with_pull(checks: ChecksState, is_draft: bool) -> Vec<paramedic::domain::RunD
             checks,
             hands_off: None,
         }),
+        waits_for: None,
         skipped: None,
         trouble: None,
         ci: None,

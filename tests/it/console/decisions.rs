@@ -121,7 +121,9 @@ fn deny_needs_a_reason() {
     console.press("D").wait(500).press("y");
     assert!(console.sent.is_empty());
     assert!(console.screen().contains("a reason is needed"));
-    console.press("tab").write("wrong layer, fix the caller y").press("enter");
+    console.press("tab").write("\u{200b} \u{2060}").press("enter y");
+    assert!(console.sent.is_empty(), "a reason that nobody can read is none");
+    console.press("tab ctrl-u").write("wrong layer, fix the caller y").press("enter");
     assert!(console.sent.is_empty(), "y inside the text is text, enter only leaves it");
     console.press("y");
     let (_, request) = console.sent.pop().unwrap();

@@ -66,6 +66,31 @@ async fn failed_jobs_steps_and_logs_are_told_in_the_words_of_the_seed() {
 }
 
 #[tokio::test]
+async fn of_too_many_failed_jobs_those_that_differ_are_read_and_the_others_counted() {
+    let place = Place::new().await;
+    let failing = log("add");
+    let legs: Vec<String> = (10..40).map(|n| format!("test (linux, {n})")).collect();
+    let mut jobs: Vec<(&str, &str, &[u8])> =
+        legs.iter().map(|it| (it.as_str(), "failure", &b"one of many\n"[..])).collect();
+    jobs.push(("unit", "failure", failing.as_bytes()));
+    let id = place.fake.run(SHOP, &RunSpec { jobs: &jobs, ..RunSpec::default() });
+    let analysis = place.read(id, "").await;
+    assert_eq!((analysis.jobs.len(), analysis.failure.error_type.as_str()), (20, "AssertionError"));
+    assert!(
+        analysis
+            .notes
+            .iter()
+            .any(|it| it.starts_with("11 more jobs failed, their logs were not read: test (linux, 29)")),
+        "{:?}",
+        analysis.notes
+    );
+    let told: Value = serde_json::from_str(&file(&analysis, "failure_analysis.json")).unwrap();
+    assert_eq!((&told["failed_jobs_count"], &told["paramedic"]["unread_jobs_count"]), (&31.into(), &11.into()));
+    assert!(file(&analysis, "failure_report.md").contains("31, the logs of 11 were not read"));
+    assert!(file(&analysis, "healing_context.json").contains("\"failed_jobs_count\": \"31\""));
+}
+
+#[tokio::test]
 async fn a_log_that_is_gone_comes_from_the_archive() {
     let place = Place::new().await;
     let id = place.fake.red_run(SHOP, "CI", "main", "");

@@ -36,6 +36,27 @@ async fn green_counts_when_it_has_settled() {
     assert_eq!(house.pulls()[0]["draft"], true, "a draft stays one unless the settings say otherwise");
 }
 
+/// What was green is asked about as long as the pull request is looked at, at no cost where it stays so.
+#[tokio::test]
+async fn green_that_turns_red_later_is_told_and_takes_the_proof_back() {
+    let (house, head) = published(ForgeTerms::default()).await;
+    house.fake.checks(SHOP, &head, &[("build", "success")]);
+    house.settles_for(60).await;
+    assert_eq!(checks(&house).await, ChecksState::Green);
+    let steward = house.steward();
+    let before = house.fake.state().remaining;
+    for _ in 0..5 {
+        house.forward(121);
+        house.settles_by(&steward).await;
+    }
+    assert_eq!((checks(&house).await, house.fake.state().remaining), (ChecksState::Green, before));
+    house.fake.checks(SHOP, &head, &[("build", "success"), ("late", "failure")]);
+    house.forward(121);
+    house.settles_for(60).await;
+    assert_eq!((house.run().await.status, checks(&house).await), (Status::Queued, ChecksState::Red));
+    house.is_intact().await;
+}
+
 #[tokio::test]
 async fn red_goes_to_the_next_attempt_with_its_log() {
     let (house, head) = published(ForgeTerms::default()).await;

@@ -4,7 +4,8 @@ use crate::support::github::Fault;
 use crate::support::{PARAMEDIC, eventually_answered};
 use paramedic::agent::Agent;
 use paramedic::domain::{
-    Asked, AttemptFailure, AttemptStatus, CopilotAsk, EventType, ForgeTerms, Order, PrState, Reason, Run, RunId, Status,
+    Asked, AttemptFailure, AttemptStatus, CopilotAsk, EventType, ForgeTerms, Order, PrState, Reason, ResolvedBy, Run,
+    RunForge, RunId, Status,
 };
 use paramedic::engine::copilot::{Copilot, Pace};
 use paramedic::engine::worker::Worker;
@@ -22,19 +23,13 @@ const TEST: &str = "grep -qx right calc.py || { echo 'E   AssertionError: it is 
 /// What the rules say so that a pull request can be merged at once.
 const READY: &str = "pull_request: {draft: false}\n";
 
-/// Copilot in a hurry, for each name of an order.
+/// Copilot for each name of an order.
 #[derive(Debug)]
-struct Quick;
+struct Alone;
 
-impl Agents for Quick {
+impl Agents for Alone {
     fn for_order(&self, order: &Order, engine: &Engine) -> Result<Vec<Arc<dyn Agent>>, String> {
-        let pace = Pace {
-            look: Duration::from_millis(50),
-            soon: Duration::from_millis(50),
-            rest: Duration::from_millis(200),
-            least: Duration::ZERO,
-        };
-        Ok(order.agents.iter().map(|_| Arc::new(Copilot::at_pace(engine.clone(), pace)) as Arc<dyn Agent>).collect())
+        Ok(order.agents.iter().map(|_| Arc::new(Copilot::new(engine.clone())) as Arc<dyn Agent>).collect())
     }
 }
 
@@ -61,7 +56,9 @@ impl Story {
             sandbox: SandboxChoice::Off,
             private: Vec::new(),
         });
-        house.engine.agents = Arc::new(Quick);
+        house.engine.agents = Arc::new(Alone);
+        house.engine.settings.copilot =
+            Pace { look: Duration::from_millis(50), rest: Duration::from_millis(200), least: Duration::ZERO };
         house.engine.settings.retry_delay = Duration::ZERO;
         house.engine.settings.lease = Duration::from_secs(2);
         let run = house.fails("first", |run| {
@@ -116,6 +113,17 @@ impl Story {
 
     fn issue(&self) -> u64 {
         self.house.issues()[0]["number"].as_u64().unwrap()
+    }
+
+    /// Waits until no worker has the run, as it waits for Copilot.
+    async fn waits(&self) {
+        let store = &self.house.engine.store;
+        let waits = async || {
+            let attempts = store.attempts(self.run).await.unwrap();
+            store.run(self.run).await.unwrap().waiting(&attempts).map(|_| ())
+        };
+        eventually_answered(waits).await;
+        assert_eq!(store.leases().await.unwrap(), Vec::new());
     }
 
     async fn pull_is_open(&self) -> u64 {
@@ -203,11 +211,11 @@ async fn a_worker_that_takes_over_asks_for_nothing() {
     story.attend();
     let work = story.work(&CancellationToken::new());
     story.asked(Asked::Assigned).await;
-    // One is gone without a word, the next is stopped and gives the run back.
+    story.waits().await;
+    // One is gone without a word, the next is stopped: neither had the run.
     work.abort();
     let stop = CancellationToken::new();
     let work = story.work(&stop);
-    story.told("goes on after its worker stopped").await;
     let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "right\n");
     story.told("is still [WIP]").await;
     stop.cancel();
@@ -220,6 +228,83 @@ async fn a_worker_that_takes_over_asks_for_nothing() {
     assert_eq!(story.house.fake.count(&format!("POST {ASSIGNEES}")), 1);
     assert!(story.house.comments(number).is_empty());
     story.house.is_intact().await;
+}
+
+/// However often a worker dies meanwhile, and whatever else there is to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_worker_is_held_while_it_works() {
+    let story = Story::begin("", |_| {}).await;
+    story.attend();
+    for _ in 0..8 {
+        let work = story.work(&CancellationToken::new());
+        story.waits().await;
+        work.abort();
+    }
+    let house = &story.house;
+    let detail = RunForge::of(&house.run().await, Some(&house.family().await)).unwrap();
+    assert!(detail.waits_for.unwrap().starts_with("Copilot: "));
+    assert_eq!(house.told(EventType::RunRequeued).await.len(), 1, "it was taken by one of them");
+    story.asked(Asked::Assigned).await;
+    let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "right\n");
+    story.told("is still [WIP]").await;
+    house.is_intact().await;
+    story.retitle(number, "Fix the sum");
+    let run = story.ends(story.work(&CancellationToken::new())).await;
+    assert_eq!((run.status, run.attempt_count), (Status::Fixed, 1), "{run:#?}");
+    house.is_intact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_of_its_pull_request_by_hand_resolves_and_claims_no_proof() {
+    let story = Story::begin("", |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    let house = &story.house;
+    let number = story.proposes("Copilot", BRANCH, "[WIP] Fix the sum", "right\n");
+    story.told("is still [WIP]").await;
+    house.fake.merge_by_hand(SHOP, number, "ann");
+    let run = story.ends(work).await;
+    assert_eq!((run.status, run.resolved_by, run.pr_number), (Status::Resolved, Some(ResolvedBy::Human), Some(number)));
+    assert_eq!(run.pr_state, PrState::Merged);
+    let attempt = house.engine.store.attempts(run.id).await.unwrap().remove(0);
+    assert_eq!((attempt.status, attempt.guard, attempt.waiting_since), (AttemptStatus::Failed, None, None));
+    assert!(attempt.failure_reason.unwrap().contains("by @ann, before its change was judged here"));
+    assert!(house.told(EventType::AttemptSucceeded).await.is_empty());
+    house.is_intact().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_a_run_that_is_over_is_let_go_whenever_it_comes() {
+    let house = wanted("").await;
+    house.settles_for(100).await;
+    house.decides(|run, decision| run.abort(&[], decision).unwrap()).await;
+    house.settles_for(10).await;
+    assert_eq!(house.issues()[0]["assignees"], json!([]), "it is taken off");
+    house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
+    let number = house.fake.pull_by(SHOP, "Copilot", BRANCH, "Fix", "Fixes #1");
+    house.settles_for(200).await;
+    let comments = house.comments(number);
+    assert!(comments.len() == 1 && comments[0].contains("A person stopped the run"), "{comments:?}");
+    assert!(house.family().await.copilot.unwrap().is_left);
+}
+
+#[tokio::test]
+async fn its_pull_request_for_an_earlier_run_is_told_that_another_took_its_place() {
+    let house = wanted("").await;
+    house.settles_for(100).await;
+    house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
+    let number = house.fake.pull_by(SHOP, "Copilot", BRANCH, "Fix", "Fixes #1");
+    house.edit_family(|it| it.copilot.as_mut().unwrap().pull = Some(number)).await;
+    let before = house.family().await.copilot.unwrap();
+    let before = CopilotAsk { run_id: RunId::random(), ..before };
+    let until = house.now() + Duration::from_hours(1);
+    let later = CopilotAsk::wanted(Some(&before), house.run().await.id, 1, &[], None, until);
+    house.edit_family(|it| it.copilot = Some(later)).await;
+    house.settles_for(100).await;
+    let comments = house.comments(number);
+    assert!(comments.len() == 1 && comments[0].contains("Another run stands for the failure now"), "{comments:?}");
+    assert_eq!(asked(&house).await, Some(Asked::Assigned));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -270,9 +355,16 @@ async fn the_name_is_githubs_own_agent_only_where_ci_at_github_is_red() {
     assert!(made(&red).starts_with("[Copilot {") && made(&local).starts_with("[CommandAgent {"));
 }
 
+/// A house in which it is not looked for Copilot's pull request within the time of a story.
+async fn patient(rules: &str) -> House {
+    let mut house = House::new(rules).await;
+    house.engine.settings.copilot.look = Duration::from_mins(10);
+    house
+}
+
 /// A house in which Copilot is wanted, and nobody works.
 async fn wanted(rules: &str) -> House {
-    let house = House::new(rules).await;
+    let house = patient(rules).await;
     let run = house.fails("first", |_| {}).await;
     let until = house.now() + Duration::from_hours(1);
     let ask = CopilotAsk::wanted(None, run, 1, &[], Some("look at @all of it"), until);
@@ -288,7 +380,7 @@ async fn asked(house: &House) -> Option<Asked> {
 async fn each_write_of_the_asking_is_made_once_whatever_is_lost() {
     for lost in ["POST", "PATCH"] {
         for fault in [Fault::LostAnswer, Fault::status(502)] {
-            let house = House::new("").await;
+            let house = patient("").await;
             let run = house.fails("first", |_| {}).await;
             if lost == "PATCH" {
                 house.settles().await;
@@ -332,7 +424,7 @@ async fn where_it_cannot_be_assigned_it_is_mentioned_once() {
 
 #[tokio::test]
 async fn what_somebody_else_wrote_in_the_issue_stays() {
-    let house = House::new("").await;
+    let house = patient("").await;
     let run = house.fails("first", |_| {}).await;
     house.settles().await;
     house.fake.state().shop().issue(1).unwrap()["body"] = json!("mine");

@@ -14,7 +14,7 @@ use paramedic::engine::decisions::{Action, Done, Operator};
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::{Engine, EngineError};
 use paramedic::forge::github::Github;
-use paramedic::forge::{Merge, NewPull, Writes as _};
+use paramedic::forge::{Merge, NewPull, Reads as _, Writes as _};
 use paramedic::wiring::App;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +121,17 @@ impl Scene {
         assert_eq!(self.engine.store.verify().await.unwrap().problems, Vec::<String>::new());
     }
 
+    /// Expects that an approve that was refused has left the run and its draft as they were.
+    async fn is_a_draft_still(&self, before: &Run) {
+        let pull = self.family().await.pull.unwrap();
+        assert_eq!((pull.is_draft, pull.state, pull.merging), (true, PrState::Open, None));
+        assert!(self.client.pull(SHOP, self.number).await.unwrap().is_draft);
+        assert_eq!(self.run().await, *before);
+        assert_eq!(self.told(EventType::PrReady).await, Vec::<String>::new());
+        assert_eq!(self.told(EventType::PrRefused).await.len(), 1);
+        self.is_intact().await;
+    }
+
     /// Expects that the merge was done once, and that the run and its family say so.
     async fn is_merged_by(&self, approvals: &[&str]) {
         let (run, family) = (self.run().await, self.family().await);
@@ -200,16 +211,43 @@ async fn the_time_of_a_merge_is_githubs() {
 async fn a_draft_is_made_ready_where_github_insists() {
     let scene = Scene::new(Verdict::Ok, true).await;
     words(scene.decide(Action::Approve, "ann").await);
-    assert_eq!((scene.fake.count("POST /graphql"), scene.fake.count(MERGE)), (1, 2));
+    assert_eq!((scene.fake.count("POST /graphql"), scene.fake.count(MERGE)), (2, 2));
     scene.is_merged_by(&["ann"]).await;
+}
+
+/// GitHub speaks of the draft first, whatever else is in the way.
+#[tokio::test]
+async fn a_draft_that_lacks_a_review_stays_one() {
+    let scene = Scene::new(Verdict::Ok, true).await;
+    scene.fake.state().shop().protection.needs_review = true;
+    let before = scene.run().await;
+    let told = refusal(scene.decide(Action::Approve, "ann").await);
+    assert!(told.contains("an approving review is required; it is a draft still"), "{told}");
+    scene.is_a_draft_still(&before).await;
+    assert_eq!(scene.fake.count(MERGE), 1);
+}
+
+#[tokio::test]
+async fn a_draft_that_was_made_ready_in_vain_is_a_draft_again() {
+    let scene = Scene::new(Verdict::Ok, true).await;
+    scene.fake.state().shop().protection.checks = vec!["deploy".to_owned()];
+    let before = scene.run().await;
+    let told = refusal(scene.decide(Action::Approve, "ann").await);
+    assert!(told.contains("\"deploy\" is expected") && !told.contains("ready"), "{told}");
+    scene.is_a_draft_still(&before).await;
+    assert_eq!((scene.fake.count("POST /graphql"), scene.fake.count(MERGE)), (3, 2));
 }
 
 /// What an approve did before GitHub refused the rest of it is told as that person's deed.
 #[tokio::test]
-async fn a_draft_that_was_made_ready_in_vain_is_known_as_ready() {
+async fn a_draft_that_cannot_be_one_again_is_known_as_ready() {
     let scene = Scene::new(Verdict::Ok, true).await;
-    scene.fake.state().shop().protection.needs_review = true;
-    refusal(scene.decide(Action::Approve, "ann").await);
+    scene.fake.state().shop().protection.checks = vec!["deploy".to_owned()];
+    for fault in [Fault::Delay(Duration::ZERO), Fault::Delay(Duration::ZERO), Fault::said(403, "Forbidden")] {
+        scene.fake.next("POST /graphql", fault);
+    }
+    let told = refusal(scene.decide(Action::Approve, "ann").await);
+    assert!(told.ends_with("; it was a draft, and is ready for review now"), "{told}");
     let pull = scene.family().await.pull.unwrap();
     assert_eq!((pull.is_draft, pull.state, pull.merging), (false, PrState::Open, None));
     let events = scene.engine.store.events(Some(scene.run), 0, 1_000).await.unwrap();
@@ -227,6 +265,38 @@ async fn the_first_of_two_keys_asks_nobody() {
     let message = scene.fake.writes()[0].json()["commit_message"].to_string();
     assert!(message.contains("Approved-by: ann") && message.contains("Approved-by: bob"), "{message}");
     scene.is_merged_by(&["ann", "bob"]).await;
+}
+
+/// A no stands here, and whoever says it hears what stays open at GitHub.
+#[tokio::test]
+async fn a_no_that_closes_nothing_there_says_so() {
+    type Edit = fn(&mut Engine);
+    let cases: [(Edit, Option<&str>); 3] = [
+        (|_| {}, None),
+        (
+            |it| (it.forge.writes, it.forge.why_not) = (None, Some("safe mode is on".to_owned())),
+            Some("safe mode is on"),
+        ),
+        (|it| it.forge.terms.watch.clear(), Some("the settings do not watch acme/shop any more")),
+    ];
+    for (edit, why) in cases {
+        for action in [Action::Deny, Action::Abort] {
+            let mut scene = Scene::new(Verdict::Ok, false).await;
+            edit(&mut scene.engine);
+            let url = scene.run().await.pr_url.unwrap();
+            let stays =
+                why.map(|it| format!("; pull request #{} ({url}) stays open: {it}; close it there", scene.number));
+            let told = words(scene.decide(action.clone(), "ann").await);
+            assert!(stays.as_ref().map_or(!told.contains("stays open"), |it| told.ends_with(it)), "{told}");
+            let again = scene.decide(action, "ann").await;
+            let Ok(Done::Repeat { message, .. }) = again else { panic!("{again:?}") };
+            assert!(stays.as_ref().map_or(!message.contains("stays open"), |it| message.ends_with(it)), "{message}");
+        }
+    }
+    let scene = Scene::new(Verdict::Ok, false).await;
+    scene.edit(|it| it.pull.as_mut().unwrap().hands_off = Some("somebody pushed beef to it".to_owned())).await;
+    let told = words(scene.decide(Action::Deny, "ann").await);
+    assert!(told.ends_with("stays open: somebody pushed beef to it; close it there"), "{told}");
 }
 
 /// What is found out before anything is asked: nothing is sent, nothing changes here, and it is told.
@@ -599,7 +669,7 @@ async fn publish_asks_for_what_would_stay_here() {
     assert!(told.contains("is open already"), "{told}");
     scene.edit(|it| (it.pull, it.skipped) = (None, Some("a person must ask for it".to_owned()))).await;
     let told = words(scene.decide(Action::Publish, "ann").await);
-    assert_eq!(told, "a pull request is opened in a moment");
+    assert!(told.starts_with("a pull request is opened in a moment;"), "{told}");
     let family = scene.family().await;
     assert_eq!((family.wanted_by.as_deref(), family.skipped, family.due_at.is_some()), (Some("ann"), None, true));
     assert_eq!(scene.told(EventType::PrWanted).await, ["asked for a pull request"]);

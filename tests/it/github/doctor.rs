@@ -227,3 +227,18 @@ fn it_says_whether_copilot_works_for_the_token() {
         assert_eq!(ran.json()["github"]["mayAskCopilot"].is_null(), expected.is_empty());
     }
 }
+
+#[test]
+fn the_runbook_names_every_key_of_what_scripts_read() {
+    let fake = Fake::start();
+    let found = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]).json()["github"].clone();
+    let runbook = include_str!("../../../docs/RUNBOOK.md");
+    let (_, keys) = runbook.split_once("`apiUrl ").unwrap();
+    let keys = format!("apiUrl {}", keys.split_once("`.").unwrap().0);
+    let named: Vec<&str> = keys.split(|it: char| !it.is_ascii_alphanumeric()).collect();
+    for told in [&found, &found["repositories"][0], &found["budget"], &found["mayChangeWorkflows"]] {
+        for key in told.as_object().unwrap().keys() {
+            assert!(named.contains(&key.as_str()), "{key} is not among {keys}");
+        }
+    }
+}

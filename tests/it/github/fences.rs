@@ -50,9 +50,13 @@ async fn nor_as_the_next_commit_of_a_pull_request_that_is_open() {
     ann_changes_ci(&house, "better").await;
     house.settles_for(100).await;
     assert_eq!(house.commits(&branch).len(), 1);
-    assert!(publish(&house, "ann").await.is_err());
+    let body = || house.pulls()[0]["body"].as_str().unwrap().to_owned();
+    assert!(body().contains("| 2 | ` human:ann ` | ` proved, and held back: another person"), "{}", body());
+    // The same person in other letters.
+    assert!(publish(&house, "ann").await.is_err() && publish(&house, "Ann").await.is_err());
     assert!(matches!(publish(&house, "bob").await, Ok(Done::Changed { .. })));
     house.settles_for(100).await;
+    assert!(body().contains("| 2 | ` human:ann ` | ` proved ` |"), "{}", body());
     assert_eq!((house.commits(&branch).len(), house.pulls().len()), (2, 1));
     assert!(matches!(publish(&house, "cleo").await, Ok(Done::Repeat { .. })));
 }

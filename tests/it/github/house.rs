@@ -12,6 +12,7 @@ use paramedic::domain::{
     Provider, Run, RunId, Source, Status, Transition, Verdict, family_key,
 };
 use paramedic::engine::Engine;
+use paramedic::engine::decisions::{Action, Done, Operator};
 use paramedic::engine::forge::ForgeSeat;
 use paramedic::engine::steward::{Steward, Visit};
 use paramedic::forge::github::Github;
@@ -204,8 +205,19 @@ impl House {
 
     /// The same by this author, with what the guard says of it.
     pub(crate) async fn proves_as(&self, id: RunId, right: &str, author: Author, guard: Judgement) {
+        self.proves_instead_of(id, ("wrong", right), author, guard).await;
+    }
+
+    /// The same where another line is wrong.
+    pub(crate) async fn proves_instead_of(
+        &self,
+        id: RunId,
+        (wrong, right): (&str, &str),
+        author: Author,
+        guard: Judgement,
+    ) {
         let patch = Patch(format!(
-            "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-wrong\n+{right}\n"
+            "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-{wrong}\n+{right}\n"
         ));
         let (store, now) = (&self.engine.store, self.now());
         let claim = Claim::of("w", Some(id), now, Duration::from_mins(1));
@@ -240,6 +252,13 @@ impl House {
             Decided::Change(transition) => self.engine.store.commit(&transition, None).await.unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Lets ann decide on the family's run; the error says why it is refused.
+    pub(crate) async fn acts(&self, action: Action) -> Result<Done, String> {
+        let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
+        let done = Box::pin(self.engine.decide(self.run().await.id, &action, &operator)).await;
+        done.map_err(|it| it.to_string())
     }
 
     /// A failure that was taken in, and a patch of it that is proved.

@@ -3,6 +3,8 @@ use crate::dispatch::{GREEN, Served};
 use crate::github::house::{House, ISSUES, PULLS, SHOP};
 use crate::support::github::{Fake, Fault, RunSpec, TOKEN};
 use crate::support::{Ran, World, eventually, eventually_answered, ran};
+use paramedic::backlog::Backlog as _;
+use paramedic::backlog::embedded::Embedded;
 use paramedic::domain::transition::{Decided, Decision};
 use paramedic::domain::{
     AttemptFailure, AttemptStatus, Author, Digest, EventType, Family, Instruction, Intent, Judgement, NewEvent, Patch,
@@ -274,6 +276,28 @@ async fn what_may_not_leave_stays_with_the_reason() {
             assert!(ordered.pull()["body"].as_str().unwrap().contains("Asked for by ` ann `."));
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_ordered_again_says_why_it_has_no_pull_request_of_its_own() {
+    let first = Ordered::new("").await;
+    first.attempt("nearly", Verdict::Ok, End::NoTests).await;
+    first.settles_for(100).await;
+    let (before, number) = (first.id, first.run().await.pr_number.unwrap());
+    let id = give(&first.house, "a right one, @everyone", None).await.unwrap().run_id.unwrap();
+    let second = Ordered { house: first.house, id };
+    second.attempt("still not", Verdict::Ok, End::NoTests).await;
+    second.settles_for(100).await;
+    let backlog = Embedded::new(second.house.engine.clone(), true);
+    let why = async |run| backlog.run(run).await.unwrap().forge.unwrap().skipped.unwrap();
+    let told = why(id).await;
+    assert!(
+        told.starts_with(&format!("pull request #{number} holds another change, and this one is not proved")),
+        "{told}"
+    );
+    let told = why(before).await;
+    assert_eq!(told, format!("run {} stands for the same by now, with pull request #{number}", id.short()));
+    second.house.is_intact().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@ use crate::github::house::{House, SHOP, stands};
 use crate::github::watch::{Place, log};
 use crate::support::github::RunSpec;
 use jiff::SignedDuration;
+use paramedic::backlog::Backlog as _;
+use paramedic::backlog::embedded::Embedded;
 use paramedic::domain::{
     Aftermath, ChecksState, Digest, EventType, ForgeTerms, Merging, NewEvent, PrState, Reason, Run, Status, Transition,
     Verdict,
@@ -96,6 +98,22 @@ async fn a_fix_is_not_accepted_with_another_one() {
     assert_eq!((after.merged_sha, after.patch_run, family.pull.unwrap().state), (commit, first, PrState::Merged));
     let told = house.told(EventType::PrMerged).await;
     assert_eq!(told, [format!("pull request #{number}, which holds another fix, was merged")]);
+    house.is_intact().await;
+}
+
+#[tokio::test]
+async fn an_earlier_run_says_whose_its_pull_request_is_by_now() {
+    let (house, number) = refuted_and_proved_anew(ForgeTerms::default()).await;
+    let first = house.family().await.pull.unwrap().patch_run.unwrap();
+    assert_eq!(house.engine.store.run(first).await.unwrap().pr_state, PrState::Open);
+    house.settles_for(60).await;
+    let later = house.run().await.id.short();
+    let detail = Embedded::new(house.engine.clone(), true).run(first).await.unwrap();
+    assert_eq!((detail.run.pr_number, detail.run.pr_state), (None, PrState::None));
+    let stands = format!("run {later} stands for the same by now, with pull request #{number}");
+    assert_eq!(detail.forge.unwrap().skipped, Some(stands));
+    let told = format!("pull request #{number} is that of run {later} by now");
+    assert_eq!(detail.events.iter().filter(|it| it.message == told).count(), 1);
     house.is_intact().await;
 }
 

@@ -3,6 +3,7 @@ use crate::github::house::{House, ISSUES, PULLS, SHOP, stands};
 use crate::support::eventually_answered;
 use crate::support::github::Fault;
 use paramedic::domain::{EventType, ForgeTerms, PrState, Reason, Status, Verdict};
+use paramedic::engine::decisions::{Action, Done};
 use paramedic::engine::steward::Visit;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
@@ -190,6 +191,11 @@ async fn limits_hold_until_there_is_room() {
     let before = house.fake.writes().len();
     house.settles().await;
     assert!(house.family().await.skipped.unwrap().contains("1 of 1 pull requests are open"));
+    assert_eq!(house.fake.writes().len(), before);
+    // A person's word lifts no limit, and is told so.
+    let Ok(Done::Changed { message, .. }) = house.acts(Action::Publish).await else { panic!() };
+    assert_eq!(message, "a pull request is opened when there is room: 1 of 1 pull requests are open");
+    house.settles().await;
     assert_eq!(house.fake.writes().len(), before);
     let mut closed = other.next();
     closed.pull.as_mut().unwrap().state = PrState::Closed;

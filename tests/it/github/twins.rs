@@ -1,8 +1,10 @@
 //! One pull request is enough: for two failures of one commit with the very same fix, and for one whose data folder was lost.
 use crate::github::house::{House, SHOP, stands};
-use paramedic::domain::{AfterOutcome, Digest, EventType, Family, PrState, Run, RunId, Status, Verdict, family_key};
+use paramedic::domain::{
+    AfterOutcome, Author, Digest, EventType, Family, Judgement, PrState, Run, RunId, Status, Verdict, family_key,
+};
 use paramedic::engine::EngineError;
-use paramedic::engine::decisions::{Action, Operator};
+use paramedic::engine::decisions::{Action, Done, Operator};
 use serde_json::json;
 
 const OTHER_HASH: &str = "v1:ffeeddccbbaa";
@@ -43,6 +45,15 @@ async fn the_same_fix_of_two_failures_is_one_pull_request_and_its_merge_is_the_e
     let (run, family) = second(&house, id).await;
     assert_eq!((house.pulls().len(), house.branches().len(), run.status), (1, 1, Status::Fixed));
     assert_eq!(family.skipped.unwrap(), format!("pull request #{number} has this very fix"));
+    let operator = Operator { name: "ann".to_owned(), ..Operator::default() };
+    let Ok(Done::Changed { message, .. }) = house.engine.decide(id, &Action::Publish, &operator).await else {
+        panic!()
+    };
+    assert_eq!(
+        message,
+        format!("a pull request is not needed: pull request #{number} has this very fix, and is followed")
+    );
+    house.settles_at(&other(), 100).await;
     let told = decide(&house, id, Action::Approve).await.unwrap_err();
     assert_eq!(told, format!("pull request #{number} has this very fix; merge or close it there"));
 
@@ -99,6 +110,43 @@ async fn another_fix_of_the_same_commit_is_a_pull_request_of_its_own() {
     house.settles_at(&other(), 100).await;
     let (run, family) = second(&house, id).await;
     assert_eq!((house.pulls().len(), run.pr_state, family.other_pull), (2, PrState::Open, None));
+}
+
+/// Both had the very same fix; the one was merged with something else in it, which leaves the other in conflict.
+#[tokio::test]
+async fn what_a_merge_of_something_else_leaves_in_conflict_is_proved_anew() {
+    let (house, id) = house_with_twins().await;
+    let number = house.run().await.pr_number.unwrap();
+    house.fake.commit(SHOP, &house.branches()[0], &[("calc.py", "theirs\n")]);
+    house.forward(121);
+    house.settles_for(100).await;
+    house.settles_at(&other(), 100).await;
+    let (run, _) = second(&house, id).await;
+    let own = run.pr_number.unwrap();
+    assert!(own != number && run.pr_state == PrState::Open);
+    house.fake.state().shop().pull(number).unwrap()["draft"] = json!(false);
+    let merged = house.fake.merge_by_hand(SHOP, number, "octocat");
+    house.forward(121);
+    house.settles_at(&other(), 100).await;
+    house.forward(121);
+    house.settles_at(&other(), 100).await;
+    let told = house.told(EventType::PrSkipped).await;
+    let words = format!("pull request #{own} is in conflict with what main has become since the fix was proved");
+    assert_eq!(told.iter().filter(|it| it.starts_with(&words)).count(), 1, "{told:?}");
+    let why = decide(&house, id, Action::Approve).await.unwrap_err();
+    assert!(why.contains("it is in conflict") && why.contains("`retry` the run"), "{why}");
+    decide(&house, id, Action::Retry).await.unwrap();
+    let (run, _) = second(&house, id).await;
+    assert_eq!((run.status, run.working_commit()), (Status::Queued, merged.as_str()));
+    let guard = Judgement { verdict: Verdict::Ok, findings: Vec::new() };
+    house.proves_instead_of(id, ("theirs", "right"), Author::Agent("playbook".to_owned()), guard).await;
+    house.settles_at(&other(), 100).await;
+    let (run, family) = second(&house, id).await;
+    let state = |number: u64| house.pulls().into_iter().find(|it| it["number"] == number).unwrap()["state"].clone();
+    assert_eq!((run.status, run.pr_state, state(own)), (Status::Fixed, PrState::Open, json!("closed")));
+    assert!(run.pr_number != Some(own) && family.cooled_until.is_none() && family.conflicting_pull().is_none());
+    assert_eq!((state(run.pr_number.unwrap()), family.pull.unwrap().base_sha), (json!("open"), merged));
+    house.is_intact().await;
 }
 
 #[tokio::test]

@@ -74,6 +74,13 @@ async fn a_pull_request_is_merged_at_the_commit_that_was_proved_and_only_there()
     );
     github.mark_ready(&pull.node_id).await.unwrap();
     assert!(!github.pull(SHOP, 1).await.unwrap().is_draft);
+    assert_eq!(github.objection(&pull.node_id).await, Ok(None));
+    github.mark_draft(&pull.node_id).await.unwrap();
+    assert!(github.pull(SHOP, 1).await.unwrap().is_draft);
+    fake.state().shop().protection.needs_review = true;
+    assert_eq!(github.objection(&pull.node_id).await, Ok(Some("an approving review is required".to_owned())));
+    fake.state().shop().protection.needs_review = false;
+    github.mark_ready(&pull.node_id).await.unwrap();
     // What the branch asks for is told in GitHub's words.
     let protection = Protection { checks: vec!["build".to_owned()], needs_review: true };
     fake.state().shop().protection = protection;
@@ -211,7 +218,7 @@ async fn runs_are_started_again_cancelled_and_let_through() {
 }
 
 /// Number of changes that [`change`] knows.
-const N_CHANGES: usize = 17;
+const N_CHANGES: usize = 19;
 
 /// Makes one change, each of another kind.
 async fn change(github: &Github, n: usize, run: u64) -> Result<(), ForgeError> {
@@ -234,6 +241,8 @@ async fn change(github: &Github, n: usize, run: u64) -> Result<(), ForgeError> {
         13 => github.cancel(SHOP, run).await,
         14 => github.review_deployments(SHOP, run, &[1], true, "").await,
         15 => github.remove_assignees(SHOP, 1, &["ann"]).await,
+        16 => github.mark_draft("PR_1").await,
+        17 => github.objection("PR_1").await.map(drop),
         _ => github.add_assignees(SHOP, 1, &["ann"], None).await.map(drop),
     }
 }

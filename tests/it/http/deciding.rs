@@ -111,6 +111,7 @@ async fn a_fix_by_hand_is_handed_in() {
         (json!({ "patch": 7 }), Some("patch")),
         (json!({ "patch": "no patch at all" }), None),
         (json!({ "hint": " " }), None),
+        (json!({ "hint": "\u{200b}\u{e0041} \u{feff}" }), None),
     ] {
         assert_eq!(refusal(&client.post(&fix, OPERATOR, &body).await), (400, "invalid", field), "{body}");
     }

@@ -152,6 +152,7 @@ pub(crate) fn full_attempt(attempt_no: u32, now: Timestamp) -> Attempt {
         new_failure: Some(ODD.to_owned()),
         failing_tests: vec!["t::a".to_owned()],
         recorded: true,
+        waiting_since: Some(now),
         duration_ms: u64::MAX,
         tokens: Some(12),
         cost_usd: Some(0.1 + 0.7),

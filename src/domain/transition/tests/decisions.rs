@@ -66,6 +66,28 @@ fn two_keys_are_two_people() {
 }
 
 #[test]
+fn a_name_in_other_letters_is_no_other_person() {
+    // As it may stand in an older database.
+    let run = Run { approved_by: vec!["Ann".to_owned()], ..run_in(Status::Fixed) };
+    let again = run.approve(&proved(Verdict::NeedsTwoKeys), &by("ann"));
+    assert_eq!(
+        again,
+        Ok(Decided::AlreadyDone("ann already approved; the second key must be another person's".to_owned()))
+    );
+    let resolved = Run { status: Status::Resolved, ..run.clone() };
+    let again = resolved.approve(&proved(Verdict::Ok), &by("ANN"));
+    assert_eq!(again, Ok(Decided::AlreadyDone("already approved by ANN".to_owned())));
+    let own = vec![attempt("human:Ann", AttemptStatus::Succeeded, Verdict::NeedsTwoKeys)];
+    assert!(refusal(run_in(Status::Fixed).approve(&own, &by("ann"))).contains("wrote this patch"));
+    let known = Decision { is_authenticated: true, ..by("ann") };
+    let own = vec![attempt("human:Ann", AttemptStatus::Succeeded, Verdict::Ok)];
+    assert!(refusal(run_in(Status::Fixed).approve(&own, &known)).contains("wrote this patch"));
+    let mut ordered = run_in(Status::Fixed);
+    ordered.order.requested_by = Some("Ann".to_owned());
+    assert!(refusal(ordered.approve(&proved(Verdict::NeedsTwoKeys), &by("ann"))).contains("ordered this change"));
+}
+
+#[test]
 fn an_author_holds_no_key_to_their_own_protected_patch() {
     let attempts = vec![attempt("human:ann", AttemptStatus::Succeeded, Verdict::NeedsTwoKeys)];
     let fixed = run_in(Status::Fixed);

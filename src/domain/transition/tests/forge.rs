@@ -70,7 +70,7 @@ fn every_state() {
     check(|run| of_worker(run.moved(&attempts, "feed", at(9))), only_fixed("rebase"));
     let close = "close the pull request of";
     check(
-        |run| of_worker(run.pull_closed(at(9))),
+        |run| of_worker(run.pull_closed("closed", at(9))),
         [
             no(close, "queued"),
             no(close, "running"),

@@ -28,6 +28,8 @@ enum Step {
     Release,
     GiveBack,
     Start,
+    Wait,
+    Wake,
     Prove(Verdict),
     Fail,
     GiveUp,
@@ -61,6 +63,10 @@ impl World {
             Step::Release => run.released("lost", now).map(commit),
             Step::GiveBack => run.given_back(self.attempts.last().cloned(), "stopped", now).map(commit),
             Step::Start => run.attempt_started(self.author(), None, now).map(commit),
+            Step::Wait => {
+                run.waits(self.judged(AttemptStatus::Running, Verdict::Ok), "waiting", at(999), now).map(commit)
+            }
+            Step::Wake => run.woken(&self.attempts, "it is there", now).map(commit),
             Step::Prove(verdict) => run.fixed(self.judged(AttemptStatus::Succeeded, *verdict), now).map(commit),
             Step::Fail => {
                 let verdict = (run.budget == 0).then(|| (Reason::Exhausted, "spent".to_owned()));
@@ -97,6 +103,7 @@ impl World {
             patch_digest: Some(patch.digest()),
             proposed_fix: Some(patch),
             guard: Some(Judgement { verdict, findings: Vec::new() }),
+            waiting_since: None,
             ..begun
         }
     }
@@ -112,7 +119,7 @@ impl World {
     /// Lets a step happen if it may; an attempt ends only after it began, as workers do it.
     fn walk(&mut self, step: &Step, second: i64) -> Option<Decided> {
         let is_mid_attempt = self.attempts.last().is_some_and(|it| it.status == AttemptStatus::Running);
-        if matches!(step, Step::Prove(_) | Step::Fail) && !is_mid_attempt {
+        if matches!(step, Step::Prove(_) | Step::Fail | Step::Wait) && !is_mid_attempt {
             return None;
         }
         let decided = self.ask(step, second).ok()?;
@@ -130,6 +137,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Release),
         1 => Just(Step::GiveBack),
         6 => Just(Step::Start),
+        2 => Just(Step::Wait),
+        1 => Just(Step::Wake),
         4 => prop_oneof![Just(Verdict::Ok), Just(Verdict::NeedsTwoKeys)].prop_map(Step::Prove),
         4 => Just(Step::Fail),
         1 => Just(Step::GiveUp),
@@ -146,8 +155,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 0..60)
 }
 
-const WORKER_STEPS: [Step; 7] =
-    [Step::Claim, Step::Release, Step::GiveBack, Step::Start, Step::Prove(Verdict::Ok), Step::Fail, Step::GiveUp];
+const WORKER_STEPS: [Step; 9] = [
+    Step::Wait,
+    Step::Wake,
+    Step::Claim,
+    Step::Release,
+    Step::GiveBack,
+    Step::Start,
+    Step::Prove(Verdict::Ok),
+    Step::Fail,
+    Step::GiveUp,
+];
 
 fn check_state(world: &World) {
     let World { run, attempts } = world;
@@ -257,6 +275,7 @@ proptest! {
             }
             let is_running = |it: &Attempt| it.status == AttemptStatus::Running;
             prop_assert!(!aborted.attempts.last().is_some_and(is_running));
+            prop_assert!(aborted.run.waiting(&aborted.attempts).is_none());
         }
     }
 }

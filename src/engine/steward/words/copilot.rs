@@ -67,10 +67,11 @@ impl Words<'_> {
         self.text("", &body, &marker(Kind::Copilot, &self.family.key, round)).body
     }
 
-    /// Returns what is said on Copilot's pull request when the run is over.
-    pub(in crate::engine::steward) fn copilot_left(&self, more: &str) -> String {
+    /// Returns what is said on Copilot's pull request when the run is over, or another run has taken its place.
+    pub(in crate::engine::steward) fn copilot_left(&self, is_of_another: bool, more: &str) -> String {
         let number = self.family.pull.as_ref().and_then(|it| it.number).or(self.run.pr_number);
         let how = match (self.run.status, number) {
+            _ if is_of_another => "Another run stands for the failure now.".to_owned(),
             (Status::Resolved, Some(number)) if self.run.pr_state == PrState::Merged => {
                 format!("The failure is fixed by #{number}.")
             }

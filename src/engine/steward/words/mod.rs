@@ -66,6 +66,8 @@ pub(super) struct Words<'a> {
     pub(super) attempts: &'a [Attempt],
     /// How many jobs failed.
     pub(super) failed_jobs: &'a str,
+    /// Of how many of them no log was read.
+    pub(super) unread_jobs: u64,
     /// What the rules suggested when the logs of CI were read.
     pub(super) suggested: &'a [String],
 }
@@ -108,6 +110,9 @@ impl Words<'_> {
         if !is_order {
             row("Error", self.error_type());
             row("Summary", &run.error_summary);
+            if self.unread_jobs > 0 {
+                row("Failed jobs", &format!("{}, the logs of {} were not read", self.failed_jobs, self.unread_jobs));
+            }
             row("Error hash", &run.error_hash);
         }
         row("Run of Paramedic", &run.id.to_string());

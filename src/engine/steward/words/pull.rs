@@ -1,6 +1,6 @@
 //! The pull request of a fix: what failed, why, and how it is proved.
 use crate::domain::run::candidate;
-use crate::domain::{Attempt, AttemptStatus, Digest, Verdict};
+use crate::domain::{Attempt, AttemptStatus, Digest, PullState, Verdict};
 use crate::engine::steward::words::{Kind, MAX_LOG_CHARS, MAX_SPAN_CHARS, MAX_TITLE_CHARS, Text, Words, cut, marker};
 use crate::evidence::markdown::{cell, plain, span};
 use crate::rules::Placeholder;
@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 const MAX_DIAGNOSIS_CHARS: usize = 6_000;
 /// Attempts and findings that are shown.
 const MAX_ROWS: usize = 20;
+/// What came of a patch that changes what runs at the forge and was not asked for by anybody but its author.
+const HELD_BACK: &str = "proved, and held back: another person than its author must ask for it";
 
 impl Words<'_> {
     /// Returns the pull request as it should be now.
@@ -110,6 +112,7 @@ impl Words<'_> {
         let mut table = String::from("### Attempts\n\n| | by | came to |\n| --- | --- | --- |\n");
         for attempt in self.attempts.iter().rev().take(MAX_ROWS).rev() {
             let outcome = match attempt.status {
+                AttemptStatus::Succeeded if self.is_held_back(attempt) => HELD_BACK,
                 AttemptStatus::Succeeded => "proved",
                 _ => attempt.failure_reason.as_deref().unwrap_or("under way"),
             };
@@ -118,6 +121,12 @@ impl Words<'_> {
                 writeln!(table, "| {} | {by} | {} |", attempt.attempt_no, cell(&self.safe(outcome, MAX_SPAN_CHARS)));
         }
         table
+    }
+
+    /// Whether a patch is not here but waits for a second person's word.
+    fn is_held_back(&self, attempt: &Attempt) -> bool {
+        let is_elsewhere = |it: &PullState| attempt.patch_digest.as_ref() != Some(&it.patch);
+        attempt.waits_for_another().is_some() && self.family.pull.as_ref().is_some_and(is_elsewhere)
     }
 
     /// Returns a value of a template, not yet fit to stand anywhere.

@@ -66,6 +66,7 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         run: &run,
         attempts: &attempts,
         failed_jobs: "1",
+        unread_jobs: 0,
         suggested: &[text.to_owned()],
     };
     let instruction = Instruction { intent: Intent::Fix, text: text.to_owned(), context: Some(text.to_owned()) };
@@ -90,7 +91,7 @@ fn all(text: &str, rules: &str) -> Vec<Text> {
         comment(words.held(7, true)),
         asking(words.copilot_mention(&ask, "round=1")),
         asking(words.copilot_again(&ask, "round=1")),
-        comment(words.copilot_left("run=1")),
+        comment(words.copilot_left(false, "run=1")),
         order.pull(true),
         order.pull(false),
     ]
@@ -170,11 +171,35 @@ fn what_failed_is_in_the_title_however_long_the_workflow_is_called() {
         run: &run,
         attempts: &[],
         failed_jobs: "1",
+        unread_jobs: 0,
         suggested: &[],
     };
     for title in [words.issue().title, words.pull(true).title] {
         assert!(title.contains("é… fails: KeyError") || title.contains("é…: KeyError"), "{title}");
     }
+}
+
+#[test]
+fn the_issue_says_how_much_of_the_failure_was_not_read() {
+    let (masker, run) = (Masker::default(), run("x"));
+    let family = Family::first_seen(&run, "v1:1a2b3c4d", None, now());
+    let of = |unread_jobs| {
+        let rules = Rules::read(b"").unwrap().0;
+        let words = Words {
+            masker: &masker,
+            rules: &rules,
+            web_url: WEB,
+            family: &family,
+            run: &run,
+            attempts: &[],
+            failed_jobs: "31",
+            unread_jobs,
+            suggested: &[],
+        };
+        words.issue().body
+    };
+    assert!(of(11).contains("| Failed jobs | ` 31, the logs of 11 were not read ` |"), "{}", of(11));
+    assert!(!of(0).contains("Failed jobs"));
 }
 
 #[test]
@@ -206,6 +231,35 @@ fn only_pages_of_the_repository_are_links() {
     ] {
         let body = &all(url, "")[4].body;
         assert_eq!(body.contains("[The last run]("), is_link, "{body}");
+    }
+}
+
+/// A squash by hand may take the whole body into the message of its commit, where no fence protects anything.
+#[test]
+fn nothing_is_obeyed_in_the_message_of_a_squash() {
+    let rules = "pull_request:\n  description_template: 'About {workflow_name}'\n";
+    for command in [
+        "[skip ci]",
+        "[ci skip]",
+        "[no ci]",
+        "[skip actions]",
+        "[actions skip]",
+        "***NO_CI***",
+        "skip-checks: true",
+        "skip-checks:true",
+        "Closes #7",
+        "Fixes: acme/shop#7",
+        "resolves GH-7",
+        "fixed https://github.com/acme/shop/issues/7",
+    ] {
+        for text in
+            [command.to_owned(), format!("one\n{command}\ntwo"), format!("`{command}`"), format!("- a | {command}")]
+        {
+            for made in all(&text, rules) {
+                let message = format!("{}\n\n{}", made.title, made.body).to_lowercase();
+                assert!(!message.contains(&command.to_lowercase()), "{command}: {message}");
+            }
+        }
     }
 }
 

@@ -154,6 +154,23 @@ impl Fake {
         self.state().repo(repository).pull(number).unwrap()["state"] = json!("closed");
     }
 
+    /// Gives the default branch another name, with the pull requests that go to it.
+    pub(crate) fn rename_default_branch(&self, repository: &str, name: &str) {
+        let mut state = self.state();
+        let repo = state.repo(repository);
+        let before = std::mem::replace(&mut repo.default_branch, name.to_owned());
+        repo.git.run(&["branch", "-m", &before, name]);
+        for pull in repo.pulls.iter_mut().filter(|it| it["state"] == "open" && it["base"]["ref"] == before.as_str()) {
+            pull["base"]["ref"] = json!(name);
+        }
+        repo.renamed_branches.insert(before, name.to_owned());
+    }
+
+    /// Lets somebody open a closed pull request again at GitHub itself.
+    pub(crate) fn reopen_by_hand(&self, repository: &str, number: u64) {
+        self.state().repo(repository).pull(number).unwrap()["state"] = json!("open");
+    }
+
     /// Answers the next request of this kind with a fault; see [`Seen::is`].
     pub(crate) fn next(&self, request: &str, fault: Fault) {
         self.state().faults.push((request.to_owned(), fault, false));

@@ -80,6 +80,8 @@ pub(super) fn read(repo: &Repo, rest: &[&str], query: &BTreeMap<String, String>)
             None => Found::Refused(422, format!("No commit found for SHA: {name}")),
         },
         ["branches", branch] => {
+            // As whoever follows where GitHub points to reads it.
+            let branch = repo.renamed_branches.get(*branch).map_or(*branch, String::as_str);
             one(repo.git.tip(branch).map(|it| json!({ "name": branch, "commit": { "sha": it }, "protected": false })))
         }
         ["git", "matching-refs", prefix] => {

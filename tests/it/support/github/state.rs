@@ -87,6 +87,8 @@ pub(crate) struct Repo {
     pub(crate) name: String,
     pub(crate) git: Git,
     pub(crate) default_branch: String,
+    /// What branches are called now, by their old names.
+    pub(crate) renamed_branches: BTreeMap<String, String>,
     pub(crate) is_private: bool,
     pub(crate) may_push: bool,
     pub(crate) merge_methods: Vec<&'static str>,
@@ -167,6 +169,7 @@ impl State {
             name: name.to_owned(),
             git: Git::make(self.folder.join(format!("{name}.git"))),
             default_branch: "main".to_owned(),
+            renamed_branches: BTreeMap::new(),
             is_private: false,
             may_push: true,
             merge_methods: vec!["squash", "merge", "rebase"],

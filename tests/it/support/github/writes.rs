@@ -152,19 +152,26 @@ fn act(repo: &mut Repo, run: u64, method: &str, what: &str, body: &Value, id: u6
 
 /// Makes a draft ready, as GraphQL does.
 pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
-    assert!(body["query"].as_str().unwrap().contains("markPullRequestReadyForReview"), "{body}");
-    let id = &body["variables"]["id"];
-    let pulls = state.repos.values_mut().flat_map(|it| it.pulls.iter_mut());
-    match pulls.filter(|it| it["state"] == "open").find(|it| it["node_id"] == *id) {
-        Some(pull) => {
-            pull["draft"] = json!(false);
-            json!({ "data": { "markPullRequestReadyForReview": { "pullRequest": { "isDraft": false } } } })
-        }
-        None => json!({
-            "data": { "markPullRequestReadyForReview": null },
-            "errors": [{ "type": "NOT_FOUND", "path": ["markPullRequestReadyForReview"], "message": format!("Could not resolve to a node with the global id of '{id}'") }],
-        }),
-    }
+    const DRAFTS: [(&str, bool); 2] = [("markPullRequestReadyForReview", false), ("convertPullRequestToDraft", true)];
+    let (query, id) = (body["query"].as_str().unwrap(), &body["variables"]["id"]);
+    let change = DRAFTS.iter().find(|(name, _)| query.contains(name));
+    let name = change.map_or("node", |(name, _)| name);
+    let is_it = |it: &&mut Value| it["state"] == "open" && it["node_id"] == *id;
+    let found =
+        state.repos.values_mut().find_map(|it| Some((it.protection.needs_review, it.pulls.iter_mut().find(is_it)?)));
+    let Some((needs_review, pull)) = found else {
+        return json!({
+            "data": { name: null },
+            "errors": [{ "type": "NOT_FOUND", "path": [name], "message": format!("Could not resolve to a node with the global id of '{id}'") }],
+        });
+    };
+    let Some((_, is_draft)) = change else {
+        assert!(query.contains("reviewDecision"), "{body}");
+        let decision = needs_review.then_some("REVIEW_REQUIRED");
+        return json!({ "data": { "node": { "reviewDecision": decision, "mergeable": "UNKNOWN", "viewerCanMergeAsAdmin": false } } });
+    };
+    pull["draft"] = json!(is_draft);
+    json!({ "data": { name: { "pullRequest": { "isDraft": is_draft } } } })
 }
 
 /// Changes these fields of a row, and returns it.
