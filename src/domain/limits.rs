@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns what the 24 hours before `now` used up in one repository, given its newest families and runs. Runs of one workflow may be healed
-/// `heals_per_day` times; none: as often as they come. Of the terms, 0 is no limit.
+/// `heals_per_day` times; none: as often as they come. Those of trusted branches are told. Of the terms, 0 is no limit.
 pub fn limits(
     families: &[Family],
     runs: &[Run],
@@ -26,7 +26,7 @@ pub fn limits(
     }
     let mut heals_today: BTreeMap<String, Used> = BTreeMap::new();
     for (id, name) in names {
-        let used = heals_today_of(runs, id, now);
+        let used = heals_today_of(runs, id, true, now);
         if used > 0 {
             let shown = heals_today.entry(name.to_owned()).or_insert(Used { used: 0, limit: heals_per_day });
             shown.used = shown.used.max(used);
@@ -46,17 +46,23 @@ pub fn limits(
     }
 }
 
-/// Returns how many runs of one workflow were healed in the 24 hours before `now`.
-pub fn heals_today_of(runs: &[Run], workflow_id: u64, now: Timestamp) -> u32 {
+/// Returns how many runs of one workflow were healed in the 24 hours before `now`: those of trusted branches, or those of all others. Whoever may
+/// only open a pull request must not use up the day of a trusted branch.
+pub fn heals_today_of(runs: &[Run], workflow_id: u64, is_trusted: bool, now: Timestamp) -> u32 {
     let is_of_it = |run: &&Run| run.order.ci.as_ref().is_some_and(|it| it.workflow_id == workflow_id);
     let is_recent = |run: &&Run| now.duration_since(run.created_at) < DAY;
-    let n = runs.iter().filter(is_of_it).filter(is_recent).filter(|it| is_heal(it)).count();
+    let is_alike = |run: &&Run| run.order.is_trusted() == is_trusted && is_heal(run);
+    let n = runs.iter().filter(is_of_it).filter(is_recent).filter(is_alike).count();
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Whether a run is, or was, worked on: one that was declined from the start costs nothing.
 fn is_heal(run: &Run) -> bool {
-    !matches!(run.escalation_reason, Some(Reason::RateLimited | Reason::Regressed))
+    match run.escalation_reason {
+        Some(Reason::RateLimited | Reason::Regressed) => false,
+        Some(Reason::Infrastructure | Reason::NeedsSecret | Reason::Security) => run.attempt_count > 0,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -111,12 +117,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_fork_uses_up_is_not_a_trusted_branchs() {
+        let mut forks = run("CI", at(1), None);
+        forks.order.ci.as_mut().unwrap().is_fork = true;
+        let runs = [forks.clone(), forks, run("CI", at(2), None)];
+        let used = |is_trusted| heals_today_of(&runs, u64::from('C'), is_trusted, at(3));
+        assert_eq!((used(true), used(false)), (1, 2));
+        let told = limits(&[], &runs, &ForgeTerms::default(), Some(2), at(3));
+        assert_eq!(told.heals_today["CI"], Used { used: 1, limit: Some(2) });
+    }
+
+    #[test]
     fn a_day_is_counted_by_workflow_and_what_is_open_whenever_it_was_opened() {
         let runs = [
             run("CI", at(0), None),
             run("CI", at(1), None),
             run("CI", at(20), Some(Reason::Exhausted)),
             run("CI", at(20), Some(Reason::RateLimited)),
+            run("CI", at(20), Some(Reason::Infrastructure)),
+            run("CI", at(20), Some(Reason::NeedsSecret)),
             run("Lint", at(24), None),
             // The same one, under another name.
             run("CI, renamed", at(20), None),

@@ -133,6 +133,7 @@ impl Inbox {
         };
         Ok(match read? {
             Delivery::Failure(signal) if self.is_watched(&signal) => {
+                self.watcher.iter().for_each(|it| it.poke(&signal.repository));
                 let reason = format!("{} is watched; its runs are read from GitHub itself", signal.repository);
                 let reason = self.reader.engine.safe_text(&reason, MAX_NAME_CHARS);
                 Receipt::Ignored(Ignored { ignored: true, reason })

@@ -154,6 +154,7 @@ mod tests {
     #[test]
     fn scopes_say_what_a_token_may() {
         let public = RepositoryFacts {
+            name: None,
             default_branch: "main".to_owned(),
             is_private: false,
             is_fork: false,

@@ -131,6 +131,9 @@ pub trait Reads: Debug + Send + Sync {
     /// Returns what the forge still lets us ask; no request.
     fn budget(&self) -> Budget;
 
+    /// Returns the time by the forge's own clock, as far as its answers tell it; no request.
+    fn now(&self) -> Timestamp;
+
     /// Returns what the token is, as far as the forge tells.
     async fn abilities(&self) -> Result<Abilities, ForgeError>;
 
@@ -170,7 +173,7 @@ pub trait Reads: Debug + Send + Sync {
     /// Returns the environments whose deployment a run waits for.
     async fn deployments(&self, repository: &str, run: u64) -> Result<Vec<Deployment>, ForgeError>;
 
-    /// Returns the check runs and statuses of a commit.
+    /// Returns all check runs and statuses of a commit. [`ForgeError::TooLarge`]: there are more than 1,000 of either.
     async fn checks(&self, repository: &str, commit: &str) -> Result<Vec<Check>, ForgeError>;
 
     /// Returns a branch's commit, `None` if there is no such branch.

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryFacts {
+    /// What it is called now, `owner/name`; `None` where the forge does not say.
+    pub name: Option<String>,
     pub default_branch: String,
     pub is_private: bool,
     pub is_fork: bool,
@@ -13,6 +15,13 @@ pub struct RepositoryFacts {
     pub may_push: Option<bool>,
     /// How pull requests may be merged there; every way where the forge does not say.
     pub merge_methods: Vec<MergeMethod>,
+}
+
+impl RepositoryFacts {
+    /// Returns what the repository that was asked for as `known` is called now, `None` if that is its name.
+    pub fn new_name(&self, known: &str) -> Option<&str> {
+        self.name.as_deref().filter(|it| !it.eq_ignore_ascii_case(known))
+    }
 }
 
 /// A commit.

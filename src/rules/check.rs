@@ -49,7 +49,7 @@ pub(super) fn check(raw: RawRules, text: &str) -> Result<(Rules, Vec<Remark>), R
     let naming = raw.branch_naming.unwrap_or_default();
     let retry = raw.retry.unwrap_or_default();
     let logging = raw.logging.unwrap_or_default();
-    let heals = number(raw.max_heal_attempts_per_day, "max_heal_attempts_per_day", -1..=1_000, 3)?;
+    let heals = number(raw.max_heal_attempts_per_day, "max_heal_attempts_per_day", -1..=1_000, 0)?;
     let security = security(raw.security.unwrap_or_default(), &mut remarks)?;
     let rules = Rules {
         is_enabled: raw.enabled.unwrap_or(true),

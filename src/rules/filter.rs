@@ -30,6 +30,22 @@ pub enum Treatment {
     Leave(String),
 }
 
+/// Whether a branch below `prefix` can be one of ours by its name: a person may use the same prefix.
+pub fn is_heal_branch(prefix: &str, branch: &str) -> bool {
+    let Some(rest) = branch.strip_prefix(prefix).and_then(|it| it.strip_prefix('/')) else { return false };
+    let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let mut parts = rest.split('-');
+    match (parts.next(), parts.next()) {
+        (Some("revert"), Some(merge)) => is_hex(merge) && parts.next().is_none(),
+        (Some(hash), Some(commit)) => {
+            is_hex(hash)
+                && is_hex(commit)
+                && parts.all(|it| it.len() < 20 && it.bytes().all(|it| it.is_ascii_alphanumeric()))
+        }
+        _ => false,
+    }
+}
+
 impl Rules {
     /// Returns what to do about a failed workflow run.
     pub fn treatment(&self, build: &Build<'_>) -> Treatment {
@@ -54,14 +70,13 @@ impl Rules {
         let is_any = |patterns: &crate::rules::Patterns| {
             patterns.is_match(build.workflow) || patterns.is_match(build.workflow_path)
         };
-        let own_prefix = format!("{}/", self.branch_naming.prefix);
         let why = if !self.is_enabled {
             "healing is off here (`enabled: false`)"
         } else if is_any(&self.excluded) {
             "the workflow is one of `excluded_workflows`"
         } else if !is_any(&self.monitored) {
             "the workflow is none of `monitored_workflows`"
-        } else if build.branch.starts_with(OWN_BRANCHES) || build.branch.starts_with(&own_prefix) {
+        } else if build.branch.starts_with(OWN_BRANCHES) || is_heal_branch(&self.branch_naming.prefix, build.branch) {
             "the branch is one of ours"
         } else if build.branch.starts_with(COPILOT_BRANCHES) {
             "the branch is one of Copilot's own"

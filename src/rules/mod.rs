@@ -6,7 +6,7 @@ mod raw;
 mod template;
 mod yaml;
 
-pub use crate::rules::filter::{Build, Treatment};
+pub use crate::rules::filter::{Build, Treatment, is_heal_branch};
 pub use crate::rules::patterns::Patterns;
 pub use crate::rules::template::{Placeholder, Template};
 
@@ -66,7 +66,7 @@ pub struct Rules {
     /// Names or paths of the workflows that are watched, and of those that are not.
     pub monitored: Patterns,
     pub excluded: Patterns,
-    /// Runs a day for each workflow; none = any number, because the file says so.
+    /// Runs a day for each workflow; none: the file sets no limit of its own.
     pub heals_per_day: Option<u32>,
     /// A proved fix is published only when a person says so.
     pub needs_approval: bool,

@@ -1,5 +1,6 @@
 //! Lists of names with `*` in them.
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::borrow::Cow;
 
 /// A checked list of patterns.
 #[derive(Debug, Clone)]
@@ -10,7 +11,7 @@ pub struct Patterns {
 /// What a pattern is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// Names and paths of workflows: upper and lower case are the same, `*` is any text.
+    /// Names and paths of workflows: upper and lower case are the same, `*` is any text, and everything else is what it is.
     Workflow,
     /// Branches: exact, `*` stays between two slashes, `**` does not.
     Branch,
@@ -24,7 +25,12 @@ impl Patterns {
         let mut builder = GlobSetBuilder::new();
         for (idx, pattern) in patterns.iter().enumerate() {
             let pattern = pattern.as_ref();
-            let glob = GlobBuilder::new(pattern)
+            let written = match subject {
+                Subject::Workflow => Cow::Owned(globset::escape(pattern).replace("[*]", "*")),
+                Subject::Branch | Subject::File => Cow::Borrowed(pattern),
+            };
+            let glob = GlobBuilder::new(&written)
+                .backslash_escape(subject != Subject::Workflow)
                 .case_insensitive(subject == Subject::Workflow)
                 .literal_separator(subject != Subject::Workflow)
                 .build()
@@ -38,5 +44,29 @@ impl Patterns {
     /// Whether one of the patterns fits.
     pub fn is_match(&self, name: &str) -> bool {
         self.set.is_match(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_known_by_its_name_whatever_is_in_it() {
+        for name in ["Deploy [prod]", "{a,b}", "Really?", "a\\b", "[*]", "[", "}", "[!a]", "**"] {
+            let is_match = |it: &str| Patterns::new(&[name], Subject::Workflow).unwrap().is_match(it);
+            assert!(is_match(name) && is_match(&name.to_uppercase()), "{name}");
+        }
+        for (pattern, name, expected) in [
+            ("Deploy [prod]", "Deploy p", false),
+            ("{a,b}", "a", false),
+            ("Really?", "Really!", false),
+            ("Deploy [*]", "deploy [test / x]", true),
+            ("Deploy [*]", "deploy x", false),
+            (".github/workflows/*.yml", ".github/workflows/ci.yml", true),
+        ] {
+            let patterns = Patterns::new(&[pattern], Subject::Workflow).unwrap();
+            assert_eq!(patterns.is_match(name), expected, "{pattern} {name}");
+        }
     }
 }

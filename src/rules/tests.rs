@@ -120,7 +120,7 @@ fn without_a_file_the_defaults_hold() {
         }
         let (rules, remarks) = read.unwrap();
         assert!(remarks.is_empty() && rules.is_enabled && rules.pull_request.is_draft);
-        assert_eq!((rules.heals_per_day, rules.branch_naming.prefix.as_str()), (Some(3), "heal"));
+        assert_eq!((rules.heals_per_day, rules.branch_naming.prefix.as_str()), (None, "heal"));
         assert_eq!((rules.retry.is_on_merge, rules.max_file_changes), (false, 20));
         assert_eq!(rules.analysis.error_keywords.len(), 9);
         assert_eq!(rules.labels.issues[0], "auto-heal");
@@ -143,8 +143,8 @@ fn every_key_takes_what_is_right_and_refuses_the_rest_with_its_line() {
     let many = format!("[{}]", ["a"; 201].join(", "));
     let table: &[(&str, &[&str], &[&str])] = &[
         ("enabled", &["true", "false"], &["yes", "1", "[]"]),
-        ("monitored_workflows", &["[\"*\"]", "[CI, \"Deploy *\"]", "[]"], &["\"*\"", "[\"[a\"]", "[\"\"]", &many]),
-        ("excluded_workflows", &["[]", "[\".github/workflows/x.yml\"]"], &["[\"{a\"]", "{a: b}", "[[a]]"]),
+        ("monitored_workflows", &["[\"*\"]", "[CI, \"Deploy *\"]", "[]"], &["\"*\"", "[\"\"]", &many]),
+        ("excluded_workflows", &["[]", "[\".github/workflows/x.yml\"]", "[\"a [b\"]"], &["{a: b}", "[[a]]"]),
         ("max_heal_attempts_per_day", &["0", "-1", "3"], &["-2", "1001", "3.5", "many", "99999999999999999999"]),
         ("require_manual_approval", &["true", "false"], &["maybe"]),
         ("auto_merge_on_success", &["false"], &["true", "never"]),
@@ -265,7 +265,7 @@ fn what_is_refused_says_what_to_do() {
             4,
             "`{secret}` stands for nothing",
         ),
-        ("monitored_workflows:\n  - CI\n  - \"[x\"\n", 3, "`[x` is no pattern"),
+        ("security:\n  trusted_branches:\n    - \"[x\"\n", 3, "`[x` is no pattern"),
     ] {
         let error = refused(text);
         assert!(error.message.contains(says), "{text}: {error}");
@@ -360,6 +360,25 @@ fn a_build_is_healed_kept_here_or_left_alone() {
     ] {
         assert!(matches!(rules.treatment(&build), Treatment::Leave(it) if it.contains(why)), "{build:?}");
     }
+    let person = Build { branch: "auto-heal/login", ..ci };
+    assert!(patch_only(person), "a person's branch is none of ours, whatever its prefix");
     let off = self::rules("enabled: false\n");
     assert!(matches!(off.treatment(&ci), Treatment::Leave(it) if it.contains("off")));
+}
+
+#[test]
+fn a_branch_of_ours_is_known_by_its_name() {
+    for branch in ["heal/1a2b3c4d-deadbeef", "heal/1a2b3c4d-deadbeef-w12-1772323200-r2", "heal/revert-1a2b3c4d"] {
+        assert!(is_heal_branch("heal", branch), "{branch}");
+    }
+    for branch in [
+        "heal/mine",
+        "heal/1a2b3c4d",
+        "healing/1a2b3c4d-deadbeef",
+        "main",
+        "heal/revert-me",
+        "heal/1a2b3c4d-deadbeef/x",
+    ] {
+        assert!(!is_heal_branch("heal", branch), "{branch}");
+    }
 }

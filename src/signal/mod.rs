@@ -48,7 +48,19 @@ pub struct Signal {
 impl Signal {
     /// Whether it is about a run of a workflow of GitHub, which can be read there.
     pub fn is_workflow_run(&self) -> bool {
-        self.provider == Provider::Github && self.build.as_deref().is_some_and(|it| it.starts_with(github::OF_RUN))
+        let is_told = self.build.as_deref().is_some_and(|it| it.starts_with(github::OF_RUN));
+        self.provider == Provider::Github && (is_told || self.is_at_a_run())
+    }
+
+    /// Whether its page is that of a run of its repository: `…/owner/name/actions/runs/17`.
+    fn is_at_a_run(&self) -> bool {
+        let page = self.pipeline_url.as_deref().and_then(|it| it.split_once("/actions/runs/"));
+        let is_run = |(place, run): (&str, &str)| {
+            let place = place.to_lowercase();
+            place.ends_with(&format!("/{}", self.repository.to_lowercase()))
+                && run.starts_with(|it: char| it.is_ascii_digit())
+        };
+        page.is_some_and(is_run)
     }
 }
 

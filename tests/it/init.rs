@@ -80,7 +80,7 @@ fn a_file_of_somebody_else_is_never_overwritten_by_accident() {
     let forced = init(&world, &["--force", "--only", "rules,webhook"]);
     assert_eq!(forced.code, 0, "{forced:#?}");
     assert!(forced.stdout.starts_with("replaced ") && forced.stdout.contains("written "), "{}", forced.stdout);
-    assert!(fs::read_to_string(world.repo().join(RULES)).unwrap().contains("max_heal_attempts_per_day: 3"));
+    assert!(fs::read_to_string(world.repo().join(RULES)).unwrap().contains("max_heal_attempts_per_day: 0"));
     assert_eq!(init(&world, &["--only", "nonsense"]).code, 2);
 }
 

@@ -8,6 +8,7 @@ use crate::rules;
 use crate::wiring::App;
 use crate::wiring::forge::{self, Abilities, ForgeError, May, PullsQuery, Reads, RunsQuery};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The most repositories that are looked at.
 const MAX_REPOSITORIES: usize = 10;
@@ -59,7 +60,16 @@ pub(super) async fn look(
         Some(why) => check("github publishing", Health::Ok, format!("off: {why}")),
     }
     let mut repositories = Vec::new();
-    for repository in repositories_of(context) {
+    let mut all = repositories_of(context);
+    let n_others = all.len().saturating_sub(MAX_REPOSITORIES);
+    all.truncate(MAX_REPOSITORIES);
+    if n_others > 0 {
+        let text = format!(
+            "{n_others} more were not looked at: only the first {MAX_REPOSITORIES} are, watched ones before others"
+        );
+        check("github repositories", Health::Note, text);
+    }
+    for repository in all {
         let method = settings.terms.merge_method;
         repositories.push(of_repository(github.as_ref(), &abilities, &repository, method, check).await);
     }
@@ -100,7 +110,7 @@ fn is_copilot_wanted(context: &Context, app: &App) -> bool {
     config.agents.get(copilot::NAME).is_some_and(|it| it.is_preset) && config.github.terms.watch.iter().any(is_asked)
 }
 
-/// Returns the repositories of the settings that lie at this forge.
+/// Returns the repositories of the settings that lie at this forge, those that are watched first.
 fn repositories_of(context: &Context) -> Vec<String> {
     let config = &context.config;
     let cloned = config.repositories.all().filter(|(name, it)| {
@@ -108,12 +118,10 @@ fn repositories_of(context: &Context) -> Vec<String> {
         name.contains('/') && matches!(&it.origin, Some(Origin::CloneUrl(url)) if is_here(url))
     });
     let ordered = config.dispatch.repository.clone().filter(|it| !it.starts_with('/'));
-    let watched = config.github.terms.watch.iter().cloned();
-    let mut all: Vec<String> =
-        ordered.into_iter().chain(cloned.map(|(name, _)| name.to_owned())).chain(watched).collect();
-    all.sort();
-    all.dedup();
-    all.truncate(MAX_REPOSITORIES);
+    let cloned: BTreeSet<String> = cloned.map(|(name, _)| name.to_owned()).collect();
+    let mut all: Vec<String> = config.github.terms.watch.iter().cloned().chain(ordered).chain(cloned).collect();
+    let mut seen = BTreeSet::new();
+    all.retain(|it| seen.insert(it.to_lowercase()));
     all
 }
 
@@ -159,17 +167,25 @@ async fn of_repository(
             return json!({ "name": repository, "error": error.to_string() });
         }
     };
+    if let Some(new) = facts.new_name(repository) {
+        check(&name, Health::Broken, format!("it is called {new} now; set its new name"));
+    }
     let runs = github.runs(repository, &RunsQuery { max: 1, ..RunsQuery::default() }).await.map(drop);
     let pulls = github.pulls(repository, &PullsQuery { max: 1, ..PullsQuery::default() }).await.map(drop);
     let issues = github.issues(repository, &[], 1).await.map(drop);
     let file = github.file(repository, rules::PATH, &facts.default_branch).await;
+    // What is published is merged when they are green.
+    let checks = match github.branch(repository, &facts.default_branch).await {
+        Ok(Some(tip)) => github.checks(repository, &tip).await.map(drop),
+        read => read.map(drop),
+    };
     if let Ok(Some(text)) = &file {
         of_rules(&format!("{name} rules"), text, check);
     }
     let file = file.map(drop);
     let mut readable = vec!["repository"];
     let mut unreadable = Vec::new();
-    for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file)] {
+    for (what, read) in [("runs", runs), ("pulls", pulls), ("issues", issues), ("files", file), ("checks", checks)] {
         match read {
             Ok(()) => readable.push(what),
             // A repository may have no issues at all.

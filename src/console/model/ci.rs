@@ -142,7 +142,9 @@ impl Ci {
 /// Whether nobody looked at a repository for longer than twice its interval.
 pub fn is_stale(picture: &Picture, now: Timestamp) -> bool {
     let Some(seen_at) = picture.seen_at else { return false };
-    let interval = picture.next_at.map_or(USUAL, |it| it.duration_since(seen_at));
+    // After a look that failed the next one is as far away as the trouble lasts.
+    let next_at = picture.next_at.filter(|_| picture.error.is_none());
+    let interval = next_at.map_or(USUAL, |it| it.duration_since(seen_at));
     (interval * 2).max(FRESH_FOR) < now.duration_since(seen_at)
 }
 
@@ -215,4 +217,34 @@ fn matches(picture: &Picture, seen: &SeenRun, needle: &str) -> bool {
     ]
     .iter()
     .any(|it| it.to_lowercase().contains(needle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_not_seen_for_long_is_stale_also_where_the_next_try_is_soon() {
+        let picture = json!({
+            "repository": "acme/shop", "defaultBranch": "main", "runs": [], "pulls": [], "staleBranches": [],
+            "rules": { "file": "absent", "remarks": [] },
+            "limits": { "healsToday": {}, "prsToday": { "used": 0 }, "openPrs": { "used": 0 } },
+        });
+        let picture: Picture = serde_json::from_value(picture).unwrap();
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let seen_at = now - SignedDuration::from_hours(1);
+        let next_at = now + SignedDuration::from_mins(1);
+        let error = Some("GitHub cannot be reached".to_owned());
+        for (seen_at, next_at, error, expected) in [
+            (seen_at, next_at, &error, true),
+            (seen_at, next_at, &None, false),
+            (now - SignedDuration::from_mins(3), next_at, &error, false),
+            (seen_at, seen_at + SignedDuration::from_mins(1), &None, true),
+        ] {
+            let picture =
+                Picture { seen_at: Some(seen_at), next_at: Some(next_at), error: error.clone(), ..picture.clone() };
+            assert_eq!(is_stale(&picture, now), expected, "{seen_at} {next_at} {error:?}");
+        }
+    }
 }

@@ -55,11 +55,12 @@ impl Greens {
         if let Some((_, green)) = self.lock().get(&name).filter(|(read_at, _)| now.duration_since(*read_at) < FRESH) {
             return green.clone();
         }
-        let mut green = look(analyst, repository, run, job, &run.branch).await.ok().flatten();
-        if green.is_none() && run.branch != default_branch {
-            green = look(analyst, repository, run, job, default_branch).await.ok().flatten();
-        }
-        let green = green.map(Arc::new);
+        let green = match look(analyst, repository, run, job, &run.branch).await {
+            Ok(None) if run.branch != default_branch => look(analyst, repository, run, job, default_branch).await,
+            looked => looked,
+        };
+        // Only what the forge said is kept: the next red log may find what an error hid from this one.
+        let green = green.ok()?.map(Arc::new);
         let mut kept = self.lock();
         if kept.len() >= MAX_KEPT {
             kept.retain(|_, (read_at, _)| now.duration_since(*read_at) < FRESH);

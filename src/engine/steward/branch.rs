@@ -25,22 +25,6 @@ pub(super) fn revert_name(naming: &BranchNaming, merge: &str) -> String {
     format!("{}/revert-{}", naming.prefix, merge.get(..8).unwrap_or(merge))
 }
 
-/// Whether a branch below `prefix` can be one of ours by its name.
-pub(super) fn is_ours(prefix: &str, branch: &str) -> bool {
-    let Some(rest) = branch.strip_prefix(prefix).and_then(|it| it.strip_prefix('/')) else { return false };
-    let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|it| it.is_ascii_hexdigit());
-    let mut parts = rest.split('-');
-    match (parts.next(), parts.next()) {
-        (Some("revert"), Some(merge)) => is_hex(merge) && parts.next().is_none(),
-        (Some(hash), Some(commit)) => {
-            is_hex(hash)
-                && is_hex(commit)
-                && parts.all(|it| it.len() < 20 && it.bytes().all(|it| it.is_ascii_alphanumeric()))
-        }
-        _ => false,
-    }
-}
-
 /// Whether the branch that a pull request goes to is the default branch under a new name: what it went to before is not there any more, and
 /// all that the fix was proved on is.
 pub(in crate::engine) async fn is_renamed(
@@ -88,19 +72,6 @@ mod tests {
         assert_eq!(name(&naming(), &run(), None), "heal/1a2b3c4d-deadbeef");
         let stamped = BranchNaming { prefix: "fix".to_owned(), has_timestamp: true, ..naming() };
         assert_eq!(name(&stamped, &run(), None), "fix/1a2b3c4d-deadbeef-1772323200");
-        for branch in ["heal/1a2b3c4d-deadbeef", "heal/1a2b3c4d-deadbeef-w12-1772323200-r2", "heal/revert-1a2b3c4d"] {
-            assert!(is_ours("heal", branch), "{branch}");
-        }
-        for branch in [
-            "heal/mine",
-            "heal/1a2b3c4d",
-            "healing/1a2b3c4d-deadbeef",
-            "main",
-            "heal/revert-me",
-            "heal/1a2b3c4d-deadbeef/x",
-        ] {
-            assert!(!is_ours("heal", branch), "{branch}");
-        }
         assert_eq!((round("heal/1a2b3c4d-deadbeef"), round("heal/1a2b3c4d-deadbeef-r3")), (1, 3));
     }
 }

@@ -1,10 +1,11 @@
 //! Branches with fixes that lead nowhere: listed, and deleted where the settings say so.
 use crate::domain::{EventType, NewEvent, PrState, RunId};
 use crate::engine::ci::STALE;
+use crate::engine::steward::Steward;
 use crate::engine::steward::after::is_our_commit;
 use crate::engine::steward::scene::Trouble;
-use crate::engine::steward::{Steward, branch};
 use crate::forge::{ForgeError, PullsQuery, Reads};
+use crate::rules::is_heal_branch;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -95,13 +96,19 @@ impl Steward {
         let mut ours: Vec<(String, String)> = Vec::new();
         for prefix in prefixes {
             let branches = reads.branches(repository, &format!("{prefix}/")).await?;
-            ours.extend(branches.into_iter().filter(|(name, _)| branch::is_ours(prefix, name)));
+            ours.extend(branches.into_iter().filter(|(name, _)| is_heal_branch(prefix, name)));
         }
         if ours.is_empty() {
             return Ok(Vec::new());
         }
         let open =
             reads.pulls(repository, &PullsQuery { is_open: true, max: MAX_PULLS, ..PullsQuery::default() }).await?;
+        if !open.is_last {
+            let why = format!(
+                "{repository} has more than {MAX_PULLS} open pull requests: any of them may be of a stale branch"
+            );
+            return Err(ForgeError::TooLarge(why).into());
+        }
         let mut used: BTreeSet<String> = open.items.into_iter().map(|it| it.head_branch).collect();
         let is_live = |state: PrState| matches!(state, PrState::Open | PrState::None);
         for family in families {

@@ -28,7 +28,7 @@ impl Judge<'_> {
             return Some(why);
         }
         let is_own = run.author_email.eq_ignore_ascii_case(OUR_EMAIL)
-            || run.commit_message.lines().any(|it| it.starts_with(OWN_TRAILER));
+            || trailers(&run.commit_message).any(|it| it.starts_with(OWN_TRAILER));
         let why = if is_own && !self.merged.contains(&run.commit_sha) {
             "the commit is one of ours"
         } else if run.event == "dynamic" || run.workflow_path.starts_with("dynamic/") {
@@ -64,6 +64,11 @@ impl Judge<'_> {
     }
 }
 
+/// Returns the lines of a message's last paragraph, the last one first: in those before, a person may quote a message of ours.
+fn trailers(message: &str) -> impl Iterator<Item = &str> {
+    message.trim_end().lines().rev().take_while(|it| !it.trim().is_empty())
+}
+
 /// Returns the ids of the runs that are the latest of their workflow and branch; the newest come first. A fork's branch of the same name is another.
 pub(super) fn latest<'a>(runs: impl IntoIterator<Item = &'a CiRun>) -> BTreeSet<u64> {
     let mut seen = BTreeSet::new();
@@ -92,7 +97,7 @@ mod tests {
         assert_eq!(ignored(|_| {}), None);
         for (what, why) in [
             (ignored(|it| it.branch = "heal/1a2b-3c4d".to_owned()), "branch is one of ours"),
-            (ignored(|it| it.branch = "fix/1a2b-3c4d".to_owned()), "branch is one of ours"),
+            (ignored(|it| it.branch = "fix/1a2b3c4d-deadbeef".to_owned()), "branch is one of ours"),
             (ignored(|it| it.branch = "copilot/fix-7".to_owned()), "branch is one of Copilot's"),
             (
                 ignored(|it| it.workflow_path = ".github/workflows/paramedic-heal.yml".to_owned()),
@@ -105,6 +110,10 @@ mod tests {
         ] {
             assert!(what.as_ref().is_some_and(|it| it.contains(why)), "{why}: {what:?}");
         }
+        assert_eq!(ignored(|it| it.branch = "fix/login".to_owned()), None, "a person's");
+        let quoted =
+            |it: &mut CiRun| it.commit_message = "Mend x (#7)\n\n* Heal x\n\nParamedic-Run: 1\n\n* Tidy".to_owned();
+        assert_eq!(ignored(quoted), None, "a person's, with ours in it");
         let merge = |it: &mut CiRun| {
             it.author_email = OUR_EMAIL.to_owned();
             it.commit_sha = "merged".to_owned();

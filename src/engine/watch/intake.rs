@@ -27,8 +27,6 @@ pub(super) struct Red {
     pub(super) repository: String,
     pub(super) default_branch: String,
     pub(super) rules: Arc<Rules>,
-    /// Whether the repository has written these rules itself.
-    pub(super) is_written: bool,
     pub(super) run: CiRun,
     /// Whether to take it in also without its log, which may be late.
     pub(super) is_last_try: bool,
@@ -62,7 +60,8 @@ impl Shared {
             return Ok(known);
         }
         let analysis = self.analyst.analyse(&red.repository, &red.run, &red.rules, &red.default_branch).await?;
-        let age = self.engine.clock.now().duration_since(red.run.updated_at);
+        // Both by the forge's clock: ours may be minutes ahead.
+        let age = self.reads.now().duration_since(red.run.updated_at);
         if analysis.lacks_log && !red.is_last_try && age < LOG_IS_LATE {
             return Err(IntakeError::LogIsLate);
         }
@@ -157,9 +156,10 @@ impl Shared {
         if let Some(silence) = &analysis.silence {
             return Ok(creation.declined(Reason::Infrastructure, silence));
         }
-        let heals = heals_a_day(&red.rules, red.is_written, &self.engine.forge.terms);
+        let heals = heals_a_day(&red.rules, &self.engine.forge.terms);
         let query = RunQuery { repository: Some(red.repository.clone()), limit: MAX_RUNS, ..RunQuery::default() };
-        let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, now);
+        let is_trusted = creation.run.order.is_trusted();
+        let used = heals_today_of(&store.runs(&query).await?.0, red.run.workflow_id, is_trusted, now);
         if heals.is_some_and(|it| used >= it) {
             let note = format!("{used} runs of this workflow were healed in 24 hours; no more are allowed");
             return Ok(creation.declined(Reason::RateLimited, &note));
@@ -180,9 +180,11 @@ fn arrival_key(run: &Run) -> Digest {
     Digest::of(key.to_string())
 }
 
-/// Returns how many runs of a workflow may be healed in 24 hours, `None` where any number may. What the repository has written itself goes before.
-pub(super) fn heals_a_day(rules: &Rules, is_written: bool, terms: &ForgeTerms) -> Option<u32> {
-    if is_written { rules.heals_per_day } else { Some(terms.runs_per_day).filter(|it| *it > 0) }
+/// Returns how many runs of a workflow may be healed in 24 hours, `None` where any number may. What the repository has written goes before only
+/// where it is stricter.
+pub(super) fn heals_a_day(rules: &Rules, terms: &ForgeTerms) -> Option<u32> {
+    let ours = Some(terms.runs_per_day).filter(|it| *it > 0);
+    [rules.heals_per_day, ours].into_iter().flatten().min()
 }
 
 /// Returns the number of the pull request that was merged for a failure, if `seen` says that it did not hold. What a fork runs never says so,
@@ -201,11 +203,20 @@ mod tests {
     use crate::engine::watch::testing::red;
 
     #[test]
-    fn what_the_repository_has_written_goes_before() {
-        let terms = ForgeTerms { runs_per_day: 7, ..ForgeTerms::default() };
-        let rules = Rules::read(b"max_heal_attempts_per_day: 0").unwrap().0;
-        assert_eq!((heals_a_day(&rules, true, &terms), heals_a_day(&rules, false, &terms)), (None, Some(7)));
-        assert_eq!(heals_a_day(&rules, false, &ForgeTerms { runs_per_day: 0, ..terms }), None);
+    fn what_the_repository_has_written_tightens_the_limit_and_never_lifts_it() {
+        for (written, runs_per_day, expected) in [
+            ("max_heal_attempts_per_day: 0", 1, Some(1)),
+            ("max_heal_attempts_per_day: -1", 1, Some(1)),
+            ("enabled: true", 7, Some(7)),
+            ("max_heal_attempts_per_day: 5", 1, Some(1)),
+            ("max_heal_attempts_per_day: 2", 7, Some(2)),
+            ("max_heal_attempts_per_day: 2", 0, Some(2)),
+            ("", 0, None),
+        ] {
+            let terms = ForgeTerms { runs_per_day, ..ForgeTerms::default() };
+            let rules = Rules::read(written.as_bytes()).unwrap().0;
+            assert_eq!(heals_a_day(&rules, &terms), expected, "{written} {runs_per_day}");
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 use crate::domain::{CiRun, CiState, ForgeTerms, LimitsPicture, Picture, RunId, SeenPull, SeenRun};
 use crate::engine::watch::filters::{HISTORY, Judge, OLD, latest};
 use crate::engine::watch::interval::{interval, is_active};
-use crate::engine::watch::rules_file;
+use crate::engine::watch::rules_file::{self, is_due};
 use crate::evidence::text::clean_line;
 use crate::forge::{ForgeError, PullRequest, PullsQuery, Reads, RunsQuery};
-use crate::rules::Rules;
+use crate::rules::{Rules, is_heal_branch};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use std::time::Duration;
 const PAGE: usize = 100;
 /// Rows that are asked for where more has happened than a page holds.
 const MORE: &[usize] = &[300, 1_000];
-/// Rows that are asked for where those of a page are too long: a commit's message is as long as whoever pushes it likes.
+/// Rows that are asked for where those of a page are too long: a commit's message is as long as whoever pushes it likes. So few are read however
+/// long they are together.
 const FEW: usize = 10;
 /// How often the repository itself is asked for.
 const FACTS_FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -126,9 +127,9 @@ impl Watched {
         &self.picture
     }
 
-    /// Returns the rules, `None` where they are not known or cannot be followed, and whether the repository has written them itself.
-    pub(super) fn rules(&self) -> Option<(Arc<Rules>, bool)> {
-        self.rules.rules.clone().map(|it| (it, self.rules.is_written()))
+    /// Returns the rules, `None` where they are not known or cannot be followed.
+    pub(super) fn rules(&self) -> Option<Arc<Rules>> {
+        self.rules.rules.clone()
     }
 
     pub(super) fn failed(&mut self, why: &str) {
@@ -184,7 +185,12 @@ impl Watched {
     async fn read_rules(&mut self, reads: &dyn Reads, at_once: bool, now: Timestamp) -> Result<(), ForgeError> {
         let Picture { repository, default_branch, .. } = &mut self.picture;
         if at_once || is_due(self.facts_at, FACTS_FRESH, now) {
-            *default_branch = reads.repository(repository).await?.default_branch;
+            let facts = reads.repository(repository).await?;
+            // Its runs name the new one, so that each would seem to be a fork's.
+            if let Some(name) = facts.new_name(repository) {
+                return Err(ForgeError::NotFound(format!("{repository} is called {name} now")));
+            }
+            *default_branch = facts.default_branch;
             self.facts_at = Some(now);
         }
         self.rules.refresh(reads, repository, default_branch, at_once, now).await
@@ -193,9 +199,9 @@ impl Watched {
     async fn read_pulls(&mut self, reads: &dyn Reads) -> Result<(), ForgeError> {
         let query = PullsQuery { is_open: true, max: PAGE, ..PullsQuery::default() };
         let prefix = self.rules.rules.as_ref().map_or("heal", |it| &it.branch_naming.prefix);
-        let prefix = format!("{prefix}/");
-        let pulls = reads.pulls(&self.picture.repository, &query).await?.items;
-        self.picture.pulls = pulls.into_iter().map(|it| seen_pull(it, &prefix)).collect();
+        let repository = &self.picture.repository;
+        let pulls = reads.pulls(repository, &query).await?.items;
+        self.picture.pulls = pulls.into_iter().map(|it| seen_pull(it, repository, prefix)).collect();
         Ok(())
     }
 
@@ -325,18 +331,16 @@ fn is_undecided(row: &SeenRun) -> bool {
     row.run.state == CiState::Red && is_open
 }
 
-fn is_due(last: Option<Timestamp>, fresh: SignedDuration, now: Timestamp) -> bool {
-    last.is_none_or(|it| now.duration_since(it) >= fresh)
-}
-
 fn lookback(terms: &ForgeTerms) -> SignedDuration {
     SignedDuration::try_from(terms.lookback).unwrap_or(SignedDuration::from_hours(24))
 }
 
-fn seen_pull(pull: PullRequest, prefix: &str) -> SeenPull {
+fn seen_pull(pull: PullRequest, repository: &str, prefix: &str) -> SeenPull {
+    // A fork's branch may have any name.
+    let is_from_here = pull.head_repository.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(repository));
     SeenPull {
         number: pull.number,
-        is_ours: pull.head_branch.starts_with(prefix),
+        is_ours: is_from_here && is_heal_branch(prefix, &pull.head_branch),
         title: clean_line(&pull.title),
         branch: clean_line(&pull.head_branch),
         head: pull.head_commit,

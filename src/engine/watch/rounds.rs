@@ -224,8 +224,8 @@ impl Rounds {
         let is_closed = |it: &PullState| it.state == PrState::Closed;
         let closed = families.iter().filter_map(|it| Some((it.run_id, it.pull.clone().filter(is_closed)?)));
         seat.closed = closed.collect();
-        let Some((rules, is_written)) = seat.watched.rules() else { return Ok(()) };
-        let (terms, heals) = (&engine.forge.terms, heals_a_day(&rules, is_written, &engine.forge.terms));
+        let Some(rules) = seat.watched.rules() else { return Ok(()) };
+        let (terms, heals) = (&engine.forge.terms, heals_a_day(&rules, &engine.forge.terms));
         if seat.runs_at.is_none_or(|it| it.elapsed() >= RUNS_FRESH) {
             seat.runs_at = Some(Instant::now());
             let query = RunQuery { repository: Some(repository), limit: MAX_COUNTED.into(), ..RunQuery::default() };
@@ -282,7 +282,7 @@ impl Rounds {
             let Some(waiting) = self.waiting.get_mut(&name) else { continue };
             let watched = &self.seats[name.0].watched;
             // Where the rules were refused meanwhile nothing is taken in; a later look finds it again.
-            let Some((rules, is_written)) = watched.rules() else {
+            let Some(rules) = watched.rules() else {
                 self.waiting.remove(&name);
                 continue;
             };
@@ -290,7 +290,6 @@ impl Rounds {
                 repository: watched.picture().repository.clone(),
                 default_branch: watched.picture().default_branch.clone(),
                 rules,
-                is_written,
                 run: waiting.run.clone(),
                 is_last_try: waiting.n_tried >= TRIES.len(),
             };
@@ -424,7 +423,7 @@ impl Rounds {
     /// Removes what the repository's rules say is old.
     async fn prune(&mut self, idx: usize) -> Result<(), StoreError> {
         let (engine, seat) = (&self.shared.engine, &mut self.seats[idx]);
-        let Some((rules, _)) = seat.watched.rules() else { return Ok(()) };
+        let Some(rules) = seat.watched.rules() else { return Ok(()) };
         if seat.pruned_at.is_some_and(|it| it.elapsed() < PRUNE) {
             return Ok(());
         }

@@ -32,9 +32,8 @@ impl Read {
         at_once: bool,
         now: Timestamp,
     ) -> Result<(), ForgeError> {
-        let age = self.looked_at.map(|it| now.duration_since(it));
         let fresh = if at_once { SignedDuration::from_nanos(1) } else { FRESH };
-        if age.is_some_and(|it| it < fresh) {
+        if !is_due(self.looked_at, fresh, now) {
             return Ok(());
         }
         let tip = reads.branch(repository, branch).await?;
@@ -78,11 +77,6 @@ impl Read {
         self.refusal.as_deref()
     }
 
-    /// Whether the repository has written rules.
-    pub(super) fn is_written(&self) -> bool {
-        !self.is_absent && self.rules.is_some()
-    }
-
     /// Returns what a screen shows of it.
     pub(super) fn picture(&self) -> RulesPicture {
         let file = match (&self.refusal, self.looked_at, self.is_absent) {
@@ -92,5 +86,23 @@ impl Read {
             (None, Some(_), false) => RulesFile::Read,
         };
         RulesPicture { file, remarks: self.remarks.clone(), refusal: self.refusal.clone() }
+    }
+}
+
+/// Whether what was read `last` is to be read again; also where the clock was set back meanwhile.
+pub(super) fn is_due(last: Option<Timestamp>, fresh: SignedDuration, now: Timestamp) -> bool {
+    last.is_none_or(|it| !(SignedDuration::ZERO..fresh).contains(&now.duration_since(it)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_is_due_and_what_is_of_the_future_too() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let due = |minutes: i64| is_due(Some(now - SignedDuration::from_mins(minutes)), FRESH, now);
+        assert_eq!([0, 29, 30, -1, -60].map(due), [false, false, true, true, true]);
+        assert!(is_due(None, FRESH, now));
     }
 }

@@ -33,6 +33,12 @@ impl Cache {
         self.known.get(path).cloned()
     }
 
+    pub(super) fn forget(&mut self, path: &str) {
+        if let Some(old) = self.known.pop(path) {
+            self.bytes -= weight(path, &old);
+        }
+    }
+
     pub(super) fn put(&mut self, path: &str, known: Arc<Known>) {
         if known.body.len() > MAX_BODY {
             return;
@@ -74,6 +80,9 @@ mod tests {
         cache.put("/c", answer(4_000));
         assert!(cache.get("/b").is_none() && cache.get("/a").is_some() && cache.get("/c").is_some(), "{cache:?}");
         assert!(cache.bytes <= 10_000, "{cache:?}");
+        cache.forget("/a");
+        cache.forget("/a");
+        assert!(cache.get("/a").is_none() && cache.bytes == weight("/c", &answer(4_000)), "{cache:?}");
         cache.put("/d", answer(20_000));
         assert_eq!((cache.known.len(), cache.bytes), (0, 0), "nothing too large stays, and nothing is counted twice");
         Cache::new().put("/huge", answer(MAX_BODY + 1));

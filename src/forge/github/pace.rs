@@ -207,6 +207,12 @@ impl Pace {
         Budget { per_hour: recent * 6, blocked_until: blocked, why, ..state.budget.clone() }
     }
 
+    /// Returns the time by GitHub's clock; by ours until it has told its own.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        now.checked_add(SignedDuration::from_secs(self.skew_s().unwrap_or(0))).unwrap_or(now)
+    }
+
     /// Returns the seconds by which GitHub's clock is ahead of ours.
     pub(super) fn skew_s(&self) -> Option<i64> {
         self.state().skew_s
@@ -272,6 +278,7 @@ mod tests {
         ];
         assert_eq!(seconds(&pace, &answer(403, &head, "")), Some(1_801));
         assert_eq!((pace.skew_s(), pace.budget().limit, pace.budget().remaining), (Some(3_600), Some(5_000), Some(0)));
+        assert_eq!(pace.now().duration_since(pace.clock.now()), SignedDuration::from_hours(1));
         assert!(matches!(pace.admit(), Err(ForgeError::Later { .. })));
     }
 

@@ -40,6 +40,10 @@ impl Reads for Github {
         self.pace.budget()
     }
 
+    fn now(&self) -> Timestamp {
+        self.pace.now()
+    }
+
     async fn abilities(&self) -> Result<Abilities, ForgeError> {
         let (kind, app) = match &self.credential {
             Credential::None => (TokenKind::None, None),
@@ -130,6 +134,10 @@ impl Reads for Github {
         let runs = self.rows(&path, &[], "check_runs", MAX_ROWS, shapes::check_run).await?;
         let path = of_repository(repository, &["commits", commit, "status"])?;
         let statuses = self.rows(&path, &[], "statuses", MAX_ROWS, shapes::status).await?;
+        // Of a part nothing follows: what is red may be in the rest.
+        if !(runs.is_last && statuses.is_last) {
+            return Err(ForgeError::TooLarge(format!("the commit has more than {MAX_ROWS} checks")));
+        }
         Ok(runs.items.into_iter().chain(statuses.items).collect())
     }
 

@@ -19,6 +19,8 @@ const MAX_REDIRECTS: usize = 5;
 const RETRIES: u32 = 2;
 const PAGE_ROWS: usize = 100;
 const MAX_PAGES: usize = 50;
+/// As many rows as are asked for in smaller pages where they are too long together.
+const FEW_ROWS: usize = 10;
 const MAX_WORDS: usize = 500;
 
 /// A document that was read.
@@ -94,7 +96,24 @@ impl Github {
         max: usize,
         shape: impl Fn(&Value) -> Option<T> + Send + Sync,
     ) -> Result<Page<T>, ForgeError> {
-        let per_page = max.clamp(1, PAGE_ROWS).to_string();
+        let mut per_page = max.clamp(1, PAGE_ROWS);
+        loop {
+            match self.pages(path, query, key, (max, per_page), &shape).await {
+                Err(ForgeError::TooLarge(_)) if max <= FEW_ROWS && per_page > 1 => per_page = per_page.div_ceil(4),
+                read => return read,
+            }
+        }
+    }
+
+    async fn pages<T>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        key: &str,
+        (max, per_page): (usize, usize),
+        shape: impl Fn(&Value) -> Option<T> + Send + Sync,
+    ) -> Result<Page<T>, ForgeError> {
+        let per_page = per_page.to_string();
         let mut path = with_query(path, &[query, &[("per_page", per_page.as_str())]].concat());
         let mut page = Page { items: Vec::new(), is_last: false };
         let mut seen = HashSet::new();
@@ -104,6 +123,10 @@ impl Github {
             let rows = list.and_then(Value::as_array);
             let rows =
                 rows.ok_or_else(|| ForgeError::Odd("GitHub's answer is not the list it should be".to_owned()))?;
+            // The row after the last of a full page changes nothing of the page itself.
+            if read.next.is_none() && rows.len() >= PAGE_ROWS {
+                self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(&path);
+            }
             let found: Vec<T> = rows.iter().filter_map(&shape).collect();
             let room = max - page.items.len();
             let is_cut = found.len() > room;

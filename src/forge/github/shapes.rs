@@ -14,6 +14,7 @@ pub(super) fn repository(it: &Value) -> RepositoryFacts {
         ("/allow_rebase_merge", MergeMethod::Rebase),
     ];
     RepositoryFacts {
+        name: line_if(it, "/full_name"),
         default_branch: line(it, "/default_branch"),
         is_private: flag(it, "/private").unwrap_or(true),
         is_fork: flag(it, "/fork").unwrap_or(false),

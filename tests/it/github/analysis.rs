@@ -238,6 +238,22 @@ async fn archives_of_80_megabytes_and_bombs_take_little_memory() {
 }
 
 #[tokio::test]
+async fn an_error_hides_a_green_log_from_one_reading_alone() {
+    let place = Place::new().await;
+    let green = place.fake.green_run(SHOP, "CI", "main");
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("add"));
+    let reads: Arc<dyn Reads> = Arc::new(place.fake.client());
+    let run: CiRun = reads.run(SHOP, id).await.unwrap();
+    let (rules, analyst) = (Rules::default(), Analyst::new(&place.engine, reads));
+    let jobs = format!("GET /repos/acme/shop/actions/runs/{green}/attempts/1/jobs");
+    place.fake.next(&jobs, Fault::said(403, "Resource not accessible"));
+    for n_asked in [1, 2, 2] {
+        analyst.analyse(SHOP, &run, &rules, "main").await.unwrap();
+        assert_eq!(place.fake.count(&jobs), n_asked);
+    }
+}
+
+#[tokio::test]
 async fn what_is_green_is_left_out_and_the_hash_stays() {
     let place = Place::new().await;
     let noise = "ERROR: cache 17 is cold, going on without it\n".repeat(600);

@@ -38,7 +38,7 @@ fn it_says_what_the_token_can_and_cannot_do() {
     );
     assert_eq!(
         said(&ran, "github acme/shop"),
-        "ok reads repository, runs, pulls, issues, files; may change things: yes"
+        "ok reads repository, runs, pulls, issues, files, checks; may change things: yes"
     );
     assert!(said(&ran, "github budget").contains("of 5000 requests left"), "{ran:#?}");
     let found = ran.json()["github"].clone();
@@ -114,9 +114,33 @@ fn what_is_wrong_is_broken_and_says_why() {
     fake.next("GET /repos/acme/shop/pulls", Fault::status(403));
     let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert!(said(&ran, "github acme/shop").contains("cannot read pulls"), "{ran:#?}");
+    let needed = vec![("x-accepted-github-permissions", "checks=read".to_owned())];
+    fake.next("GET /repos/acme/shop/commits/*/check-runs", Fault::Status(403, needed, String::new()));
+    let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    assert!(
+        ran.code == 1
+            && said(&ran, "github acme/shop").contains("cannot read checks")
+            && ran.stdout.contains("checks=read"),
+        "{ran:#?}"
+    );
     fake.state().skew_s = 3_600;
     let ran = doctor(&fake, "", &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert!(said(&ran, "github clock").starts_with("note GitHub's clock is 3"), "{ran:#?}");
+}
+
+#[test]
+fn watched_repositories_come_first_and_what_is_left_out_is_told() {
+    let fake = Fake::start();
+    let cloned =
+        (0..11).map(|n| format!("[repositories.\"aaa/r{n:02}\"]\nclone_url = \"https://127.0.0.1/aaa/r{n:02}.git\"\n"));
+    let world = World::new();
+    let cloned: String = cloned.collect();
+    world.settings(&format!("{cloned}[github]\nwatch = [\"acme/shop\"]\napi_url = \"{}\"\n", fake.url));
+    let ran = ran_with_token(&world);
+    assert!(said(&ran, "github acme/shop").starts_with("ok reads"), "{ran:#?}");
+    assert!(said(&ran, "github repositories").starts_with("note 2 more were not looked at"), "{ran:#?}");
+    let told = ran.json()["github"]["repositories"].as_array().unwrap().len();
+    assert_eq!((told, fake.count("GET /repos/aaa/r09")), (10, 0));
 }
 
 #[test]
@@ -132,6 +156,14 @@ fn rules_that_are_refused_there_are_told_with_their_line() {
     let ran = doctor(&fake, &settings, &[("GITHUB_TOKEN", TOKEN)], &[]);
     assert_eq!(said(&ran, "github acme/shop rules"), "ok .github/auto-heal-config.yml is read", "{ran:#?}");
     assert!(fake.writes().is_empty());
+}
+
+#[test]
+fn a_repository_that_is_called_otherwise_now_is_broken() {
+    let fake = Fake::start();
+    fake.rename("acme/shop", "acme/store");
+    let ran = doctor(&fake, ORDERS, &[("GITHUB_TOKEN", TOKEN)], &[]);
+    assert!(ran.code == 1 && said(&ran, "github acme/shop").contains("is called acme/store now"), "{ran:#?}");
 }
 
 #[test]

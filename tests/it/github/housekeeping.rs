@@ -55,6 +55,27 @@ async fn stale_branches_are_deleted_where_the_settings_say_so() {
     assert_eq!(house.fake.writes().len(), 1);
 }
 
+/// Where not all open pull requests were read, each of the branches may have one.
+#[tokio::test]
+async fn among_too_many_pull_requests_no_branch_is_stale() {
+    let house = house_with_branches(ForgeTerms { delete_stale_branches: true, ..ForgeTerms::default() }).await;
+    let rows: Vec<_> = (0..1_001).map(|n| json!({ "number": n, "head": { "ref": "topic" } })).collect();
+    let full = Fault::Status(200, vec![("content-type", "application/json".to_owned())], json!(rows).to_string());
+    house.fake.always("GET /repos/acme/shop/pulls", full);
+    let (stop, steward) = (CancellationToken::new(), house.steward());
+    let swept = async {
+        let n_lists = || house.fake.count("GET /repos/acme/shop/pulls");
+        eventually_answered(async || (n_lists() == 1).then_some(())).await;
+        house.forward(3_601);
+        // The one sweep is over when the next begins.
+        eventually_answered(async || (n_lists() == 2).then_some(())).await;
+        stop.cancel();
+    };
+    tokio::join!(swept, steward.run(&stop));
+    assert!(house.fake.writes().is_empty() && house.branches().len() == 4);
+    assert_eq!(stale(&house).await, None);
+}
+
 /// However many young branches there are, those behind them have their turn.
 #[tokio::test]
 async fn young_branches_hide_no_stale_one() {

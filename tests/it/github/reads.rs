@@ -117,6 +117,32 @@ async fn a_token_tells_what_it_is() {
     assert!(matches!(&refused, ForgeError::Unauthorised(text) if text.contains("not valid")), "{refused}");
 }
 
+/// A hundred comments fill a page, which stays as it is when another one is written.
+#[tokio::test]
+async fn the_first_row_of_a_page_that_was_not_there_is_seen() {
+    let fake = Fake::start();
+    let github = fake.client();
+    let comment = |n: u64| (1, serde_json::json!({ "id": n, "body": "a", "user": { "login": "ann" } }));
+    fake.state().shop().comments.extend((1..=100).map(comment));
+    assert_eq!(github.comments("acme/shop", 1).await.unwrap().len(), 100);
+    fake.state().shop().comments.push(comment(101));
+    assert_eq!(github.comments("acme/shop", 1).await.unwrap().len(), 101);
+}
+
+#[tokio::test]
+async fn checks_are_told_as_a_whole_or_not_at_all() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..60).map(|n| format!("check {n}")).collect();
+    let checks: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), "success")).collect();
+    let head = fake.tip("acme/shop", "main").unwrap();
+    fake.checks("acme/shop", &head, &checks);
+    assert_eq!(fake.client().checks("acme/shop", &head).await.unwrap().len(), 60);
+    // So small pages that not all of them are read.
+    fake.state().page_size = 1;
+    let cut = fake.client().checks("acme/shop", &head).await;
+    assert!(matches!(cut, Err(ForgeError::TooLarge(_))), "{cut:?}");
+}
+
 #[tokio::test]
 async fn an_unchanged_list_costs_nothing_and_is_the_stored_one() {
     let fake = Fake::start();

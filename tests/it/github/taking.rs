@@ -6,6 +6,7 @@ use crate::support::github::{Fault, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use paramedic::domain::{CiState, Picture, Reason, Run, Status};
 use paramedic::engine::steward::Visit;
+use paramedic::forge::{Reads as _, RunsQuery};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -314,6 +315,33 @@ async fn hostile_answers_are_borne_and_nothing_unclean_is_kept() {
     let jobs = place.engine.ci_jobs(SHOP, evil, Some(1)).await.unwrap();
     assert!(jobs.len() >= 1_000 && jobs.iter().all(|it| is_clean(&it.name)));
     watching.stop().await;
+}
+
+/// All workflows of one push tell the same long message.
+#[tokio::test]
+async fn messages_of_which_few_are_too_long_together_blind_nobody() {
+    let place = Place::new().await;
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        ids.push(place.fake.green_run(SHOP, &format!("W{n}"), "main"));
+        place.fake.state().shop().runs[0]["head_commit"]["message"] = json!("x".repeat(1 << 20));
+    }
+    let watching = place.watch();
+    for id in &ids[2..] {
+        place.row(*id, |_| true).await;
+    }
+    assert_eq!((place.picture().await.error, place.picture().await.runs.len()), (None, 10));
+    watching.stop().await;
+    // Also where each fills an answer alone.
+    for run in &mut place.fake.state().shop().runs {
+        run["head_commit"]["message"] = json!("x".repeat(5 << 20));
+    }
+    let query = RunsQuery { max: 10, ..RunsQuery::default() };
+    let read = place.fake.client().runs(SHOP, &query).await.unwrap();
+    assert_eq!(
+        read.items.iter().map(|it| it.id).collect::<Vec<_>>(),
+        ids[2..].iter().rev().copied().collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]

@@ -219,12 +219,12 @@ async fn what_turns_red_now_is_seen_whatever_its_clock_says_and_what_is_old_at_a
 async fn our_own_branch_commit_and_workflow_never_start_a_heal() {
     let place = Place::new().await;
     place.rules("branch_naming: {prefix: mend}");
-    for branch in ["heal/1a2b-3c4d", "mend/1a2b-3c4d"] {
+    for branch in ["heal/1a2b-3c4d", "mend/1a2b3c4d-deadbeef"] {
         place.fake.commit(SHOP, branch, &[("a", branch)]);
     }
     let own = [
         place.fake.red_run(SHOP, "CI", "heal/1a2b-3c4d", &log("a")),
-        place.fake.red_run(SHOP, "CI", "mend/1a2b-3c4d", &log("a")),
+        place.fake.red_run(SHOP, "CI", "mend/1a2b3c4d-deadbeef", &log("a")),
         place.fake.red_run(SHOP, "Paramedic Heal", "main", &log("a")),
     ];
     let commit = place.fake.red_run(SHOP, "Docs", "main", &log("a"));
@@ -332,6 +332,53 @@ async fn a_log_that_is_late_is_waited_for() {
     place.fake.mend();
     let watching = place.watch();
     assert!(place.taken(id).await.error_summary.contains("AssertionError: late"));
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_branch_of_ours_makes_a_pull_request_ours() {
+    let place = Place::new().await;
+    {
+        let mut state = place.fake.state();
+        let shop = state.shop();
+        shop.add_pull(1, "heal/1a2b3c4d-deadbeef");
+        shop.add_pull(2, "heal/1a2b3c4d-deadbeef");
+        shop.pull(2).unwrap()["head"]["repo"]["full_name"] = "eve/shop".into();
+        shop.add_pull(3, "heal/anything");
+    }
+    let watching = place.watch();
+    let pulls = eventually_answered(async || Some(place.picture().await.pulls).filter(|it| !it.is_empty())).await;
+    let ours: Vec<u64> = pulls.iter().filter(|it| it.is_ours).map(|it| it.number).collect();
+    assert_eq!((pulls.len(), ours), (3, vec![1]));
+    watching.stop().await;
+}
+
+/// Which of two clocks is ahead says nothing of how late a log is.
+#[tokio::test]
+async fn a_log_is_waited_for_also_where_our_clock_is_ahead() {
+    let place = Place::new().await;
+    place.fake.state().skew_s = -600;
+    place.fake.always("GET /repos/acme/shop/actions/jobs", Fault::status(404));
+    let watching = place.watch();
+    let id = place.fake.red_run(SHOP, "CI", "main", &log("late"));
+    assert!(place.row(id, |it| it.heal.is_some() || it.ignored.is_some()).await.heal.is_none());
+    assert!(place.ignored(id).await.contains("log is not there yet"));
+    watching.stop().await;
+}
+
+/// A renamed repository's runs name the new one, as if all of them were a fork's.
+#[tokio::test]
+async fn a_renamed_repository_is_told_and_nothing_of_it_is_judged() {
+    let place = Place::new().await;
+    let watching = place.watch();
+    place.looked(1).await;
+    place.fake.rename(SHOP, "acme/store");
+    let id = place.fake.red_run("acme/store", "CI", "main", &log("a"));
+    let told = async || place.picture().await.error.filter(|it| it.contains("is called acme/store now"));
+    let error = eventually_answered(told).await;
+    assert!(error.contains("mend its name in `watch`"), "{error}");
+    assert!(place.picture().await.runs.iter().all(|it| it.run.id != id));
+    assert!(place.runs().await.is_empty());
     watching.stop().await;
 }
 
@@ -466,6 +513,40 @@ async fn a_delivery_about_a_watched_repository_only_says_that_it_is_worth_a_look
     assert!(matches!(receipt, Receipt::Ignored(it) if it.reason.contains("is watched")));
     place.taken(id).await;
     assert_eq!(place.runs().await.len(), 1);
+    watching.stop().await;
+}
+
+/// A workflow's own report of a run that is read anyway would be the same failure a second time.
+#[tokio::test]
+async fn a_report_of_a_watched_run_is_left_to_the_watcher_too() {
+    let place = Place::new().await;
+    let mut engine = place.engine.clone();
+    engine.forge.terms.poll_idle = Duration::from_hours(1);
+    let id = place.fake.green_run(SHOP, "CI", "main");
+    let watching = Watching::start(&engine);
+    place.row(id, |_| true).await;
+    place.fake.state().shop().runs[0]["conclusion"] = "failure".into();
+    place.fake.state().shop().jobs[0]["conclusion"] = "failure".into();
+
+    let heal_by =
+        paramedic::engine::inbox::HealBy { agents: vec!["playbook".to_owned()], timeout_ms: 1_000, max_attempts: 3 };
+    let inbox = paramedic::engine::inbox::Inbox::open(engine, heal_by).unwrap();
+    let inbox = inbox.with_watcher(Some(watching.watcher.clone()));
+    let report = |url: &str| {
+        serde_json::json!({
+            "provider": "github", "repository": SHOP, "branch": "main", "commitSha": "c0ffee", "pipelineUrl": url,
+            "errorLog": "AssertionError: a",
+        })
+        .to_string()
+    };
+    let receipt = inbox.receive(Head::default(), report("https://github.com/Acme/Shop/actions/runs/17")).await.unwrap();
+    assert!(matches!(receipt, Receipt::Ignored(it) if it.reason.contains("is watched")));
+    place.taken(id).await;
+    assert_eq!(place.runs().await.len(), 1);
+    for elsewhere in ["https://ci.acme.test/17", "https://github.com/eve/shop/actions/runs/17"] {
+        let receipt = inbox.receive(Head::default(), report(elsewhere)).await.unwrap();
+        assert!(matches!(receipt, Receipt::Taken(_)), "{elsewhere}");
+    }
     watching.stop().await;
 }
 

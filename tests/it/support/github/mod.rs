@@ -13,7 +13,7 @@ mod writes;
 pub(crate) use faults::Fault;
 pub(crate) use https::Https;
 pub(crate) use rows::RunSpec;
-pub(crate) use state::{Protection, Seen, State, Waiting};
+pub(crate) use state::{Protection, Repo, Seen, State, Waiting};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -82,6 +82,14 @@ impl Fake {
 
     pub(crate) fn git_dir(&self, repository: &str) -> PathBuf {
         self.state().repos[repository].git.path().to_owned()
+    }
+
+    /// Gives a repository another name; at the old one there is only the way to it.
+    pub(crate) fn rename(&self, old: &str, new: &str) {
+        let mut state = self.state();
+        let repo = state.repos.remove(old).unwrap();
+        state.repos.insert(new.to_owned(), Repo { name: new.to_owned(), ..repo });
+        state.renamed.insert(old.to_owned(), new.to_owned());
     }
 
     /// Makes a commit of octocat's on a branch, with these files beside those that are there; a new branch begins at `main`. Returns it.
