@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// Reads that are under way at once.
 const READERS: usize = 4;
+/// Of these, logs and archives: each may take many minutes, and what is short must not wait for them.
+const STREAMERS: usize = 3;
 /// The first silence where GitHub does not say how long; each that follows is twice as long.
 const SILENCE: SignedDuration = SignedDuration::from_mins(1);
 const MAX_SILENCE: SignedDuration = SignedDuration::from_mins(15);
@@ -56,6 +58,7 @@ pub(super) struct Pace {
     clock: Arc<dyn Clock>,
     timing: Timing,
     readers: Semaphore,
+    streamers: Semaphore,
     /// When the last write ended. Held over a write.
     writer: tokio::sync::Mutex<Option<Instant>>,
     state: Mutex<State>,
@@ -88,6 +91,7 @@ impl Pace {
             clock,
             timing,
             readers: Semaphore::new(READERS),
+            streamers: Semaphore::new(STREAMERS),
             writer: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         }
@@ -96,6 +100,11 @@ impl Pace {
     /// Waits for a turn to read. `None` never happens: nobody closes the gate.
     pub(super) async fn reader(&self) -> Option<SemaphorePermit<'_>> {
         self.readers.acquire().await.ok()
+    }
+
+    /// Waits for a turn to read what may be long.
+    pub(super) async fn streamer(&self) -> (Option<SemaphorePermit<'_>>, Option<SemaphorePermit<'_>>) {
+        (self.streamers.acquire().await.ok(), self.reader().await)
     }
 
     /// Waits for the turn to write, and until the last write is long enough ago.

@@ -149,7 +149,7 @@ impl Github {
 
     /// Hands on what an address leads to, piece by piece; at another host without the token.
     pub(super) async fn stream(&self, path: &str, max: u64, take: &mut Take<'_>) -> Result<LogEnd, ForgeError> {
-        let _turn = self.pace.reader().await;
+        let _turn = self.pace.streamer().await;
         let mut path = path.to_owned();
         for _ in 0..=MAX_REDIRECTS {
             let mut answer = self.read(&path, None, true).await?;

@@ -1,4 +1,5 @@
 //! What goes wrong: limits, faults and silence; never a storm, never a write twice.
+use crate::support::eventually_answered;
 use crate::support::github::{Fake, Fault, TOKEN};
 use paramedic::clock::SystemClock;
 use paramedic::forge::github::{Github, Setup, Timing};
@@ -117,6 +118,24 @@ async fn a_write_is_made_once_and_what_became_of_it_is_told() {
     let setup = Setup { api_url: "http://127.0.0.1:1".to_owned(), ..fake.setup() };
     let nobody = Github::new(setup, Arc::new(SystemClock)).unwrap();
     assert!(matches!(order(&nobody).await, ForgeError::Later { .. }));
+}
+
+/// Whoever opens logs over a slow line holds up nobody who watches or merges.
+#[tokio::test]
+async fn long_logs_leave_room_for_short_reads() {
+    let fake = Fake::start();
+    let log = "GET /repos/acme/shop/actions/jobs";
+    fake.always(log, Fault::Silence);
+    let github = Arc::new(fake.client());
+    let mut logs = tokio::task::JoinSet::new();
+    for job in 0..6 {
+        let github = github.clone();
+        logs.spawn(async move { github.job_log("acme/shop", job, 1, &mut |_| true).await });
+    }
+    eventually_answered(async || (fake.count(log) == 3).then_some(())).await;
+    let read = tokio::time::timeout(Duration::from_secs(20), github.repository("acme/shop")).await;
+    assert!(read.is_ok_and(|it| it.is_ok()));
+    assert_eq!(fake.count(log), 3);
 }
 
 #[tokio::test]
