@@ -382,9 +382,9 @@ async fn a_renamed_repository_is_told_and_nothing_of_it_is_judged() {
     watching.stop().await;
 }
 
-/// Keeps the run with the id from being read for some seconds.
+/// Keeps the next log from being read until its second turn.
 fn hold_up(place: &Place) {
-    place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::secondary(1));
+    place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::said(403, "Must have admin rights"));
 }
 
 /// What waits to be taken in is judged again at each look.
@@ -444,7 +444,8 @@ async fn what_cannot_be_read_for_a_day_is_given_up_with_its_reason() {
     engine.clock = clock.clone();
     let watching = Watching::start(&engine);
     place.looked(1).await;
-    hold_up(&place);
+    // Its next turn is soon.
+    place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::secondary(1));
     let id = place.fake.red_run(SHOP, "CI", "main", &log("a"));
     assert!(place.ignored(id).await.contains("not taken in yet"));
     place.fake.always("GET /repos/acme/shop/actions/jobs", Fault::said(403, "Must have admin rights"));
