@@ -144,7 +144,7 @@ impl Backlog for Embedded {
             machine: request.machine,
         };
         let (run, message, is_repeat, needs_second_key) =
-            match Box::pin(self.engine.decide(id, &action, &operator)).await.map_err(error)? {
+            match self.engine.decide(id, &action, &operator).await.map_err(error)? {
                 Done::Changed { run, message } => (run, message, false, false),
                 Done::FirstKey { run, message } => (run, message, false, true),
                 Done::Repeat { run, message } => {
