@@ -121,7 +121,7 @@ impl Engine {
             }
             let way = if is_final_approve { self.way_of(&run, &attempts).await? } else { Way::Here };
             if let Way::Merge(family) = &way {
-                match self.approve_there(&run, &attempts, *transition, operator, family).await? {
+                match Box::pin(self.approve_there(&run, &attempts, *transition, operator, family)).await? {
                     Some(done) => return Ok(done),
                     None => continue,
                 }

@@ -578,9 +578,9 @@ fn what_is_built_can_stand_in_the_workflow_itself() {
                 assert!(refused.stdout.contains(word), "{word}: {refused:#?}");
             }
         }
-        let built = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", &commit)]);
+        let made = runner.step(&world, build, &[("PARAMEDIC_SOURCE", source), ("PARAMEDIC_COMMIT", &commit)]);
         let arguments = fs::read_to_string(runner.temp.join("built")).unwrap();
-        assert_eq!((built.code, arguments), (0, format!("install --locked --git {source} --rev {commit} paramedic ")));
+        assert_eq!((made.code, arguments), (0, format!("install --locked --git {source} --rev {commit} paramedic ")));
         fs::remove_file(runner.temp.join("built")).unwrap();
     }
 }
