@@ -193,7 +193,7 @@ fn an_order_goes_to_the_server() {
     assert!(plain.stderr.contains("paramedic watch"), "{plain:#?}");
     for (args, code, words) in [
         (&["dispatch", "fix", "x", "--test", "true"][..], 2, "--test is for an order on this machine"),
-        (&["dispatch", "fix", " "], 2, "the instruction is empty"),
+        (&["dispatch", "fix", " "], 2, "the instruction has nothing in it that can be read"),
         (&["dispatch", "fix", &"x".repeat(20_001)], 2, "instruction: String should have at most"),
         (&["dispatch", "fix", "x", "--read-only"], 5, "--read-only"),
     ] {
