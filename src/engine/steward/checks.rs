@@ -12,6 +12,8 @@ const SETTLED: Duration = Duration::from_secs(30);
 const MAX_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// Characters of a log that the next attempt gets.
 const MAX_LOG_CHARS: usize = 32_000;
+/// Characters of what is told of them.
+const MAX_PASSED_CHARS: usize = 400;
 /// Red checks that are named.
 const MAX_NAMED: usize = 10;
 
@@ -81,11 +83,15 @@ impl Scene<'_> {
 
     async fn passed(&mut self, checks: &[Check]) -> Stepped {
         let n = checks.iter().filter(|it| it.state == CiState::Green).count();
-        let fact = NewEvent::new(
-            EventType::PrChecksPassed,
-            "system",
-            format!("CI is green with the fix, in {n} of {n} checks"),
-        );
+        // Those that count are green: what is red was red before.
+        let red: Vec<&str> = checks.iter().filter(|it| it.state == CiState::Red).map(|it| it.name.as_str()).collect();
+        let mut message = format!("CI is green with the fix, in {n} of {} checks", n + red.len());
+        if !red.is_empty() {
+            let names = red.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+            message = format!("{message}; red without it, too: {names}");
+        }
+        let message = self.steward.engine.safe_text(&message, MAX_PASSED_CHARS);
+        let fact = NewEvent::new(EventType::PrChecksPassed, "system", message);
         // What another patch passes is no fact of the run.
         let facts = if self.holds_fix() { vec![fact.with(json!({ "checks": n }))] } else { Vec::new() };
         self.record_pull(facts, |it| it.checks = ChecksState::Green).await

@@ -98,6 +98,8 @@ async fn red_elsewhere_on_the_base_is_not_ours_and_the_healed_workflow_is() {
         .run(SHOP, &RunSpec { commit: Some(&head), conclusion: Some("success"), jobs: &well, ..RunSpec::default() });
     house.settles_for(60).await;
     assert_eq!((house.run().await.status, checks(&house).await), (Status::Fixed, ChecksState::Green));
+    let told = house.told(EventType::PrChecksPassed).await;
+    assert_eq!(told, ["CI is green with the fix, in 1 of 2 checks; red without it, too: Nightly"]);
 
     // `build` is red on the base, too: that is what is to be healed.
     let (house, head) = published(ForgeTerms::default()).await;
