@@ -74,7 +74,8 @@ impl Session<'_> {
         }
         let Some(failure) = red else {
             self.tell(vec![NewEvent::new(EventType::AttemptThinking, "system", story.clone())]).await?;
-            return Ok(Baseline::Declined(Reason::NotReproducible, format!("{story}; nothing to heal")));
+            let moved = if self.run.rebased_on.is_some() { ", to which the branch moved on" } else { "" };
+            return Ok(Baseline::Declined(Reason::NotReproducible, format!("{story}{moved}; nothing to heal")));
         };
         let is_flaky = colours.contains(&true);
         let declined = declined_kind(&failure);

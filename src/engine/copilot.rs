@@ -79,11 +79,16 @@ impl Copilot {
     }
 
     async fn turn(&self, task: &Task<'_>) -> Result<Turn, StoreError> {
-        if let Some(why) = self.why_not(task).await? {
+        let (store, now) = (&self.engine.store, self.engine.clock.now());
+        let family = store.family_of_run(task.run_id).await?;
+        // What it was asked for already is taken whatever has changed since.
+        let is_asked = |it: &CopilotAsk| it.run_id == task.run_id && it.asked.is_some();
+        if !family.as_ref().and_then(|it| it.copilot.as_ref()).is_some_and(is_asked)
+            && let Some(why) = self.why_not(task).await?
+        {
             return Ok(Turn::Declined(why));
         }
-        let (store, now) = (&self.engine.store, self.engine.clock.now());
-        let (Some(reads), Some(family)) = (&self.engine.forge.reads, store.family_of_run(task.run_id).await?) else {
+        let (Some(reads), Some(family)) = (&self.engine.forge.reads, family) else {
             return Ok(Turn::Declined("no tracking issue stands for this run".to_owned()));
         };
         if family.held.as_ref().is_some_and(|it| it.until > now) {
@@ -95,7 +100,9 @@ impl Copilot {
         let ask = CopilotAsk::wanted(before, task.run_id, task.attempt_no, task.earlier, task.hint, until);
         if let Some(number) = ask.pull.filter(|_| ask.change == CopilotChange::Closed) {
             self.keep(&family, ask.closed(now)).await?;
-            let why = format!("Copilot's pull request #{number} was closed before its change was taken");
+            let why = format!(
+                "Copilot's pull request #{number} was closed, or merged elsewhere, before its change was taken"
+            );
             return Ok(Turn::Declined(why));
         }
         if before != Some(&ask) {

@@ -90,7 +90,7 @@ impl Scene<'_> {
         let words = if pull.title.to_lowercase().contains(AT_WORK) {
             format!("its pull request #{number} is still [WIP]")
         } else if ask.refuted.as_ref() == Some(&head) {
-            format!("its pull request #{number} has nothing new since its change was refuted")
+            format!("its pull request #{number} has nothing new since it was asked again")
         } else {
             let rested = since + span(self.steward.engine.settings.copilot.rest);
             if rested <= self.now {
@@ -136,10 +136,11 @@ impl Scene<'_> {
         if !is_over || ask.is_left {
             return Ok(None);
         }
+        if ask.is_assigned && !is_of_another && self.run.status != Status::Resolved {
+            return self.let_copilot_off().await;
+        }
         if let Some(pull) = ask.pull {
             self.say_it_is_left(pull, is_of_another, &format!("run={}", ask.run_id)).await?;
-        } else if ask.is_assigned && !is_of_another {
-            return self.let_copilot_off().await;
         } else if ask.asked.is_some() && ask.until > self.now {
             self.look_again(self.now + LATE);
             return self.find_copilots(&ask).await;

@@ -21,6 +21,7 @@ mod words;
 use crate::domain::{Digest, EventType, PrState, PullState, Run, RunId, Status};
 use crate::engine::Engine;
 use crate::engine::analysis::Analyst;
+use crate::engine::steward::gate::MAX_FAMILIES;
 use crate::engine::steward::scene::{Scene, Trouble};
 use crate::engine::watch::rules_file::Read;
 use crate::forge::{ForgeError, Reads, TokenKind};
@@ -112,8 +113,10 @@ impl Steward {
             return;
         }
         let mut sweeps = housekeeping::Sweeps::default();
+        let mut is_new = true;
         while !stop.is_cancelled() {
-            let Some(ended) = stop.run_until_cancelled(Box::pin(self.round(&mut sweeps))).await else { break };
+            let round = Box::pin(self.round(&mut sweeps, &mut is_new));
+            let Some(ended) = stop.run_until_cancelled(round).await else { break };
             let pause = match ended {
                 Ok(true) => continue,
                 Ok(false) => LOOK,
@@ -129,13 +132,28 @@ impl Steward {
     }
 
     /// Follows the chain, visits what is due, and waits a while. Returns whether the place is held.
-    async fn round(&self, sweeps: &mut housekeeping::Sweeps) -> Result<bool, StoreError> {
+    async fn round(&self, sweeps: &mut housekeeping::Sweeps, is_new: &mut bool) -> Result<bool, StoreError> {
         let now = self.engine.clock.now();
         let Some(place) = self.engine.store.hold_cursor(PLACE, &self.me, now, HOLD).await? else { return Ok(false) };
+        if *is_new {
+            self.wake_all().await?;
+            *is_new = false;
+        }
         tokio::select! {
             lost = self.keep_place() => lost.map(|()| false),
             is_held = Box::pin(self.visits(place, sweeps)) => is_held,
         }
+    }
+
+    /// Has all that is not over looked at: whoever was here before may have left it alone for long, because nothing might be changed then.
+    async fn wake_all(&self) -> Result<(), StoreError> {
+        let now = self.engine.clock.now();
+        for repository in &self.engine.forge.terms.watch {
+            let families = self.engine.store.families(repository, MAX_FAMILIES).await?;
+            let asleep = families.iter().filter(|it| it.due_at.is_some_and(|due| due > now));
+            self.engine.store.make_due(&asleep.map(|it| it.run_id).collect::<Vec<_>>(), now).await?;
+        }
+        Ok(())
     }
 
     /// Keeps the place while visits go on, which may take longer than it is held for; returns when it is lost.
@@ -288,7 +306,11 @@ impl Scene<'_> {
             return Ok(visit);
         }
         if self.writes.is_none() {
-            return self.say_why_not().await;
+            // Whoever was asked before may answer all the same.
+            return match self.follow_copilot().await? {
+                Some(visit) => Ok(visit),
+                None => self.say_why_not().await,
+            };
         }
         let rules = self.steward.rules_of(&*self.reads, &self.family.repository, self.now).await?;
         (self.default_branch, self.rules, self.refusal) = rules;

@@ -194,7 +194,7 @@ async fn a_change_that_does_not_stand_is_repaired_on_its_own_pull_request() {
     let comments = house.comments(number);
     assert!(comments.len() == 1 && comments[0].starts_with("@copilot "), "{comments:?}");
     assert!(comments[0].contains("What the guard said of it") && comments[0].contains("calc.py"), "{comments:?}");
-    story.told("has nothing new since its change was refuted").await;
+    story.told("has nothing new since it was asked again").await;
     house.fake.commit(SHOP, BRANCH, &[("calc.py", "right\n")]);
     let run = story.ends(work).await;
     assert_eq!((run.status, run.attempt_count), (Status::Fixed, 2), "{run:#?}");
@@ -252,6 +252,25 @@ async fn no_worker_is_held_while_it_works() {
     let run = story.ends(story.work(&CancellationToken::new())).await;
     assert_eq!((run.status, run.attempt_count), (Status::Fixed, 1), "{run:#?}");
     house.is_intact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_was_asked_before_is_taken_in_safe_mode_too() {
+    let mut story = Story::begin("", |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    story.waits().await;
+    work.abort();
+    story.stop.cancel();
+    story.stop = CancellationToken::new();
+    (story.house.engine.forge.writes, story.house.engine.forge.why_not) = (None, Some("safe mode is on".to_owned()));
+    let n_writes = story.house.fake.writes().len();
+    story.attend();
+    story.proposes("Copilot", BRANCH, "Fix the sum", "right\n");
+    let run = story.ends(story.work(&CancellationToken::new())).await;
+    assert_eq!((run.status, run.attempt_count), (Status::Fixed, 1), "{run:#?}");
+    assert_eq!(story.house.fake.writes().len(), n_writes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -466,5 +485,6 @@ async fn its_pull_request_is_told_once_that_the_run_is_over() {
     let comments = house.comments(number);
     assert!(comments.len() == 1 && comments[0].contains("A person stopped the run"), "{comments:?}");
     assert_eq!(house.fake.state().shop().pull(number).unwrap()["state"], "open");
+    assert_eq!(house.issues()[0]["assignees"], json!([]));
     assert_ne!(house.run().await.pr_state, PrState::Open);
 }

@@ -8,6 +8,7 @@ use paramedic::engine::steward::Visit;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_proved_fix_becomes_one_draft_with_everything_on_it() {
@@ -208,14 +209,30 @@ async fn limits_hold_until_there_is_room() {
 #[tokio::test]
 async fn without_a_seat_nothing_is_written_and_that_is_told_once() {
     let mut house = House::new("").await;
-    house.engine.forge.writes = None;
+    let writes = house.engine.forge.writes.take();
     house.engine.forge.why_not = Some("safe mode is on".to_owned());
     house.is_proved().await;
+    let attend = |house: &House| {
+        let (steward, stop) = (house.steward(), CancellationToken::new());
+        let stopped = stop.clone();
+        (tokio::spawn(async move { steward.run(&stopped).await }), stop)
+    };
+    let (attended, stop) = attend(&house);
+    eventually_answered(async || house.told(EventType::PrSkipped).await.pop()).await;
+    stop.cancel();
+    attended.await.unwrap();
     for _ in 0..3 {
         house.settles().await;
     }
     assert!(house.fake.writes().is_empty());
     assert_eq!(house.told(EventType::PrSkipped).await, ["no pull request: safe mode is on"]);
+
+    // Whoever may write again does not wait until those that were left alone are due.
+    assert!(house.settles().await > house.now() + Duration::from_mins(10));
+    (house.engine.forge.writes, house.engine.forge.why_not) = (writes, None);
+    let (_, stop) = attend(&house);
+    eventually_answered(async || house.family().await.open_pull().map(|(number, _)| number)).await;
+    stop.cancel();
 }
 
 #[tokio::test]
