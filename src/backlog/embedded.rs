@@ -51,7 +51,7 @@ impl Backlog for Embedded {
                 None if is_of_forge => store.family(&family_key(&run.repository, &run.error_hash)).await?,
                 own => own,
             };
-            let forge = RunForge::of(&run, family.as_ref());
+            let forge = RunForge::of(&run, &attempts, family.as_ref());
             Ok::<_, EngineError>(RunDetail { run, attempts, events, forge })
         };
         read.await.map_err(error)

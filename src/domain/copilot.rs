@@ -99,7 +99,9 @@ impl CopilotAsk {
         let was_judged = |it: &Attempt| it.attempt_no == before.attempt_no && it.failure_kind.is_some();
         let is_hinted = hint.is_some() && hint != before.hint;
         let is_refuted = before.taken.is_some() && (before.is_left || is_hinted || earlier.iter().any(was_judged));
-        if !is_refuted {
+        // Who was let off, when the run seemed to be over, must be asked anew.
+        let is_let_off = before.is_left || (before.asked == Some(Asked::Assigned) && !before.is_assigned);
+        if !is_refuted && !is_let_off {
             return Self {
                 attempt_no,
                 until,
@@ -116,7 +118,7 @@ impl CopilotAsk {
             until,
             asked: None,
             refusal: None,
-            refuted: before.taken.clone(),
+            refuted: before.taken.clone().or_else(|| before.refuted.clone()),
             taken: None,
             change: CopilotChange::Growing,
             head: None,

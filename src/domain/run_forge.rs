@@ -1,7 +1,8 @@
 //! What stands for a run at the forge, as people and scripts are told it.
+use crate::domain::attempt::Attempt;
 use crate::domain::family::{ChecksState, Family};
 use crate::domain::order::CiRef;
-use crate::domain::run::{PrState, Run, Status};
+use crate::domain::run::{PrState, Run};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,7 +48,7 @@ pub struct RunPull {
 impl RunForge {
     /// Returns what stands for a run: what its family says, and where another run stands for that by now, what the run itself remembers, and
     /// which one it is. `None` where it has nothing to do with a forge.
-    pub fn of(run: &Run, family: Option<&Family>) -> Option<Self> {
+    pub fn of(run: &Run, attempts: &[Attempt], family: Option<&Family>) -> Option<Self> {
         let ci = run.order.ci.clone();
         let own = family.filter(|it| it.run_id == run.id);
         let of_family = own.and_then(|it| it.pull.as_ref()).map(|it| RunPull {
@@ -76,7 +77,7 @@ impl RunForge {
             issue_url: issue.map(|it| it.url.clone()),
             occurrences: family.map_or(1, |it| it.count),
             pull,
-            waits_for: waits_for(run, family),
+            waits_for: waits_for(run, attempts, family),
             skipped,
             trouble: own.and_then(Family::trouble).map(str::to_owned),
             ci,
@@ -85,9 +86,8 @@ impl RunForge {
 }
 
 /// Returns what of GitHub's coding agent a run waits for.
-fn waits_for(run: &Run, family: Option<&Family>) -> Option<String> {
-    let is_waiting = run.status == Status::Queued && run.not_before.is_some();
-    let family = family.filter(|_| is_waiting)?;
+fn waits_for(run: &Run, attempts: &[Attempt], family: Option<&Family>) -> Option<String> {
+    let family = family.filter(|_| run.waiting(attempts).is_some())?;
     let ask = family.copilot.as_ref().filter(|it| it.run_id == run.id && it.taken.is_none())?;
     let words = ask.words(family.issue.as_ref().map(|it| it.number));
     Some(format!("Copilot: {words}; until {} at the longest", ask.until.strftime("%H:%MZ")))
@@ -126,21 +126,21 @@ mod tests {
 
     #[test]
     fn a_local_run_has_nothing_to_do_with_a_forge() {
-        assert_eq!(RunForge::of(&run(), None), None);
+        assert_eq!(RunForge::of(&run(), &[], None), None);
     }
 
     #[test]
     fn what_the_family_says_goes_before_what_the_run_remembers() {
         let run = Run { pr_number: Some(12), pr_state: PrState::Closed, ..run() };
-        let of_run = RunForge::of(&run, None).unwrap();
+        let of_run = RunForge::of(&run, &[], None).unwrap();
         assert_eq!(of_run.pull.as_ref().map(|it| (it.number, it.state)), Some((Some(12), PrState::Closed)));
         let family = Family { count: 50, ..Family::first_seen(&run, "v1:a", None, Timestamp::UNIX_EPOCH) };
-        let of_family = RunForge::of(&run, Some(&family)).unwrap();
+        let of_family = RunForge::of(&run, &[], Some(&family)).unwrap();
         assert_eq!((of_family.occurrences, of_family.pull, of_family.skipped), (50, of_run.pull, None));
         // Another one stands for the failure by now.
         let later = Run { id: RunId::random(), ..run.clone() };
         let family = Family { run_id: later.id, skipped: Some("a limit".to_owned()), ..family };
-        let skipped = |run: &Run| RunForge::of(run, Some(&family)).unwrap().skipped;
+        let skipped = |run: &Run| RunForge::of(run, &[], Some(&family)).unwrap().skipped;
         assert_eq!((skipped(&later).as_deref(), skipped(&run)), (Some("a limit"), None));
         let without = Run { pr_number: None, pr_state: PrState::None, ..run };
         assert_eq!(skipped(&without), Some(format!("run {} stands for the same by now", later.id.short())));

@@ -175,17 +175,22 @@ impl Copilot {
         };
         let pull = match reads.pull(task.repository, number).await {
             Ok(pull) => pull,
-            Err(error) => return Ok(later(format!("Copilot's pull request #{number} cannot be read: {error}"))),
+            Err(error) => {
+                self.change(task, look_anew).await?;
+                return Ok(later(format!("Copilot's pull request #{number} cannot be read: {error}")));
+            }
         };
         if !pull.is_open || pull.head_commit != head {
-            // The steward looks at it again.
-            self.change(task, |it| it.change = CopilotChange::Growing).await?;
+            self.change(task, look_anew).await?;
             return Ok(later(format!("Copilot's pull request #{number} has changed")));
         }
         let commits = [(pull.base_commit.as_str(), pull.base_branch.as_str()), (head, &pull.head_branch)];
         let located = match self.engine.repositories.with_commits(task.repository, &commits).await {
             Ok(located) => located,
-            Err(why) => return Ok(later(format!("Copilot's pull request #{number} cannot be fetched: {why}"))),
+            Err(why) => {
+                self.change(task, look_anew).await?;
+                return Ok(later(format!("Copilot's pull request #{number} cannot be fetched: {why}")));
+            }
         };
         let change = self.engine.workspace.difference_of_branch(&located.path, &pull.base_commit, head).await;
         self.change(task, |it| it.taken = Some(head.to_owned())).await?;
@@ -222,6 +227,11 @@ impl Copilot {
         let next = Family { copilot: Some(ask), due_at: Some(now), ..family.next() };
         self.engine.store.put_family(&next, &[], now).await
     }
+}
+
+/// Has the steward look at its pull request again, and wake the run only when that has been at rest for a while.
+fn look_anew(ask: &mut CopilotAsk) {
+    (ask.change, ask.head) = (CopilotChange::Growing, None);
 }
 
 fn failed(kind: AttemptFailure, reason: String) -> Turn {

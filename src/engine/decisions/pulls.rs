@@ -183,7 +183,7 @@ impl Engine {
                 )));
             }
         }
-        let is_renamed = branch::is_renamed(writes.as_ref(), &run.repository, pull, &there).await;
+        let is_renamed = branch::is_renamed(writes.as_ref(), run, pull, &there).await;
         if is_renamed.map_err(|it| self.not_asked(number, &it))? {
             self.store.make_due(&[run.id], now).await?;
             let (before, name) = (&pull.base_branch, &there.base_branch);
@@ -198,6 +198,7 @@ impl Engine {
             objection = (!is_on.map_err(|it| self.not_asked(number, &it))?).then(|| rewritten(pull));
         }
         if objection.is_none() && there.is_mergeable == Some(false) {
+            self.change_family(&family.key, |it| it.chores.in_conflict = Some(number)).await?;
             objection = Some(in_conflict(pull));
         }
         if objection.is_none() && self.forge.terms.require_green {
@@ -443,7 +444,7 @@ impl Engine {
         let family = self.store.family_of_run(run.id).await?.filter(Family::is_reopened);
         let Some((number, family)) = family.and_then(|it| Some((it.open_pull()?.0, it))) else { return Ok(None) };
         let now = self.clock.now();
-        let message = format!("said no again: pull request #{number}, which was opened again, is closed");
+        let message = format!("said no again: pull request #{number}, which was opened again, is to be closed");
         let fact = NewEvent::new(kind, format!("human:{}", operator.name), message.clone())
             .with(json!({ "number": number, "note": operator.note }));
         let cooled_until = now.checked_add(self.forge.terms.cooldown).ok();

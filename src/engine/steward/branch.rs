@@ -29,12 +29,15 @@ pub(super) fn revert_name(naming: &BranchNaming, merge: &str) -> String {
 /// all that the fix was proved on is.
 pub(in crate::engine) async fn is_renamed(
     reads: &dyn Reads,
-    repository: &str,
+    run: &Run,
     pull: &PullState,
     there: &PullRequest,
 ) -> Result<bool, ForgeError> {
-    let (before, now) = (&pull.base_branch, &there.base_branch);
-    Ok(before != now
+    let (repository, before, now) = (&run.repository, &pull.base_branch, &there.base_branch);
+    // Any other branch that is gone was merged, or deleted.
+    let was_default = run.order.ci.as_ref().is_some_and(|it| it.default_branch == *before);
+    Ok(was_default
+        && before != now
         && reads.repository(repository).await?.default_branch == *now
         && reads.branch(repository, before).await?.is_none()
         && reads.is_on(repository, &pull.base_sha, now).await?)

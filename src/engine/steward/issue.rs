@@ -169,11 +169,14 @@ impl Scene<'_> {
         let Some(issue) = self.family.issue.clone().filter(|it| it.is_open) else { return Ok(None) };
         let is_merged = self.run.status == Status::Resolved && self.run.pr_state == PrState::Merged;
         let of_pull = self.family.pull.as_ref().and_then(|it| it.number);
+        // Merged by hand without a proof: what follows is for whoever did.
+        let is_copilots =
+            self.family.copilot.as_ref().is_some_and(|it| it.pull.is_some() && it.pull == self.run.pr_number);
         let is_as_proved = self.family.pull.as_ref().is_some_and(|it| it.hands_off.is_none());
         let (number, outcome) = match (&self.family.after, of_pull) {
             (Some(after), _) => (after.number, after.outcome),
             // Nothing is known that could be watched.
-            (None, Some(number)) if is_merged && is_as_proved => (number, Some(AfterOutcome::Unseen)),
+            (None, Some(number)) if is_merged && is_as_proved && !is_copilots => (number, Some(AfterOutcome::Unseen)),
             (None, _) => return Ok(None),
         };
         let is_seen = match outcome {

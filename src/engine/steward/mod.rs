@@ -327,7 +327,7 @@ impl Scene<'_> {
         }
         if self.refusal.is_some() {
             // What the repository wants is not known: what stands there stays as it is.
-            step!(close, follow_twin, publish);
+            step!(close, follow_twin, publish, follow_copilot);
         } else {
             step!(close, follow_twin, publish, label, ask_reviewers, describe, check, ready);
             step!(

@@ -66,6 +66,13 @@ impl Scene<'_> {
     async fn give_way(&mut self) -> Stepped {
         self.may_write()?;
         let Some((number, _)) = self.family.open_pull() else { return Ok(None) };
+        if let Some(visit) = self.watch_head().await? {
+            return Ok(Some(visit));
+        }
+        // What keeps its successor back keeps it, too.
+        if let Some(skip) = self.skip(&self.run.branch.clone()).await? {
+            return self.say_skipped(skip).await;
+        }
         let (repository, writes) = (self.repository(), self.writes()?);
         if self.run.pr_state == PrState::Open {
             let why = "its pull request, which is in conflict, is closed: the fix was proved anew";

@@ -66,9 +66,12 @@ impl Scene<'_> {
     /// Says once that a pull request of ours is in conflict with what its branch has become, and what helps.
     async fn heed_conflict(&mut self, there: &PullRequest) -> Stepped {
         let Some((number, pull)) = self.family.open_pull() else { return Ok(None) };
+        if !self.is_at_rest() {
+            return Ok(None);
+        }
         let was = self.family.conflicting_pull().is_some();
         let is = match there.is_mergeable {
-            Some(is_mergeable) => !is_mergeable && pull.hands_off.is_none() && self.is_at_rest(),
+            Some(is_mergeable) => !is_mergeable && pull.hands_off.is_none(),
             None => was,
         };
         if is == was {
@@ -100,7 +103,7 @@ impl Scene<'_> {
     async fn follow_rename(&mut self, there: &PullRequest) -> Stepped {
         let Some(pull) = self.family.pull.clone() else { return Ok(None) };
         let is_at_rest = matches!(self.run.status, Status::Fixed | Status::Escalated);
-        if !is_at_rest || !branch::is_renamed(&*self.reads, &self.family.repository, &pull, there).await? {
+        if !is_at_rest || !branch::is_renamed(&*self.reads, &self.run, &pull, there).await? {
             return Ok(None);
         }
         let name = self.steward.engine.safe_text(&there.base_branch, MAX_WHY_CHARS);
@@ -109,6 +112,16 @@ impl Scene<'_> {
             self.commit(transition).await?;
         }
         self.record_pull(Vec::new(), |it| it.base_branch = name).await
+    }
+
+    /// Comes again when a worker may be done with the run. What the run itself waits for goes on meanwhile.
+    fn not_at_rest(&mut self) -> Option<Visit> {
+        let at = self.now + HELD_RUN;
+        if self.run.waiting(&self.attempts).is_none() {
+            return Some(Visit::Until(at));
+        }
+        self.look_again(at);
+        None
     }
 
     /// Whether no worker has the run and no person has refused it.
@@ -160,7 +173,7 @@ impl Scene<'_> {
                 self.commit(transition).await?;
             }
             // A worker has it: when it comes to rest, this is found again.
-            Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
+            Status::Queued | Status::Running => return Ok(self.not_at_rest()),
             Status::Aborted if self.run.pr_state != PrState::Merged => {
                 let transition = self.run.merged_nonetheless(number, &commit, by, self.now)?;
                 self.commit(transition).await?;
@@ -201,7 +214,7 @@ impl Scene<'_> {
                 let transition = self.run.closed_elsewhere(self.now)?;
                 self.commit(transition).await?;
             }
-            Status::Queued | Status::Running => return Ok(Some(Visit::Until(self.now + HELD_RUN))),
+            Status::Queued | Status::Running => return Ok(self.not_at_rest()),
             // We closed it, and did not come to say so.
             _ if self.run.pr_state == PrState::Open => {
                 let transition = self.run.pull_closed("its pull request was closed", self.now)?;

@@ -2,17 +2,22 @@
 use crate::github::house::{House, ISSUES, SHOP};
 use crate::support::github::Fault;
 use crate::support::{PARAMEDIC, eventually_answered};
+use async_trait::async_trait;
 use paramedic::agent::Agent;
 use paramedic::domain::{
     Asked, AttemptFailure, AttemptStatus, CopilotAsk, EventType, ForgeTerms, Order, PrState, Reason, ResolvedBy, Run,
     RunForge, RunId, Status,
 };
 use paramedic::engine::copilot::{Copilot, Pace};
+use paramedic::engine::repositories::{Head, Located, NotLocated, Repositories, Terms};
 use paramedic::engine::worker::Worker;
 use paramedic::engine::{Agents, Engine, EngineError};
 use paramedic::process::{Launcher, LauncherOptions, SandboxChoice};
+use paramedic::workspace::Remote;
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -241,7 +246,8 @@ async fn no_worker_is_held_while_it_works() {
         work.abort();
     }
     let house = &story.house;
-    let detail = RunForge::of(&house.run().await, Some(&house.family().await)).unwrap();
+    let attempts = house.engine.store.attempts(story.run).await.unwrap();
+    let detail = RunForge::of(&house.run().await, &attempts, Some(&house.family().await)).unwrap();
     assert!(detail.waits_for.unwrap().starts_with("Copilot: "));
     assert_eq!(house.told(EventType::RunRequeued).await.len(), 1, "it was taken by one of them");
     story.asked(Asked::Assigned).await;
@@ -306,6 +312,86 @@ async fn what_was_asked_for_a_run_that_is_over_is_let_go_whenever_it_comes() {
     let comments = house.comments(number);
     assert!(comments.len() == 1 && comments[0].contains("A person stopped the run"), "{comments:?}");
     assert!(house.family().await.copilot.unwrap().is_left);
+}
+
+/// Stopped and tried again while it works, which is how a person starts over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_let_off_is_asked_anew_by_a_retry() {
+    let story = Story::begin("", |_| {}).await;
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    story.waits().await;
+    let house = &story.house;
+    let attempts = house.engine.store.attempts(story.run).await.unwrap();
+    house.decides(|run, by| run.abort(&attempts, by).unwrap()).await;
+    assert_eq!(story.ends(work).await.status, Status::Aborted);
+    let is_off = async || house.family().await.copilot.is_some_and(|it| !it.is_assigned).then_some(());
+    eventually_answered(is_off).await;
+    house.decides(|run, by| run.retry(by).unwrap()).await;
+    let work = story.work(&CancellationToken::new());
+    let again = async || house.family().await.copilot.filter(|it| it.is_assigned && it.round == 2);
+    eventually_answered(again).await;
+    story.proposes("Copilot", BRANCH, "Fix the sum", "right\n");
+    assert_eq!(story.ends(work).await.status, Status::Fixed);
+    assert_eq!(house.fake.count(&format!("POST {ASSIGNEES}")), 2);
+    house.is_intact().await;
+}
+
+/// Repositories of which commits cannot be fetched the first times.
+#[derive(Debug)]
+struct Shy {
+    repositories: Arc<dyn Repositories>,
+    refusals: AtomicUsize,
+}
+
+#[async_trait]
+impl Repositories for Shy {
+    fn terms(&self, repository: &str) -> Terms {
+        self.repositories.terms(repository)
+    }
+
+    fn at_hand(&self, repository: &str) -> Option<PathBuf> {
+        self.repositories.at_hand(repository)
+    }
+
+    async fn locate(&self, run: &Run) -> Result<Located, NotLocated> {
+        self.repositories.locate(run).await
+    }
+
+    async fn with_commits(&self, repository: &str, commits: &[(&str, &str)]) -> Result<Located, NotLocated> {
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1)).is_ok() {
+            return Err(NotLocated("it is away".to_owned()));
+        }
+        self.repositories.with_commits(repository, commits).await
+    }
+
+    async fn head(&self, repository: &str, branch: Option<&str>) -> Result<Head, NotLocated> {
+        self.repositories.head(repository, branch).await
+    }
+
+    async fn push_target(&self, repository: &str) -> Result<Remote, NotLocated> {
+        self.repositories.push_target(repository).await
+    }
+}
+
+/// Nothing is lost by it: it is put off, told, and taken when it can be had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_fetched_is_taken_later_and_in_peace() {
+    let mut story = Story::begin("", |_| {}).await;
+    let repositories = story.house.engine.repositories.clone();
+    story.house.engine.repositories = Arc::new(Shy { repositories, refusals: AtomicUsize::new(2) });
+    story.attend();
+    let work = story.work(&CancellationToken::new());
+    story.asked(Asked::Assigned).await;
+    let number = story.proposes("Copilot", BRANCH, "Fix the sum", "right\n");
+    assert_eq!(story.ends(work).await.status, Status::Fixed);
+    let house = &story.house;
+    let put_off = format!("Copilot's pull request #{number} cannot be fetched: it is away");
+    let told = house.told(EventType::RunRequeued).await;
+    assert_eq!(told.iter().filter(|it| it.contains(&put_off)).count(), 2, "{told:?}");
+    assert!(house.family().await.copilot.unwrap().taken.is_some());
+    house.is_intact().await;
 }
 
 #[tokio::test]

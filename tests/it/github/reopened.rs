@@ -52,7 +52,7 @@ async fn what_is_opened_again_stays_open_until_somebody_says_no_again() {
         let why = house.acts(Action::Publish).await.unwrap_err();
         assert!(why.contains("a no stands"), "{why}");
         let Ok(Done::Changed { message, .. }) = house.acts(Action::Deny).await else { panic!() };
-        assert!(message.contains(&format!("#{number}, which was opened again, is closed")), "{message}");
+        assert!(message.contains(&format!("#{number}, which was opened again, is to be closed")), "{message}");
         house.settles_for(100).await;
         assert!(stands(&house, PrState::Closed).await && house.pulls()[0]["state"] == "closed");
         assert!(matches!(house.acts(Action::Deny).await, Ok(Done::Repeat { .. })));

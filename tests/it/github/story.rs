@@ -237,7 +237,7 @@ impl Reader {
         self.runtime.block_on(async {
             let run = store.runs(&query).await.unwrap().0.pop()?;
             let attempts = store.attempts(run.id).await.unwrap();
-            let forge = RunForge::of(&run, store.family_of_run(run.id).await.unwrap().as_ref());
+            let forge = RunForge::of(&run, &[], store.family_of_run(run.id).await.unwrap().as_ref());
             Some(serde_json::to_value(RunDetail { run, attempts, events: Vec::new(), forge }).unwrap())
         })
     }
