@@ -1,7 +1,7 @@
 //! The default branch gets another name while a pull request of ours is open: the pull request goes with it, and so does the run.
 use crate::github::house::{House, SHOP, stands};
 use crate::support::github::RunSpec;
-use paramedic::domain::{AfterOutcome, EventType, PrState, ResolvedBy, Status};
+use paramedic::domain::{AfterOutcome, EventType, PrState, ResolvedBy, Status, Verdict};
 use paramedic::engine::decisions::{Action, Done};
 
 /// Returns a house whose fix stands as a pull request that is green, and its number.
@@ -75,4 +75,19 @@ async fn another_branch_is_no_new_name() {
     assert_eq!(house.run().await.branch, "main");
     let why = house.acts(Action::Approve).await.unwrap_err();
     assert!(why.contains("it goes to trunk now, and the fix was proved for main; set it back"), "{why}");
+}
+
+/// Where a branch that never was the default one is gone, its pull requests are sent to the default branch, too.
+#[tokio::test]
+async fn a_branch_that_is_gone_has_no_new_name() {
+    let house = House::new("").await;
+    house.fails("first", |run| run.order.ci.as_mut().unwrap().default_branch = "develop".to_owned()).await;
+    house.proves("right", Verdict::Ok).await;
+    house.settles_for(100).await;
+    house.fake.rename_default_branch(SHOP, "trunk");
+    house.forward(121);
+    house.settles_for(100).await;
+    assert_eq!(house.run().await.branch, "main");
+    let why = house.acts(Action::Approve).await.unwrap_err();
+    assert!(why.contains("it goes to trunk now, and the fix was proved for main"), "{why}");
 }

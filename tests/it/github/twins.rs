@@ -138,6 +138,8 @@ async fn what_a_merge_of_something_else_leaves_in_conflict_is_proved_anew() {
     decide(&house, id, Action::Retry).await.unwrap();
     let (run, _) = second(&house, id).await;
     assert_eq!((run.status, run.working_commit()), (Status::Queued, merged.as_str()));
+    house.forward(121);
+    house.settles_at(&other(), 20).await;
     let guard = Judgement { verdict: Verdict::Ok, findings: Vec::new() };
     house.proves_instead_of(id, ("theirs", "right"), Author::Agent("playbook".to_owned()), guard).await;
     house.settles_at(&other(), 100).await;
@@ -146,6 +148,8 @@ async fn what_a_merge_of_something_else_leaves_in_conflict_is_proved_anew() {
     assert_eq!((run.status, run.pr_state, state(own)), (Status::Fixed, PrState::Open, json!("closed")));
     assert!(run.pr_number != Some(own) && family.cooled_until.is_none() && family.conflicting_pull().is_none());
     assert_eq!((state(run.pr_number.unwrap()), family.pull.unwrap().base_sha), (json!("open"), merged));
+    let told = house.told(EventType::PrSkipped).await;
+    assert_eq!(told.iter().filter(|it| it.starts_with(&words)).count(), 1, "{told:?}");
     house.is_intact().await;
 }
 
