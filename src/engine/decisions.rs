@@ -1,4 +1,7 @@
 //! Carries out what people decide: approve, deny, abort, retry, publish, and a fix by hand.
+mod merge;
+mod no_or_retry;
+mod publish;
 mod pulls;
 
 use crate::domain::run::candidate;
