@@ -175,7 +175,8 @@ fn said(checks: &[Check], red: &[&Check]) -> Said {
     }
 }
 
-fn signed(length: Duration) -> SignedDuration {
+/// Returns a length of time as one that a time can be moved by.
+pub(super) fn signed(length: Duration) -> SignedDuration {
     SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
 }
 

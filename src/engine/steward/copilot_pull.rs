@@ -4,13 +4,14 @@ use crate::domain::transition::MergedBy;
 use crate::domain::{CopilotAsk, CopilotChange, Reason, Status};
 use crate::engine::copilot::is_copilot;
 use crate::engine::steward::Visit;
+use crate::engine::steward::checks::signed;
 use crate::engine::steward::copilot::thinking;
+use crate::engine::steward::gate::MAX_FAMILIES;
 use crate::engine::steward::scene::{Scene, Stepped, Trouble};
 use crate::engine::steward::words::{Kind, marker};
 use crate::forge::{ForgeError, PullRequest, PullsQuery};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// Where its branches are.
 const BRANCHES: &str = "copilot/";
@@ -18,8 +19,6 @@ const BRANCHES: &str = "copilot/";
 const AT_WORK: &str = "[wip]";
 /// Pull requests that are looked through, newest first.
 const MAX_PULLS: usize = 100;
-/// Families whose pull requests of Copilot's are not taken.
-const MAX_FAMILIES: u32 = 500;
 /// How often it is looked for a pull request that nobody waits for any more.
 const LATE: SignedDuration = SignedDuration::from_mins(2);
 const MAX_WORDS: usize = 400;
@@ -31,7 +30,7 @@ impl Scene<'_> {
         let of_run = self.family.copilot.clone().filter(|it| is_live && it.run_id == self.run.id);
         let is_awaited = |it: &CopilotAsk| it.asked.is_some() && it.taken.is_none() && it.until > self.now;
         let Some(ask) = of_run.filter(is_awaited) else { return Ok(None) };
-        self.look_again(self.now + span(self.steward.engine.settings.copilot.look));
+        self.look_again(self.now + signed(self.steward.engine.settings.copilot.look));
         match ask.pull {
             None => self.find_copilots(&ask).await,
             Some(number) if ask.change == CopilotChange::Closed => {
@@ -92,7 +91,7 @@ impl Scene<'_> {
         } else if ask.refuted.as_ref() == Some(&head) {
             format!("its pull request #{number} has nothing new since it was asked again")
         } else {
-            let rested = since + span(self.steward.engine.settings.copilot.rest);
+            let rested = since + signed(self.steward.engine.settings.copilot.rest);
             if rested <= self.now {
                 return self.record_copilot(Vec::new(), |it| it.change = CopilotChange::Ready).await;
             }
@@ -173,10 +172,6 @@ impl Scene<'_> {
         }
         self.record_copilot(Vec::new(), |it| it.is_assigned = false).await
     }
-}
-
-fn span(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// Whether a pull request is Copilot's own for an issue: by its author, from a branch of its kind in this very repository.

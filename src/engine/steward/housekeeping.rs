@@ -3,6 +3,7 @@ use crate::domain::{EventType, NewEvent, PrState, RunId};
 use crate::engine::ci::STALE;
 use crate::engine::steward::Steward;
 use crate::engine::steward::after::is_our_commit;
+use crate::engine::steward::gate::MAX_FAMILIES;
 use crate::engine::steward::scene::Trouble;
 use crate::forge::{ForgeError, PullsQuery, Reads};
 use crate::rules::is_heal_branch;
@@ -16,7 +17,6 @@ const EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Branches of a repository that are looked at in detail, and deleted, in one go.
 const MAX_BRANCHES: usize = 20;
 const MAX_PULLS: usize = 1_000;
-const MAX_FAMILIES: u32 = 500;
 /// First part of the names of branches with fixes, unless a repository's rules say otherwise.
 const PREFIX: &str = "heal";
 

@@ -387,24 +387,28 @@ fn hold_up(place: &Place) {
     place.fake.next("GET /repos/acme/shop/actions/jobs", Fault::said(403, "Must have admin rights"));
 }
 
+/// Makes a red run that waits to be taken in.
+async fn put_off(place: &Place, text: &str) -> u64 {
+    hold_up(place);
+    let id = place.fake.red_run(SHOP, "CI", "main", &log(text));
+    assert!(place.ignored(id).await.contains("not taken in yet"));
+    id
+}
+
 /// What waits to be taken in is judged again at each look.
 #[tokio::test]
 async fn what_waits_is_left_when_it_ran_again_or_the_rules_leave_it_out() {
     let place = Place::new().await;
     let watching = place.watch();
     place.looked(1).await;
-    hold_up(&place);
-    let again = place.fake.red_run(SHOP, "CI", "main", &log("a"));
-    assert!(place.ignored(again).await.contains("not taken in yet"));
+    let again = put_off(&place, "a").await;
     {
         let mut state = place.fake.state();
         let row = &mut state.shop().runs[0];
         (row["run_attempt"], row["conclusion"]) = (2.into(), "success".into());
     }
     place.row(again, |it| it.run.attempt == 2).await;
-    hold_up(&place);
-    let out = place.fake.red_run(SHOP, "CI", "main", &log("b"));
-    assert!(place.ignored(out).await.contains("not taken in yet"));
+    let out = put_off(&place, "b").await;
     place.rules("excluded_workflows: [ci]");
     hold_up(&place);
     let last = place.fake.red_run(SHOP, "Docs", "main", &log("c"));
